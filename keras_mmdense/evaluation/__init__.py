@@ -1,0 +1,1 @@
+"""Scores of separated music: museval, oracles, tables and figures."""

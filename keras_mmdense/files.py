@@ -1,0 +1,38 @@
+"""Files that appear under their name only when they are complete."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from keras_mmdense.errors import InputError
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` and renames it when the block ends without an error.
+
+    The temporary name keeps the suffix, since writers choose the format by it.
+
+    Args:
+        path: The file to write; its folder is made if it is missing, an old file is replaced.
+
+    Yields:
+        The temporary path to write to.
+
+    Raises:
+        InputError: If the folder or the file cannot be written.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{uuid.uuid4().hex}{''.join(path.suffixes)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot write there: {error.strerror}") from error
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,178 @@
+"""Short-time Fourier transform and its inverse as Keras layers, in real arithmetic.
+
+Complex numbers travel as two real tensors, so that the layers run on every backend and every
+operator exists in TensorFlow Lite.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+WINDOWS = {
+    "hann": lambda size: np.sin(np.pi * np.arange(size) / size) ** 2,
+    "sqrt_hann": lambda size: np.sin(np.pi * np.arange(size) / size),
+}
+
+
+class _Transform(keras.layers.Layer):
+    """What both directions share: sizes, window, and the cutting of signals into hops."""
+
+    def __init__(self, n_fft: int = 2048, hop: int = 1024, window: str = "hann", **kwargs):
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        if n_fft < 2 or n_fft % 2:
+            raise ValueError(f"n_fft must be even, received {n_fft}")
+        if hop < 1 or n_fft % hop or hop > n_fft // 2:
+            raise ValueError(f"hop must divide n_fft and be at most its half, received {hop}")
+        if window not in WINDOWS:
+            raise ValueError(f"window must be one of {', '.join(WINDOWS)}, received {window!r}")
+        self.n_fft, self.hop, self.window = n_fft, hop, window
+
+    def get_config(self):
+        config = super().get_config()
+        return {**config, "n_fft": self.n_fft, "hop": self.hop, "window": self.window}
+
+    def _window(self):
+        return WINDOWS[self.window](self.n_fft).astype("float32")
+
+    @property
+    def _overlap(self):
+        return self.n_fft // self.hop
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class STFT(_Transform):
+    """Short-time Fourier transform with centred frames.
+
+    Frame t is centred on sample t * hop; the signal is taken as zero outside its ends. There are
+    1 + ceil(samples / hop) frames, so that the last sample lies under more than the edge of a
+    window and `InverseSTFT` is exact. For a multiple of the hop this equals
+    `librosa.stft(center=True, pad_mode="constant")`.
+
+    Args:
+        n_fft: Window and transform length in samples.
+        hop: Step between frames in samples; divides n_fft.
+        window: Name of the periodic window, "hann" or "sqrt_hann".
+
+    Input shape: (batch, samples, channels), float32.
+
+    Output shape: two tensors, real and imaginary part, each (batch, frames, n_fft / 2 + 1,
+    channels), float32.
+
+    Example:
+        >>> real, imag = STFT(2048, 1024)(numpy.zeros((1, 44100, 2), "float32"))
+        >>> real.shape
+        (1, 45, 1025, 2)
+    """
+
+    def call(self, x):
+        samples = ops.shape(x)[1]
+        frames = 1 + (samples + self.hop - 1) // self.hop
+        x = ops.transpose(x, (0, 2, 1))
+        half = self.n_fft // 2
+        x = ops.pad(x, ((0, 0), (0, 0), (half, half + self.hop)))
+        hops = frames - 1 + self._overlap
+        x = x[:, :, : hops * self.hop]
+        x = ops.reshape(x, (-1, x.shape[1], hops, self.hop))
+        parts = [x[:, :, i : frames + i] for i in range(self._overlap)]
+        windowed = ops.concatenate(parts, axis=-1) * self._window()
+        real, imag = ops.rfft(windowed)
+        return ops.transpose(real, (0, 2, 3, 1)), ops.transpose(imag, (0, 2, 3, 1))
+
+    def compute_output_shape(self, input_shape):
+        batch, samples, channels = input_shape
+        frames = None if samples is None else 1 + -(-samples // self.hop)
+        shape = (batch, frames, self.n_fft // 2 + 1, channels)
+        return shape, shape
+
+    def compute_output_spec(self, x):
+        shape, _ = self.compute_output_shape(x.shape)
+        return tuple(keras.KerasTensor(shape, dtype="float32") for _ in range(2))
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class InverseSTFT(_Transform):
+    """Inverse of `STFT` by weighted overlap-add, exact at both ends.
+
+    Args:
+        n_fft: Window and transform length in samples.
+        hop: Step between frames in samples; divides n_fft.
+        window: Name of the periodic window, "hann" or "sqrt_hann".
+
+    Called on [real, imag, reference]: real and imaginary part, (batch, sources, frames, bins,
+    channels), and a waveform (batch, samples, channels) that gives the number of samples.
+
+    Output shape: (batch, sources, samples, channels), float32.
+    """
+
+    def call(self, inputs):
+        real, imag, reference = inputs
+        samples = ops.shape(reference)[1]
+        sources, _, bins, channels = real.shape[1:]
+        shape = (-1, sources * channels, ops.shape(real)[2], bins)
+        real = ops.reshape(ops.transpose(real, (0, 1, 4, 2, 3)), shape)
+        imag = ops.reshape(ops.transpose(imag, (0, 1, 4, 2, 3)), shape)
+        window = self._window()
+        frames = inverse_real_fft(real, imag, self.n_fft) * window
+        weight = ops.ones_like(frames[:1, :1, :, :1]) * window**2
+        half = self.n_fft // 2
+        x = self._overlap_add(frames)[:, :, half : half + samples]
+        weight = self._overlap_add(weight)[:, :, half : half + samples]
+        x = ops.reshape(x / ops.maximum(weight, 1e-8), (-1, sources, channels, samples))
+        return ops.transpose(x, (0, 1, 3, 2))
+
+    def compute_output_shape(self, input_shape):
+        real, _, (batch, samples, channels) = input_shape
+        return (batch, real[1], samples, channels)
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(self.compute_output_shape([x.shape for x in inputs]), "float32")
+
+    def _overlap_add(self, frames):
+        count, overlap = ops.shape(frames)[2], self._overlap
+        parts = ops.reshape(frames, (-1, frames.shape[1], count, overlap, self.hop))
+        hops = sum(
+            ops.pad(parts[:, :, :, i], ((0, 0), (0, 0), (i, overlap - 1 - i), (0, 0)))
+            for i in range(overlap)
+        )
+        return ops.reshape(hops, (-1, frames.shape[1], (count + overlap - 1) * self.hop))
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class Magnitude(keras.layers.Layer):
+    """Magnitude of a complex spectrogram given as [real, imag]; keeps the shape, float32."""
+
+    def __init__(self, **kwargs):
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+
+    def call(self, inputs):
+        real, imag = inputs
+        return ops.sqrt(ops.square(real) + ops.square(imag))
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape[0])
+
+
+def inverse_real_fft(real, imag, n_fft: int):
+    """Inverse real FFT computed by one forward real FFT.
+
+    A real sequence c whose spectrum is F gives x = Re F + Im F on the first half and its mirror on
+    the second, when c holds real + imag on the first half and real - imag, mirrored, on the second
+    (the Hartley transform is its own inverse). TensorFlow Lite has the forward operator only.
+
+    Args:
+        real: Real part, (..., n_fft / 2 + 1).
+        imag: Imaginary part, same shape; its first and last bin count as zero.
+        n_fft: Length of the result, even.
+
+    Returns:
+        The real sequences, (..., n_fft).
+    """
+    imag = ops.concatenate(
+        [ops.zeros_like(imag[..., :1]), imag[..., 1:-1], ops.zeros_like(imag[..., :1])], axis=-1
+    )
+    mirrored = ops.flip((real - imag)[..., 1:-1], axis=-1)
+    a, d = ops.rfft(ops.concatenate([real + imag, mirrored], axis=-1))
+    mirrored = ops.flip((a - d)[..., 1:-1], axis=-1)
+    return ops.concatenate([a + d, mirrored], axis=-1) / n_fft

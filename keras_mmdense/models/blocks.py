@@ -1,0 +1,80 @@
+"""Blocks that every network is made of, as functions on Keras tensors (section 2 of the paper)."""
+
+from keras import layers
+
+from keras_mmdense.configs import Conv, Dense, Stream
+from keras_mmdense.layers.padding import CropLike, PadToMultiple
+
+
+def composite(x, maps, kernel, momentum, name):
+    """Batch norm, ReLU and convolution: the composite layer of a dense block."""
+    x = layers.BatchNormalization(momentum=momentum, name=f"{name}_bn")(x)
+    x = layers.ReLU(name=f"{name}_relu")(x)
+    return layers.Conv2D(maps, kernel, padding="same", name=f"{name}_conv")(x)
+
+
+def dense_block(x, block: Dense, kernel, momentum, name):
+    """Dense block: every layer sees the input and all earlier layers' maps.
+
+    Args:
+        x: Keras tensor (batch, frames, bins, maps).
+        block: Growth rate k and number of layers.
+        kernel: Kernel of the layers as (frames, bins).
+        momentum: Momentum of the batch normalisation statistics.
+        name: Prefix of the layer names.
+
+    Returns:
+        The last layer's k maps, (batch, frames, bins, k).
+    """
+    maps = [x]
+    for i in range(1, block.layers + 1):
+        seen = layers.Concatenate(name=f"{name}_dense{i}_concat")(maps) if maps[1:] else x
+        maps.append(composite(seen, block.k, kernel, momentum, f"{name}_dense{i}"))
+    return maps[-1]
+
+
+def first_conv(x, conv: Conv, name):
+    """The convolution that opens a stream."""
+    return layers.Conv2D(conv.maps, conv.kernel, padding="same", name=f"{name}_first_conv")(x)
+
+
+def upsample(x, momentum, name):
+    """Batch norm and a 2x2 transposed convolution that doubles frames and bins, maps kept."""
+    x = layers.BatchNormalization(momentum=momentum, name=f"{name}_up_bn")(x)
+    return layers.Conv2DTranspose(x.shape[-1], 2, strides=2, name=f"{name}_up_conv")(x)
+
+
+def chain(x, stream: Stream, momentum):
+    """A DenseNet at one scale: the stream's dense blocks one after the other."""
+    x = first_conv(x, stream.first, stream.name)
+    for i, block in enumerate(stream.blocks, 1):
+        x = dense_block(x, block, stream.kernel, momentum, f"{stream.name}_block{i}")
+    return x
+
+
+def multi_scale(x, stream: Stream, momentum):
+    """A multi-scale DenseNet (figure 2): dense blocks down to 1 / 2^scales and up again.
+
+    Args:
+        x: Keras tensor (batch, frames, bins, channels) of any size.
+        stream: The stream's column of the table.
+        momentum: Momentum of the batch normalisation statistics.
+
+    Returns:
+        Maps of the last dense block, (batch, frames, bins, k).
+    """
+    name, scales = stream.name, stream.scales
+    down, bottleneck, up = stream.blocks[:scales], stream.blocks[scales], stream.blocks[scales + 1 :]
+    inputs, skips = x, []
+    x = PadToMultiple(2**scales, name=f"{name}_pad")(x)
+    x = first_conv(x, stream.first, name)
+    for i, block in enumerate(down, 1):
+        x = dense_block(x, block, stream.kernel, momentum, f"{name}_down{i}")
+        skips.append(x)
+        x = layers.AveragePooling2D(2, name=f"{name}_down{i}_pool")(x)
+    x = dense_block(x, bottleneck, stream.kernel, momentum, f"{name}_bottleneck")
+    for i, block in enumerate(up, 1):
+        x = upsample(x, momentum, f"{name}_up{i}")
+        x = layers.Concatenate(name=f"{name}_up{i}_skip")([x, skips.pop()])
+        x = dense_block(x, block, stream.kernel, momentum, f"{name}_up{i}")
+    return CropLike(name=f"{name}_crop")([x, inputs])

@@ -1,0 +1,20 @@
+"""DenseNet: dense blocks at one scale."""
+
+from keras_mmdense.configs import ModelConfig
+from keras_mmdense.models.blocks import chain
+from keras_mmdense.models.heads import head
+
+
+def densenet(mixture, config: ModelConfig, sources: int):
+    """Assembles a DenseNet.
+
+    Args:
+        mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
+        config: Table of family "densenet".
+        sources: Number of sources.
+
+    Returns:
+        Magnitudes of the sources, see `heads.head`.
+    """
+    x = chain(mixture, config.streams[0], config.bn_momentum)
+    return head(x, mixture, config, sources)

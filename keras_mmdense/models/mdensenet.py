@@ -1,0 +1,20 @@
+"""MDenseNet: dense blocks over several scales of the full band (section 2.2 of the paper)."""
+
+from keras_mmdense.configs import ModelConfig
+from keras_mmdense.models.blocks import multi_scale
+from keras_mmdense.models.heads import head
+
+
+def mdensenet(mixture, config: ModelConfig, sources: int):
+    """Assembles an MDenseNet.
+
+    Args:
+        mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
+        config: Table of family "mdensenet".
+        sources: Number of sources.
+
+    Returns:
+        Magnitudes of the sources, see `heads.head`.
+    """
+    x = multi_scale(mixture, config.streams[0], config.bn_momentum)
+    return head(x, mixture, config, sources)

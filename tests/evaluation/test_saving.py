@@ -1,0 +1,109 @@
+"""Scores written, read, drawn and laid out."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_mmdense.evaluation import saving
+from keras_mmdense.evaluation.figures import plot_scores
+from keras_mmdense.evaluation.report import scores_table
+from keras_mmdense.evaluation.saving import read_scores, write_scores
+from keras_mmdense.evaluation.scores import METRICS, SongScores, summarize
+
+
+def song(name, frames, stems=("vocals", "accompaniment"), silent=None):
+    metrics = {metric: np.array(frames, float) + index for index, metric in enumerate(METRICS)}
+    return SongScores(name, 44100, 1.0, 0.5, {stem: metrics for stem in stems}, silent or {})
+
+
+@pytest.fixture
+def results():
+    return {
+        "network": [song("a", [1.1, np.nan, 3.3]), song("b", [0.1, 2.0])],
+        "mixture": [song("a", [np.inf, -np.inf, np.inf]), song("b", [np.nan], silent={"x": "y"})],
+    }
+
+
+def test_round_trip(tmp_path, results):
+    path = tmp_path / "scores.json"
+    write_scores(path, results)
+    again = read_scores(path)
+    assert list(again) == list(results)
+    for system, songs in results.items():
+        assert len(again[system]) == len(songs)
+        for before, after in zip(songs, again[system], strict=True):
+            assert {**vars(after), "frames": None} == {**vars(before), "frames": None}
+            for stem, metrics in before.frames.items():
+                for metric, values in metrics.items():
+                    np.testing.assert_array_equal(after.frames[stem][metric], values)
+
+
+def test_file_is_strict_json_with_rule_versions_summary_and_medians(tmp_path, results):
+    path = tmp_path / "scores.json"
+    write_scores(path, results)
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    content = json.loads(path.read_text(), parse_constant=refuse)
+    assert content["rule"] == "museval"
+    assert content["versions"]["numpy"] == np.__version__
+    network = content["systems"]["network"]
+    assert network["summary"]["vocals"] == summarize(results["network"])["vocals"]
+    assert network["songs"][0]["medians"]["vocals"]["SDR"] == pytest.approx(2.2)
+    assert network["songs"][0]["frames"]["vocals"]["SDR"] == [1.1, None, 3.3]
+    mixture = content["systems"]["mixture"]["songs"]
+    assert mixture[0]["frames"]["vocals"]["SDR"] == ["inf", "-inf", "inf"]
+    assert mixture[1]["medians"]["vocals"]["SDR"] is None
+
+
+def test_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path, results, monkeypatch):
+    path = tmp_path / "scores.json"
+    path.write_text("old")
+
+    def fail(source, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(saving.os, "replace", fail)
+    for write in (lambda: write_scores(path, results), lambda: plot_scores(results, path)):
+        with pytest.raises(OSError, match="disk full"):
+            write()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["scores.json"]
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": "other"}'])
+def test_other_files_are_refused_by_name(tmp_path, text):
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"broken\.json"):
+        read_scores(path)
+
+
+def test_figure_is_a_png_of_every_finite_score(tmp_path, results):
+    image = pytest.importorskip("matplotlib.image")
+    path = tmp_path / "scores.png"
+    plot_scores(results, path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    pixels = image.imread(path)[..., :3]
+    assert pixels.shape[0] > 400
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 10
+    plot_scores({}, path)
+    with pytest.raises(ValueError, match=r"'PESQ'.*SDR"):
+        plot_scores(results, path, metric="PESQ")
+
+
+def test_table_fits_80_columns_and_shows_all_rows():
+    console = pytest.importorskip("rich.console").Console(width=80, record=True, quiet=False)
+    wide = [song("a", [-108.123]), song("b", [np.nan])]
+    table = scores_table({"ideal ratio mask": wide, "mixture": wide}, title="valid")
+    with console.capture() as capture:
+        console.print(table)
+    lines = capture.get().splitlines()
+    assert max(map(len, lines)) <= 80
+    rows = [line.split() for line in lines]
+    expected = ["-108.12", "-107.12", "-106.12", "-105.12", "1", "1"]
+    assert ["ideal", "ratio", "mask", "vocals", *expected] in rows
+    assert ["mixture", "vocals", *expected] in rows
+    assert rows.count(["accompaniment", *expected]) == 2
