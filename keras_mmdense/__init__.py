@@ -1,6 +1,23 @@
 """Keras 3 model zoo for music source separation after MMDenseNet (WASPAA 2017)."""
 
-from keras_mmdense.registry import build, list_models, model_config
+import importlib
 
 __version__ = "0.1.0"
-__all__ = ["build", "list_models", "model_config"]
+
+_HOMES = {
+    "Separator": "keras_mmdense.separator",
+    "build": "keras_mmdense.registry",
+    "list_models": "keras_mmdense.registry",
+    "model_config": "keras_mmdense.registry",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'keras_mmdense' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,6 +1,7 @@
 """Reading, writing and resampling audio files."""
 
 import io
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -31,11 +32,7 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
     Raises:
         InputError: If the file is missing, empty, or not audio, or ffmpeg is needed and missing.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty")
+    path = check_readable(path)
     source = io.BytesIO(_decode(path)) if path.suffix.lower() in FFMPEG_SUFFIXES else path
     try:
         waveform, rate = soundfile.read(source, dtype="float32", always_2d=True)
@@ -44,6 +41,26 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
     if not len(waveform):
         raise InputError(f"{path}: holds no samples")
     return waveform, rate
+
+
+def check_readable(path: str | Path) -> Path:
+    """Gives the path if it is an audio file that `read` can open; raises InputError if not."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    if path.suffix.lower() in FFMPEG_SUFFIXES:
+        if shutil.which("ffmpeg") is None:
+            raise InputError(
+                f"{path}: reading {path.suffix} needs ffmpeg, which is not on the PATH"
+            )
+        return path
+    try:
+        soundfile.info(str(path))
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{path}: not an audio file that can be read: {error}") from error
+    return path
 
 
 def write(path: str | Path, waveform: np.ndarray, rate: int, subtype: str = "FLOAT") -> None:
@@ -62,6 +79,14 @@ def write(path: str | Path, waveform: np.ndarray, rate: int, subtype: str = "FLO
         soundfile.write(partial, waveform, rate, subtype=subtype, format="WAV")
 
 
+def check_writable(folder: str | Path) -> None:
+    """Raises InputError unless files can be written to a folder, which is made if it is missing."""
+    folder = Path(folder)
+    parents = [path for path in (folder, *folder.parents) if path.exists()]
+    if not parents or not parents[0].is_dir() or not os.access(parents[0], os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: cannot write there")
+
+
 def resample(waveform: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
     """Resamples with soxr.
 
@@ -77,8 +102,6 @@ def resample(waveform: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
 
 
 def _decode(path: Path) -> bytes:
-    if shutil.which("ffmpeg") is None:
-        raise InputError(f"{path}: reading {path.suffix} needs ffmpeg, which is not on the PATH")
     command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a:0", "-c:a", "pcm_f32le"]
     run = subprocess.run([*command, "-f", "wav", "-"], capture_output=True, check=False)
     if run.returncode:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import fnmatch
+import math
 from pathlib import Path
 
 import keras
 
 from keras_mmdense.configs import TABLES, ModelConfig
+from keras_mmdense.errors import InputError
 from keras_mmdense.models import BUILDERS
 
 
@@ -36,15 +38,15 @@ def model_config(name: str) -> ModelConfig:
         The table.
 
     Raises:
-        ValueError: If there is no such network, or the file is not a table.
+        InputError: If there is no such network, or the file is not a table.
     """
     if name in TABLES:
         return TABLES[name]
     if str(name).endswith(".json"):
         if not Path(name).is_file():
-            raise ValueError(f"{name}: no such table file")
-        return ModelConfig.from_json(name)
-    raise ValueError(
+            raise InputError(f"{name}: no such table file")
+        return _read_table(name)
+    raise InputError(
         f"unknown model {name!r}; choose one of {', '.join(list_models())}, or a .json table"
     )
 
@@ -93,6 +95,18 @@ def build(
 
         load_weights(model, weights)
     return model
+
+
+def parameters(model: keras.Model) -> int:
+    """Counts a model's trainable parameters."""
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+
+def _read_table(path):
+    try:
+        return ModelConfig.from_json(path)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _override(config, overrides):

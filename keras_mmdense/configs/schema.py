@@ -173,9 +173,9 @@ class ModelConfig:
         try:
             table = json.loads(Path(path).read_text())
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: not a JSON table: {error}") from error
+            raise ValueError(f"not a JSON table: {error}") from error
         if not isinstance(table, dict):
-            raise ValueError(f"{path}: expected a JSON object, received {type(table).__name__}")
+            raise ValueError(f"expected a JSON object, received {type(table).__name__}")
         return cls.from_dict(table)
 
 

@@ -1,4 +1,4 @@
-"""Songs decoded once into memory-mapped files, so that hours of music train without living in RAM."""
+"""Songs decoded once into memory-mapped files: hours of music train without living in RAM."""
 
 from collections.abc import Callable
 from pathlib import Path

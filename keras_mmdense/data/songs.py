@@ -13,6 +13,7 @@ from keras_mmdense.errors import InputError
 
 STEMS = ("vocals", "drums", "bass", "other")
 SUFFIXES = (".wav", ".flac", ".ogg")
+LAYOUTS = "train/<song>.stem.mp4 (MUSDB18) or <song>/{vocals,drums,bass,other}.wav"
 
 # The standard validation songs of MUSDB18 (sigsep), a part of its 100 train songs.
 VALIDATION_SONGS = frozenset(
@@ -57,8 +58,8 @@ class Song:
 def find_songs(root: str | Path, split: str) -> list[Song]:
     """Finds the songs of a data set.
 
-    Two layouts are known: MUSDB18's `{train,test}/<song>.stem.mp4`, read through musdb, and a folder
-    a song with one audio file a stem, `[{train,test}/]<song>/{vocals,drums,bass,other}.wav` (or
+    Two layouts are known: MUSDB18's `{train,test}/<song>.stem.mp4`, read through musdb, and one
+    folder a song with one file a stem, `[{train,test}/]<song>/{vocals,drums,bass,other}.wav` (or
     .flac, .ogg), which MUSDB18-HQ and `keras-mmdense synth` share.
 
     Args:
@@ -73,9 +74,9 @@ def find_songs(root: str | Path, split: str) -> list[Song]:
         InputError: If there are no songs, a stem is missing or unreadable, or stems of a song
             differ in rate or length.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder")
+    if split not in ("train", "valid", "test"):
+        raise InputError(f"unknown split {split!r}; choose train, valid or test")
+    root = check_root(root)
     if split == "test":
         return _songs_below(root / "test", root)
     folder = root / "train" if (root / "train").is_dir() else root
@@ -90,16 +91,28 @@ def find_songs(root: str | Path, split: str) -> list[Song]:
     return songs
 
 
+def check_root(root: str | Path) -> Path:
+    """Gives the path if it looks like a data set; raises InputError, at once, if it does not."""
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    folders = (root, root / "train", root / "test")
+    if not any(_is_song(path) for folder in folders for path in folder.glob("*")):
+        raise InputError(f"{root}: no songs found; expected {LAYOUTS}")
+    return root
+
+
+def _is_song(path: Path) -> bool:
+    return path.name.endswith(".stem.mp4") or bool(_stem_files(path))
+
+
 def _songs_below(folder: Path, root: Path) -> list[Song]:
     coded = sorted(folder.glob("*.stem.mp4"))
     if coded:
         return _musdb_songs(root, folder.name)
     folders = sorted(path for path in folder.glob("*") if _stem_files(path))
     if not folders:
-        raise InputError(
-            f"{root}: no songs found; expected {folder.name}/<song>.stem.mp4 (MUSDB18) or "
-            f"<song>/vocals.wav, drums.wav, bass.wav, other.wav (MUSDB18-HQ, synth)"
-        )
+        raise InputError(f"{folder}: no songs found; expected {LAYOUTS}")
     return [_folder_song(path) for path in folders]
 
 

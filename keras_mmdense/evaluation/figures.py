@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_mmdense.files import replacing
 from keras_mmdense.evaluation.scores import METRICS, SongScores
+from keras_mmdense.files import replacing
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -90,3 +90,50 @@ def _draw_boxes(axes, columns, centre: np.ndarray, width: float, colour: str) ->
     for position, column in zip(centre, columns, strict=True):
         spread = np.linspace(-0.2, 0.2, len(column)) * width if len(column) > 1 else 0.0
         axes.scatter(np.full(len(column), position) + spread, column, s=6, color="black", zorder=3)
+
+
+def plot_spectrograms(
+    path: str | os.PathLike[str],
+    mixture: np.ndarray,
+    references: Mapping[str, np.ndarray],
+    estimates: Mapping[str, np.ndarray],
+    sample_rate: int,
+) -> None:
+    """Draws the spectrograms of a mixture, its stems and their estimates, to a PNG file.
+
+    Args:
+        path: the PNG file, written atomically.
+        mixture: waveform (samples, channels).
+        references: stem -> waveform (samples, channels), the left column.
+        estimates: stem -> waveform (samples, channels), the right column.
+        sample_rate: rate in Hz.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 11), layout="constrained")
+    grid = figure.add_gridspec(len(references) + 1, 2)
+    axes = [figure.add_subplot(grid[0, :])]
+    image = _draw_spectrogram(axes[0], mixture, sample_rate, "mixture")
+    for row, (stem, reference) in enumerate(references.items(), 1):
+        pairs = ((f"{stem}, true", reference), (f"{stem}, separated", estimates[stem]))
+        for column, (title, waveform) in enumerate(pairs):
+            axes.append(figure.add_subplot(grid[row, column]))
+            _draw_spectrogram(axes[-1], waveform, sample_rate, title)
+    axes[-1].set_xlabel("time (s)")
+    axes[-2].set_xlabel("time (s)")
+    figure.colorbar(image, ax=axes, label="magnitude (dB)", shrink=0.4)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def _draw_spectrogram(axes, waveform, sample_rate, title):
+    from scipy.signal import spectrogram
+
+    mono = np.asarray(waveform).mean(axis=1)
+    frequencies, times, power = spectrogram(mono, sample_rate, nperseg=2048, scaling="spectrum")
+    decibels = 10 * np.log10(np.maximum(power, 1e-12))
+    axes.set(title=title, ylabel="frequency (kHz)", yscale="symlog", ylim=(0, sample_rate / 2000))
+    axes.set_yticks([0, 0.5, 1, 2, 5, 10, 20], ["0", "0.5", "1", "2", "5", "10", "20"])
+    return axes.pcolormesh(
+        times, frequencies / 1000, decibels, vmin=-90, vmax=-20, cmap="magma", rasterized=True
+    )

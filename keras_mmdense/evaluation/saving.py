@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_mmdense.files import replacing
 from keras_mmdense.evaluation.scores import SongScores, summarize
+from keras_mmdense.files import replacing
 
 FORMAT = "keras-mmdense scores 1"
 

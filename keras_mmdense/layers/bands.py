@@ -1,7 +1,6 @@
-"""Splitting a spectrogram into frequency bands, and what a network's maps mean."""
+"""Splitting a spectrogram into frequency bands."""
 
 import keras
-from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
@@ -43,31 +42,3 @@ class BandSplit(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "edges": self.edges}
-
-
-@keras.saving.register_keras_serializable(package="keras_mmdense")
-class SplitSources(keras.layers.Layer):
-    """Turns the maps of a network's last convolution into sources.
-
-    Args:
-        sources: Number of sources.
-
-    Input shape: (batch, frames, bins, sources * channels), the channels of a source side by side.
-    Output shape: (batch, sources, frames, bins, channels).
-    """
-
-    def __init__(self, sources: int, **kwargs):
-        super().__init__(**kwargs)
-        self.sources = sources
-
-    def call(self, x):
-        frames, bins, maps = ops.shape(x)[1], x.shape[2], x.shape[3]
-        x = ops.reshape(x, (-1, frames, bins, self.sources, maps // self.sources))
-        return ops.transpose(x, (0, 3, 1, 2, 4))
-
-    def compute_output_shape(self, input_shape):
-        batch, frames, bins, maps = input_shape
-        return (batch, self.sources, frames, bins, maps // self.sources)
-
-    def get_config(self):
-        return {**super().get_config(), "sources": self.sources}

@@ -11,7 +11,8 @@ class PadToMultiple(keras.layers.Layer):
     Args:
         multiple: The number, 2^scales for a network that halves `scales` times.
 
-    Input shape: (batch, frames, bins, maps). Output shape: the same with frames and bins rounded up.
+    Input shape: (batch, frames, bins, maps). Output shape: the same, frames and bins
+    rounded up.
     """
 
     def __init__(self, multiple: int, **kwargs):

@@ -10,14 +10,14 @@ EPSILON = 1e-10
 class WienerFilter(keras.layers.Layer):
     """Multichannel Wiener filter, one iteration, for one or two channels.
 
-    Every source is modelled by its PSD v_j (the channel mean of its squared magnitude) and a spatial
-    covariance R_j = sum_t s s^H / sum_t v_j, with the mixture's phase; the filter is
+    Every source is modelled by its PSD v_j (the channel mean of its squared magnitude) and a
+    spatial covariance R_j = sum_t s s^H / sum_t v_j, with the mixture's phase; the filter is
     v_j R_j (sum_k v_k R_k + regularisation)^-1 (Nugraha, Liutkus and Vincent 2016; section 4.2 of
     the paper). The statistics run over all frames of the input. A mono input has no spatial
     covariance: the filter is then the ratio mask v_j / sum_k v_k.
 
-    Called on [magnitudes, real, imag]: magnitudes (batch, sources, frames, bins, channels), real and
-    imaginary part of the mixture (batch, frames, bins, channels).
+    Called on [magnitudes, real, imag]: magnitudes (batch, sources, frames, bins, channels), real
+    and imaginary part of the mixture (batch, frames, bins, channels).
 
     Output: two tensors, real and imaginary part of the sources, each (batch, sources, frames, bins,
     channels), float32.

@@ -64,7 +64,11 @@ def multi_scale(x, stream: Stream, momentum):
         Maps of the last dense block, (batch, frames, bins, k).
     """
     name, scales = stream.name, stream.scales
-    down, bottleneck, up = stream.blocks[:scales], stream.blocks[scales], stream.blocks[scales + 1 :]
+    down, bottleneck, up = (
+        stream.blocks[:scales],
+        stream.blocks[scales],
+        stream.blocks[scales + 1 :],
+    )
     inputs, skips = x, []
     x = PadToMultiple(2**scales, name=f"{name}_pad")(x)
     x = first_conv(x, stream.first, name)

@@ -3,7 +3,7 @@
 from keras import layers
 
 from keras_mmdense.configs import Dense, ModelConfig
-from keras_mmdense.layers.bands import SplitSources
+from keras_mmdense.layers.sources import SplitSources
 from keras_mmdense.models.blocks import dense_block
 
 

@@ -1,12 +1,14 @@
 """Training a network with `fit`."""
 
+import dataclasses
+import functools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
-from keras_mmdense.data.cache import cache_songs
+from keras_mmdense.data.cache import CachedSong, cache_songs
 from keras_mmdense.data.pipeline import RemixedChunks, WholeSongs
 from keras_mmdense.data.songs import find_songs
 from keras_mmdense.files import replacing
@@ -16,8 +18,48 @@ from keras_mmdense.training.losses import MagnitudeMSE
 from keras_mmdense.weights import Network
 
 
-def train(
+@dataclasses.dataclass(frozen=True)
+class Songs:
+    """Decoded songs to train on and to validate with, and where they come from."""
+
+    training: list[CachedSong]
+    validation: list[CachedSong]
+    roots: tuple[str, ...]
+
+
+def load_songs(
     roots: Sequence[str | Path],
+    network: Network,
+    cache: str | Path,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Songs:
+    """Finds and decodes the songs of data sets, all mixed with one another.
+
+    Args:
+        roots: Folders of data sets, see `find_songs`.
+        network: Gives the rate and the channels that songs must have.
+        cache: Folder for decoded songs, see `cache_songs`.
+        progress: Called with (what, songs done, songs in all).
+
+    Returns:
+        The songs, memory-mapped.
+
+    Raises:
+        InputError: If a data set is missing or not as expected, or the cache cannot be written.
+    """
+    decoded = {"train": [], "valid": []}
+    for number, root in enumerate(roots):
+        root = Path(root).resolve()
+        folder = Path(cache) / f"{number}-{root.name}"
+        for split, songs in decoded.items():
+            report = functools.partial(progress, f"{root.name}, {split}") if progress else None
+            rate, channels = network.config.sample_rate, network.channels
+            songs += cache_songs(find_songs(root, split), folder, rate, channels, report)
+    return Songs(decoded["train"], decoded["valid"], tuple(str(root) for root in roots))
+
+
+def train(
+    songs: Songs,
     network: Network,
     output: str | Path,
     *,
@@ -27,16 +69,14 @@ def train(
     frames: int = 256,
     learning_rate: float = 1e-3,
     seed: int = 0,
-    cache: str | Path | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
 ) -> keras.callbacks.History:
-    """Trains a network on data sets and keeps the weights of the lowest validation loss.
+    """Trains a network and keeps the weights of the lowest validation loss.
 
-    Chunks are remixed across all songs of all data sets (section 4.1 of the paper); validation runs
-    over each data set's validation songs. Adam, its rate falling to zero along a cosine.
+    Chunks are remixed across all songs, see `RemixedChunks`; validation runs over whole songs.
+    Adam, its rate falling to zero along a cosine.
 
     Args:
-        roots: Folders of data sets, see `find_songs`.
+        songs: What `load_songs` gives.
         network: What to train.
         output: Folder for `network.json`, weights, `run.json`, `curve.csv` and `curve.png`.
         epochs: Number of epochs.
@@ -45,40 +85,28 @@ def train(
         frames: Frames in a chunk.
         learning_rate: Rate of Adam at the start.
         seed: Seed of initial weights and batches.
-        cache: Folder for decoded songs; None stands for `cache` in the output folder.
-        progress: Called with (what, done, total) while songs are decoded.
 
     Returns:
         The history of `fit`.
 
     Raises:
-        InputError: If a data set is missing or not as expected, or the output cannot be written.
+        InputError: If the output cannot be written.
     """
     output = Path(output)
-    found = [(find_songs(root, "train"), find_songs(root, "valid"), Path(root)) for root in roots]
-    settings = {
-        "roots": [str(root) for root in roots],
-        "epochs": epochs,
-        "steps": steps,
-        "batch": batch,
-        "frames": frames,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "backend": keras.backend.backend(),
-        "keras": keras.__version__,
-    }
+    settings = {"epochs": epochs, "steps": steps, "batch": batch, "frames": frames, "seed": seed}
+    settings |= {"learning_rate": learning_rate, "roots": songs.roots}
+    settings |= {"backend": keras.backend.backend(), "keras": keras.__version__}
     with replacing(output / "run.json") as partial:
         partial.write_text(json.dumps(settings, indent=2) + "\n")
-    cache = Path(cache or output / "cache")
-    training, validation = _decode(found, cache, network, progress)
     samples = (frames - 1) * network.config.hop
     keras.utils.set_random_seed(seed)
     inner = network.build()
     model = compile_for_training(inner, network, samples, learning_rate, epochs * steps)
     seconds = batch * steps * samples / network.config.sample_rate
+    targets = network.sources
     return model.fit(
-        RemixedChunks(training, network.sources, samples, batch, steps, seed, workers=2),
-        validation_data=WholeSongs(validation, network.sources, samples, batch, workers=2),
+        RemixedChunks(songs.training, targets, samples, batch, steps, seed, workers=2),
+        validation_data=WholeSongs(songs.validation, targets, samples, batch, workers=2),
         epochs=epochs,
         callbacks=[KeepBest(output, network, inner), LossCurve(output, seconds)],
     )
@@ -110,21 +138,3 @@ def compile_for_training(
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     return model
-
-
-def _decode(found, cache, network, progress):
-    splits = []
-    for split in (0, 1):
-        songs = []
-        for number, dataset in enumerate(found):
-            name = ("training", "validation")[split] + f" songs of {dataset[2].name}"
-
-            def report(done, total, name=name):
-                if progress:
-                    progress(name, done, total)
-
-            folder = cache / f"{number}-{dataset[2].resolve().name}"
-            rate, channels = network.config.sample_rate, network.channels
-            songs += cache_songs(dataset[split], folder, rate, channels, report)
-        splits.append(songs)
-    return splits

@@ -21,6 +21,7 @@ from keras_mmdense.registry import build
 SHIPPED = Path(__file__).parent
 DESCRIPTION = "network.json"
 WEIGHTS = "network.weights.h5"
+CARD = "CARD.md"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,15 @@ class Network:
 def list_weights() -> list[str]:
     """Lists the trained networks that come with the package."""
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{DESCRIPTION}"))
+
+
+def describe(name: str) -> tuple[Network, str]:
+    """Gives what a network of the package is, and the licence line of its card."""
+    folder = SHIPPED / name
+    network, _ = _read_description(folder / DESCRIPTION)
+    lines = (folder / CARD).read_text().splitlines()
+    licence = [line for line in lines if line.startswith("Licence:")]
+    return network, licence[0].removeprefix("Licence:").strip()
 
 
 def save_network(folder: str | Path, network: Network, model: keras.Model) -> None:
@@ -92,13 +102,7 @@ def load_network(name: str | Path) -> tuple[Network, keras.Model]:
         raise InputError(
             f"{name}: no trained network; expected a folder with {DESCRIPTION} or one of: {choices}"
         )
-    try:
-        fields = json.loads(path.read_text())
-        digest = fields.pop("sha256")
-        config = ModelConfig.from_dict(fields.pop("table"))
-        network = Network(config, tuple(fields.pop("sources")), **fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not the description of a network: {error}") from error
+    network, digest = _read_description(path)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise InputError(f"{weights}: no such file")
@@ -137,6 +141,16 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
         model.load_weights(path)
     except (ValueError, KeyError) as error:
         raise InputError(f"{path}: weights of another network than {model.name}") from error
+
+
+def _read_description(path: Path) -> tuple[Network, str]:
+    try:
+        fields = json.loads(path.read_text())
+        digest = fields.pop("sha256")
+        config = ModelConfig.from_dict(fields.pop("table"))
+        return Network(config, tuple(fields.pop("sources")), **fields), digest
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not the description of a network: {error}") from error
 
 
 def _shapes(path: Path) -> list[tuple[int, ...]]:

@@ -1,0 +1,50 @@
+"""The axis of sources: from a network's maps to sources, and what they leave of the mixture."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class SplitSources(keras.layers.Layer):
+    """Turns the maps of a network's last convolution into sources.
+
+    Args:
+        sources: Number of sources.
+
+    Input shape: (batch, frames, bins, sources * channels), the channels of a source side by side.
+    Output shape: (batch, sources, frames, bins, channels).
+    """
+
+    def __init__(self, sources: int, **kwargs):
+        super().__init__(**kwargs)
+        self.sources = sources
+
+    def call(self, x):
+        frames, bins, maps = ops.shape(x)[1], x.shape[2], x.shape[3]
+        x = ops.reshape(x, (-1, frames, bins, self.sources, maps // self.sources))
+        return ops.transpose(x, (0, 3, 1, 2, 4))
+
+    def compute_output_shape(self, input_shape):
+        batch, frames, bins, maps = input_shape
+        return (batch, self.sources, frames, bins, maps // self.sources)
+
+    def get_config(self):
+        return {**super().get_config(), "sources": self.sources}
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class Rest(keras.layers.Layer):
+    """Appends, as one more source, the magnitude that the sources leave of the mixture.
+
+    Called on [sources, mixture]: (batch, sources, frames, bins, channels) and (batch, frames, bins,
+    channels). Output shape: (batch, sources + 1, frames, bins, channels).
+    """
+
+    def call(self, inputs):
+        sources, mixture = inputs
+        rest = ops.relu(mixture - ops.sum(sources, axis=1))
+        return ops.concatenate([sources, rest[:, None]], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        batch, sources, *rest = input_shape[0]
+        return (batch, sources + 1, *rest)

@@ -1,0 +1,41 @@
+"""Run by test_backends.py: the outputs of every network on one backend, from the same weights."""
+
+import sys
+
+import keras
+import numpy as np
+
+import keras_mmdense
+from keras_mmdense.configs import TABLES
+from keras_mmdense.separator import Separator
+from keras_mmdense.weights import Network
+
+
+def fill(model, rng):
+    """Gives a model weights that do not depend on the backend."""
+    for weight in model.weights:
+        fan_in = np.prod(weight.shape[:-1]) if len(weight.shape) > 1 else 1
+        values = rng.standard_normal(weight.shape) / np.sqrt(fan_in)
+        positive = weight.path.endswith("variance")
+        weight.assign(np.abs(values) + 0.5 if positive else values)
+
+
+def main(path):
+    rng = np.random.default_rng(0)
+    x = np.abs(rng.standard_normal((1, 21, 129, 2))).astype("float32")
+    results = {"backend": np.array(keras.backend.backend())}
+    for name in keras_mmdense.list_models():
+        model = keras_mmdense.build(name, bins=129, sources=("vocals", "drums"))
+        fill(model, rng)
+        results[name] = keras.ops.convert_to_numpy(model(x, training=False))
+    network = Network(TABLES["tiny"], ("vocals", "drums", "bass", "other"))
+    model = network.build()
+    fill(model, rng)
+    song = 0.1 * rng.standard_normal((30000, 2))
+    stems = Separator.of([(network, model)]).separate(song, 44100)
+    results |= {f"separated {name}": stem for name, stem in stems.items()}
+    np.savez(path, **results)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,54 @@
+"""The same numbers, and a training run, on TensorFlow, JAX and torch."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_mmdense.data.synth import write_songs
+
+
+def python(backend, *arguments):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    env = {**os.environ, "KERAS_BACKEND": backend}
+    run = [sys.executable, *map(str, arguments)]
+    result = subprocess.run(run, capture_output=True, text=True, check=False, env=env)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout
+
+
+def outputs(backend, folder):
+    path = folder / f"{backend}.npz"
+    python(backend, Path(__file__).with_name("outputs.py"), path)
+    return dict(np.load(path))
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    return outputs("tensorflow", tmp_path_factory.mktemp("tensorflow"))
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_outputs_are_equal(backend, expected, tmp_path):
+    results = outputs(backend, tmp_path)
+    assert str(results.pop("backend")) == backend
+    assert set(results) == set(expected) - {"backend"}
+    for name, values in results.items():
+        assert np.abs(expected[name]).max() > 1e-3
+        np.testing.assert_allclose(values, expected[name], atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_the_train_command_runs(backend, tmp_path):
+    write_songs(tmp_path / "songs", 3, 3, seed=1)
+    code = "from keras_mmdense.cli import main; main()"
+    out = ["--root", tmp_path / "songs", "--output", tmp_path / "run", "--model", "tiny"]
+    sizes = ["--epochs", 1, "--steps", 2, "--batch", 1, "--frames", 16]
+    python(backend, "-c", code, "train", *out, *sizes)
+    assert f'"backend": "{backend}"' in (tmp_path / "run" / "run.json").read_text()
+    assert (tmp_path / "run" / "network.weights.h5").stat().st_size

@@ -1,0 +1,60 @@
+"""Fixtures that several tests share: real music, and a failure where a skip is not allowed."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+MUSIC = Path(os.environ.get("KERAS_MMDENSE_MUSIC", Path(__file__).parents[2] / "shared" / "data"))
+STRICT = os.environ.get("KERAS_MMDENSE_NO_SKIP") == "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if STRICT and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def musdb_root():
+    """MUSDB18's seven-second excerpts, `train/*.stem.mp4`."""
+    if not shutil.which("ffmpeg") or not shutil.which("ffprobe"):
+        pytest.skip("reading .stem.mp4 needs ffmpeg and ffprobe on the PATH")
+    return _music("musdb18-7s")
+
+
+@pytest.fixture(scope="session")
+def stems_root():
+    """Five full songs as `<song>/{vocals,drums,bass,other}.ogg`."""
+    return _music("everythingisfree")
+
+
+@pytest.fixture(scope="session")
+def real_stems(stems_root):
+    """Twelve seconds in which all four stems of a real song sound: name -> (samples, 2)."""
+    rate, start, seconds = 44100, 60, 12
+    folder = stems_root / "Lithium"
+    span = {"start": start * rate, "frames": seconds * rate, "dtype": "float32"}
+    names = ("vocals", "drums", "bass", "other")
+    return {name: soundfile.read(folder / f"{name}.ogg", **span)[0] for name in names}
+
+
+@pytest.fixture(scope="session")
+def real_mixture(real_stems):
+    """The sum of `real_stems`: (samples, 2), float32."""
+    return np.sum(list(real_stems.values()), axis=0)
+
+
+def _music(name):
+    folder = MUSIC / name
+    if not folder.is_dir():
+        pytest.skip(f"no music at {folder}; set KERAS_MMDENSE_MUSIC to the folder that holds it")
+    return folder

@@ -1,0 +1,47 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_mmdense.layers.bands import BandSplit
+from keras_mmdense.layers.padding import CropLike, PadToMultiple
+from keras_mmdense.layers.sources import Rest, SplitSources
+
+
+def test_bands_join_to_what_was_split():
+    x = np.random.default_rng(0).random((2, 5, 33, 2), "float32")
+    bands = BandSplit([0, 7, 20, 33])(x)
+    assert [band.shape[2] for band in bands] == [7, 13, 13]
+    np.testing.assert_array_equal(keras.layers.Concatenate(axis=2)(bands), x)
+
+
+@pytest.mark.parametrize("edges", [[0], [1, 5], [0, 5, 5]])
+def test_edges_must_rise_from_zero(edges):
+    with pytest.raises(ValueError, match="edges"):
+        BandSplit(edges)
+
+
+def test_edges_must_end_at_the_bins():
+    with pytest.raises(ValueError, match="33 bins"):
+        BandSplit([0, 7, 20])(np.zeros((1, 5, 33, 2), "float32"))
+
+
+@pytest.mark.parametrize(("frames", "bins"), [(1, 9), (8, 16), (13, 33)])
+def test_padding_appends_zeros_and_crop_takes_them_away(frames, bins):
+    x = np.random.default_rng(0).random((1, frames, bins, 2), "float32")
+    padded = np.array(PadToMultiple(8)(x))
+    assert padded.shape[1] % 8 == 0 and padded.shape[2] % 8 == 0
+    assert padded.shape[1] - frames < 8 and padded.shape[2] - bins < 8
+    assert padded.sum() == pytest.approx(x.sum(), rel=1e-5)
+    np.testing.assert_array_equal(CropLike()([padded, x]), x)
+
+
+def test_sources_take_neighbouring_maps():
+    x = np.arange(6, dtype="float32").reshape(1, 1, 1, 6)
+    np.testing.assert_array_equal(SplitSources(3)(x)[0, :, 0, 0], [[0, 1], [2, 3], [4, 5]])
+
+
+def test_rest_is_what_is_left_and_never_negative():
+    sources = np.array([[[[[1.0]]], [[[2.0]]]]], "float32")
+    for mixture, rest in ((5.0, 2.0), (2.0, 0.0)):
+        result = Rest()([sources, np.full((1, 1, 1, 1), mixture, "float32")])
+        np.testing.assert_array_equal(np.ravel(result), [1, 2, rest])

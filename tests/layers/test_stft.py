@@ -1,0 +1,116 @@
+import keras
+import librosa
+import numpy as np
+import pytest
+import scipy.signal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude, inverse_real_fft
+
+
+def noise(*shape):
+    return np.random.default_rng(0).standard_normal(shape).astype("float32")
+
+
+def complex_stft(x, n_fft, hop, window="hann"):
+    real, imag = STFT(n_fft, hop, window)(x)
+    return np.array(real) + 1j * np.array(imag)
+
+
+def there_and_back(x, n_fft, hop, window="hann"):
+    real, imag = STFT(n_fft, hop, window)(x)
+    return np.array(InverseSTFT(n_fft, hop, window)([real[:, None], imag[:, None], x]))[:, 0]
+
+
+@pytest.mark.parametrize("hop", [512, 1024])
+@pytest.mark.parametrize("samples", [1, 2, 511, 512, 1023, 1024, 1025, 2048, 30001])
+def test_inverse_is_exact_up_to_both_ends(samples, hop):
+    x = noise(2, samples, 2)
+    np.testing.assert_allclose(there_and_back(x, 2048, hop), x, atol=1e-5)
+
+
+@given(samples=st.integers(1, 700), overlap=st.sampled_from([2, 4, 8]), channels=st.integers(1, 3))
+@settings(max_examples=25, deadline=None)
+def test_inverse_is_exact_for_any_length(samples, overlap, channels):
+    x = noise(1, samples, channels)
+    np.testing.assert_allclose(there_and_back(x, 64, 64 // overlap), x, atol=1e-5)
+
+
+def test_inverse_is_exact_with_the_root_window():
+    x = noise(1, 5000, 1)
+    np.testing.assert_allclose(there_and_back(x, 256, 64, "sqrt_hann"), x, atol=1e-5)
+
+
+@pytest.mark.parametrize("hop", [512, 1024])
+def test_equals_librosa(hop):
+    x = noise(1, 20 * 1024, 2)
+    expected = librosa.stft(x[0].T, n_fft=2048, hop_length=hop, pad_mode="constant")
+    np.testing.assert_allclose(
+        complex_stft(x, 2048, hop)[0], expected.transpose(2, 1, 0), atol=1e-4
+    )
+
+
+def test_equals_scipy_on_real_music(real_mixture):
+    window = scipy.signal.windows.hann(2048, sym=False)
+    transform = scipy.signal.ShortTimeFFT(window, 1024, 44100, phase_shift=None)
+    expected = transform.stft(real_mixture.T.astype("float64"))
+    ours = complex_stft(real_mixture[None], 2048, 1024)[0].transpose(2, 1, 0)
+    frames = min(expected.shape[-1], ours.shape[-1])
+    assert frames >= len(real_mixture) // 1024
+    error = np.abs(ours[..., :frames] - expected[..., :frames]).max()
+    assert error < 1e-4 * np.abs(expected).max()
+
+
+def test_frames_cover_every_sample():
+    assert complex_stft(noise(1, 1024, 1), 2048, 1024).shape[1] == 2
+    assert complex_stft(noise(1, 1025, 1), 2048, 1024).shape[1] == 3
+
+
+def test_inverse_of_several_sources_is_linear():
+    x = noise(1, 4000, 2)
+    real, imag = (np.array(part) for part in STFT(512, 128)(x))
+    sources = InverseSTFT(512, 128)(
+        [np.stack([real, 2 * real], 1), np.stack([imag, 2 * imag], 1), x]
+    )
+    np.testing.assert_allclose(sources[0], np.stack([x[0], 2 * x[0]]), atol=1e-5)
+
+
+@given(size=st.integers(1, 40))
+@settings(max_examples=20, deadline=None)
+def test_inverse_real_fft_equals_numpy(size):
+    x = noise(3, 2 * size)
+    spectrum = np.fft.rfft(x)
+    result = inverse_real_fft(
+        spectrum.real.astype("float32"), spectrum.imag.astype("float32"), 2 * size
+    )
+    np.testing.assert_allclose(result, x, atol=1e-5)
+
+
+def test_magnitude():
+    np.testing.assert_allclose(Magnitude()([np.array([3.0]), np.array([-4.0])]), [5.0])
+
+
+def test_static_and_unknown_lengths_have_shapes():
+    assert STFT()(keras.Input((None, 2)))[0].shape == (None, None, 1025, 2)
+    assert STFT()(keras.Input((2049, 2)))[1].shape == (None, 4, 1025, 2)
+
+
+def test_stays_float32_under_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        x = noise(1, 3000, 1)
+        np.testing.assert_allclose(there_and_back(x, 256, 64), x, atol=1e-5)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("bad", [{"n_fft": 7}, {"hop": 1500}, {"hop": 2048}, {"window": "boxcar"}])
+def test_bad_sizes_are_named(bad):
+    with pytest.raises(ValueError, match=str(next(iter(bad.values())))):
+        STFT(**bad)
+
+
+def test_config_round_trip():
+    layer = STFT.from_config(STFT(512, 128, "sqrt_hann").get_config())
+    assert (layer.n_fft, layer.hop, layer.window) == (512, 128, "sqrt_hann")

@@ -1,0 +1,84 @@
+import norbert
+import numpy as np
+import pytest
+
+from keras_mmdense.layers.stft import STFT
+from keras_mmdense.layers.wiener import EPSILON, WienerFilter
+
+
+def ours(magnitudes, mixture):
+    inputs = (magnitudes, mixture.real, mixture.imag)
+    real, imag = WienerFilter()([x[None].astype("float32") for x in inputs])
+    return np.array(real)[0] + 1j * np.array(imag)[0]
+
+
+def reference(magnitudes, mixture):
+    v, x = np.moveaxis(magnitudes, 0, -1).astype("float64"), mixture.astype("complex128")
+    y = norbert.wiener(v, x, iterations=1, use_softmask=False, eps=EPSILON)
+    return np.moveaxis(y, -1, 0)
+
+
+def spectrum(stems):
+    real, imag = (np.array(part) for part in STFT()(stems))
+    return real + 1j * imag
+
+
+@pytest.fixture
+def random_case():
+    rng = np.random.default_rng(0)
+    mixture = 40 * (rng.standard_normal((30, 20, 2)) + 1j * rng.standard_normal((30, 20, 2)))
+    return 40 * np.abs(rng.standard_normal((4, 30, 20, 2))), mixture
+
+
+@pytest.fixture
+def real_case(real_stems):
+    sources = spectrum(np.stack(list(real_stems.values())))
+    wrong = np.random.default_rng(0).uniform(0.5, 1.5, sources.shape)
+    return np.abs(sources) * wrong, sources.sum(axis=0)
+
+
+@pytest.mark.parametrize("case", ["random_case", "real_case"])
+def test_equals_norbert(case, request):
+    magnitudes, mixture = request.getfixturevalue(case)
+    expected = reference(magnitudes, mixture)
+    error = np.abs(ours(magnitudes, mixture) - expected).max()
+    assert error < 1e-4 * np.abs(expected).max()
+
+
+def test_equals_norbert_where_left_and_right_are_the_same(real_case):
+    magnitudes, mixture = (np.repeat(x[..., :1], 2, axis=-1) for x in real_case)
+    expected = reference(magnitudes, mixture)
+    error = np.abs(ours(magnitudes, mixture) - expected).max()
+    assert error < 1e-4 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("gain", [1e-3, 1.0, 1e3])
+def test_sources_sum_to_the_mixture_at_any_level(real_case, gain):
+    magnitudes, mixture = (gain * x for x in real_case)
+    error = ours(magnitudes, mixture).sum(axis=0) - mixture
+    assert np.sum(np.abs(error) ** 2) < 1e-4 * np.sum(np.abs(mixture) ** 2)
+
+
+def test_mono_falls_back_to_the_ratio_mask(random_case):
+    magnitudes, mixture = (x[..., :1] for x in random_case)
+    expected = magnitudes**2 / (magnitudes**2).sum(axis=0) * mixture
+    np.testing.assert_allclose(ours(magnitudes, mixture), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_silence_stays_silence(channels):
+    silence = np.zeros((8, 9, channels), "complex64")
+    assert not ours(np.ones((3, 8, 9, channels)), silence).any()
+    assert not ours(np.zeros((3, 8, 9, channels)), silence).any()
+
+
+def test_batch_entries_do_not_see_one_another(random_case):
+    magnitudes, mixture = random_case
+    both = [np.stack([x, 2 * x[..., ::-1]]) for x in (magnitudes, mixture.real, mixture.imag)]
+    real, _ = WienerFilter()([x.astype("float32") for x in both])
+    np.testing.assert_allclose(real[0], ours(magnitudes, mixture).real, atol=1e-4)
+
+
+def test_more_than_two_channels_are_refused():
+    with pytest.raises(ValueError, match="received 3"):
+        ours(np.ones((2, 4, 5, 3)), np.ones((4, 5, 3), "complex64"))

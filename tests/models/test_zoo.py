@@ -1,0 +1,173 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_mmdense
+from keras_mmdense.configs import TABLES
+from keras_mmdense.errors import InputError
+from keras_mmdense.models.receptive_field import context_frames
+from keras_mmdense.registry import parameters
+
+NAMES = keras_mmdense.list_models()
+
+
+def spectrogram(frames=11, bins=65, channels=2, batch=1):
+    rng = np.random.default_rng(0)
+    return np.abs(rng.standard_normal((batch, frames, bins, channels))).astype("float32")
+
+
+def test_parameter_counts_are_the_published_ones():
+    mmdensenet = parameters(keras_mmdense.build("mmdensenet"))
+    assert mmdensenet == 338_352
+    assert 1 / 3 < parameters(keras_mmdense.build("mdensenet")) / mmdensenet < 1 / 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_output_is_finite_and_shaped_like_the_input(name):
+    x = spectrogram()
+    y = keras_mmdense.build(name, bins=65)(x)
+    assert y.shape == x.shape
+    assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_several_sources_have_an_axis(name):
+    x = spectrogram(batch=2)
+    model = keras_mmdense.build(name, bins=65, sources=("vocals", "drums", "bass"))
+    assert model(x).shape == (2, 3, 11, 65, 2)
+    assert model.output_shape == (None, 3, None, 65, 2)
+
+
+@pytest.mark.parametrize("bins", [513, 1025, 2049])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_any_bins_and_channels(bins, channels):
+    x = spectrogram(9, bins, channels)
+    assert keras_mmdense.build("tiny", bins=bins, channels=channels)(x).shape == x.shape
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("frames", [1, 2, 7, 8, 63])
+def test_any_number_of_frames(name, frames):
+    x = spectrogram(frames, 33)
+    y = keras_mmdense.build(name, bins=33)(x)
+    assert y.shape == x.shape
+    fixed = keras_mmdense.build(name, bins=33, frames=frames)
+    assert fixed.output_shape == (None, frames, 33, 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("output", ["mask", "magnitude"])
+def test_a_step_reaches_every_trainable_weight(name, output):
+    keras.utils.set_random_seed(1)
+    model = keras_mmdense.build(name, bins=33, sources=("a", "b"), output=output)
+    x = spectrogram(16, 33, batch=2)
+    before = [np.array(weight) for weight in model.trainable_weights]
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.train_on_batch(x, 0.3 * np.stack([x, x], axis=1))
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        # A convolution's bias before batch norm cancels; all else must move.
+        moved = np.abs(np.array(weight) - old).max()
+        assert moved > 0, weight.path
+        assert np.isfinite(weight).all(), weight.path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_save_and_load_give_equal_output(name, tmp_path):
+    model = keras_mmdense.build(name, bins=33, sources=("a", "b"))
+    x = spectrogram(13, 33)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(x), model(x))
+
+
+def test_a_mask_never_exceeds_the_mixture_and_a_magnitude_is_never_negative():
+    x = spectrogram()
+    masked = np.array(keras_mmdense.build("tiny", bins=65)(x))
+    assert (masked >= 0).all() and (masked <= x).all()
+    assert (np.array(keras_mmdense.build("tiny", bins=65, output="magnitude")(x)) >= 0).all()
+
+
+def test_layer_names_are_deterministic():
+    names = [[layer.name for layer in keras_mmdense.build("mmdensenet").layers] for _ in range(2)]
+    assert names[0] == names[1]
+    assert {"low_down2_dense1_conv", "high_bottleneck_dense3_bn", "full_up3_up_conv"} <= set(
+        names[0]
+    )
+
+
+def test_output_is_float32_under_mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        y = keras_mmdense.build("tiny", bins=65, sources=("a", "b"))(spectrogram())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert keras.backend.standardize_dtype(y.dtype) == "float32"
+    assert np.isfinite(y).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_beyond_the_context_changes_the_output(name):
+    context = context_frames(TABLES[name])
+    coarsest = 2 ** max(stream.scales for stream in TABLES[name].streams)
+    model = keras_mmdense.build(name, bins=17, channels=1)
+    x = spectrogram(2 * context + coarsest, 17, 1)
+    changed = x.copy()
+    changed[:, :coarsest] += 5
+    difference = np.abs(np.array(model(changed)) - np.array(model(x)))[0].max(axis=(1, 2))
+    assert difference[:coarsest].max() > 1e-3
+    assert difference[coarsest + context :].max() == 0
+
+
+def test_a_table_of_ones_own(tmp_path):
+    config = keras_mmdense.model_config("tiny")
+    config.to_json(tmp_path / "mine.json")
+    x = spectrogram()
+    for own in (config, str(tmp_path / "mine.json")):
+        assert keras_mmdense.build(own, bins=65)(x).shape == x.shape
+
+
+def test_overrides_replace_fields_of_the_table():
+    model = keras_mmdense.build("tiny", bins=65, bn_momentum=0.5, output="magnitude")
+    norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    assert {norm.momentum for norm in norms} == {0.5}
+
+
+def test_list_models_takes_a_pattern():
+    assert keras_mmdense.list_models("mm*") == ["mmdensenet"]
+    assert {"densenet", "mdensenet", "mmdensenet", "tiny"} <= set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "resnet"}, "unknown model 'resnet'.*mmdensenet"),
+        ({"name": "missing.json"}, "missing.json"),
+        ({"sources": "vocals"}, "vocals"),
+        ({"sources": ()}, "received"),
+        ({"sources": ("a", "a")}, "distinct"),
+        ({"bins": 3}, "received 3"),
+        ({"frames": 0}, "received 0"),
+        ({"channels": 0}, "received 0"),
+        ({"colour": "blue"}, "unknown table field 'colour'"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        keras_mmdense.build(**{"name": "tiny", **arguments})
+
+
+def test_unknown_names_are_bad_input():
+    with pytest.raises(InputError):
+        keras_mmdense.model_config("resnet")
+
+
+def test_dense_block_gives_its_last_maps_only():
+    from keras_mmdense.configs import Dense
+    from keras_mmdense.models.blocks import dense_block
+
+    x = keras.Input((8, 8, 5))
+    y = dense_block(x, Dense(3, 4), (3, 3), 0.9, "block")
+    assert y.shape == (None, 8, 8, 3)
+    weights = sum(ops.size(w) for w in keras.Model(x, y).trainable_weights)
+    assert int(weights) == sum(2 * c + 9 * c * 3 + 3 for c in (5, 8, 11, 14))

@@ -1,0 +1,153 @@
+"""The command as a person runs it: its own process, real files, exit status and one clear line."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from keras_mmdense.configs import TABLES
+from keras_mmdense.weights import Network, save_network
+
+STEMS = ("vocals", "drums", "bass", "other")
+
+
+def command(*arguments, **environment):
+    code = "from keras_mmdense.cli import main; main()"
+    run = [sys.executable, "-c", code, *map(str, arguments)]
+    import os
+
+    env = {**os.environ, "COLUMNS": "120", **environment}
+    return subprocess.run(run, capture_output=True, text=True, check=False, env=env)
+
+
+def succeeds(*arguments):
+    result = command(*arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def fails(*arguments, **environment):
+    result = command(*arguments, **environment)
+    assert result.returncode == 2, result.stdout + result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("keras-mmdense: error: "), result.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny") / "net"
+    network = Network(TABLES["tiny"], STEMS)
+    save_network(folder, network, network.build())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory, real_mixture):
+    path = tmp_path_factory.mktemp("song") / "Übung 1.flac"
+    soundfile.write(path, real_mixture.clip(-1, 1), 44100, subtype="PCM_24")
+    return path
+
+
+def test_separate_writes_whole_stems_that_sum_to_the_song(song, tiny, tmp_path):
+    succeeds("separate", song, "-o", tmp_path, "--model", tiny)
+    mixture, rate = soundfile.read(song)
+    files = sorted((tmp_path / "Übung 1").iterdir())
+    assert [file.name for file in files] == sorted(f"{stem}.wav" for stem in STEMS)
+    stems = [soundfile.read(file) for file in files]
+    assert {stem.shape for stem, _ in stems} == {mixture.shape} and {r for _, r in stems} == {rate}
+    error = sum(stem for stem, _ in stems) - mixture
+    assert 10 * np.log10(np.sum(mixture**2) / np.sum(error**2)) > 30
+
+
+def test_separate_writes_chosen_stems_of_a_stem_file(musdb_root, tiny, tmp_path):
+    path = sorted((musdb_root / "train").glob("*.stem.mp4"))[0]
+    succeeds("separate", path, "-o", tmp_path, "--model", tiny, "--stems", "vocals,bass")
+    folder = tmp_path / path.name.removesuffix(".stem.mp4")
+    assert sorted(file.name for file in folder.iterdir()) == ["bass.wav", "vocals.wav"]
+
+
+def test_synth_train_evaluate(tmp_path):
+    songs, run = tmp_path / "songs", tmp_path / "run"
+    succeeds("synth", songs, "--tracks", 3, "--seconds", 3, "--seed", 5)
+    sizes = ["--epochs", 2, "--steps", 2, "--batch", 1, "--frames", 16]
+    out = ["--output", run, "--target", "vocals"]
+    succeeds("train", "--root", songs, "--model", "tiny", *out, *sizes)
+    for name in ("network.json", "network.weights.h5", "curve.csv", "curve.png", "run.json"):
+        assert (run / name).stat().st_size
+    table = succeeds("evaluate", "--root", songs, "--model", run, "--output", tmp_path / "scores")
+    assert "vocals" in table and "ideal ratio mask" in table and "SDR" in table
+    assert (tmp_path / "scores" / "scores.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "scores" / "scores.json").read_text())
+
+
+def test_demo_writes_four_stems_and_a_figure(tmp_path):
+    table = succeeds("demo", "-o", tmp_path / "demo", "--seconds", 6)
+    names = sorted(path.name for path in (tmp_path / "demo").iterdir())
+    assert names == ["bass.wav", "demo.png", "drums.wav", "mixture.flac", "other.wav", "vocals.wav"]
+    assert "mean" in table
+
+
+def test_models_prints_the_published_parameter_counts():
+    table = succeeds("models")
+    assert "338,352" in table and "159,406" in table and "mmdensenet_4stems" in table
+
+
+@pytest.mark.parametrize("name", ["", "separate", "train", "evaluate", "models", "synth", "demo"])
+def test_help_has_an_example(name):
+    text = succeeds(*([name] if name else []), "--help")
+    assert f"keras-mmdense {name}" in " ".join(text.split()) or not name
+
+
+def test_bad_songs(tmp_path, tiny):
+    (tmp_path / "text.wav").write_text("these are words\n" * 9)
+    (tmp_path / "empty.wav").touch()
+    for name in ("missing.wav", "text.wav", "empty.wav"):
+        assert name in fails("separate", tmp_path / name, "-o", tmp_path / "out", "--model", tiny)
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_networks_and_stems(song, tiny, tmp_path):
+    out = ("-o", tmp_path / "out")
+    assert "nothing" in fails("separate", song, *out, "--model", "nothing")
+    assert "guitar" in fails("separate", song, *out, "--model", tiny, "--stems", "guitar")
+    other = tmp_path / "other"
+    save_network(other, Network(TABLES["tiny"], STEMS), Network(TABLES["tiny"], STEMS).build())
+    (other / "network.weights.h5").write_bytes((tiny / "network.weights.h5").read_bytes())
+    assert "network.weights.h5" in fails("separate", song, *out, "--model", other)
+    assert not (tmp_path / "out").exists()
+
+
+def test_unwritable_output(song, tiny, tmp_path):
+    (tmp_path / "file").touch()
+    line = fails("separate", song, "-o", tmp_path / "file" / "out", "--model", tiny)
+    assert "cannot write there" in line
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_stem_files_without_ffmpeg(musdb_root, tiny, tmp_path):
+    path = sorted((musdb_root / "train").glob("*.stem.mp4"))[0]
+    out = ("-o", tmp_path / "out", "--model", tiny)
+    assert "needs ffmpeg" in fails("separate", path, *out, PATH="")
+    assert "needs ffmpeg" in fails("evaluate", "--root", musdb_root, "--model", tiny, PATH="")
+
+
+def test_bad_training_input(tmp_path):
+    run = tmp_path / "run"
+    (tmp_path / "empty").mkdir()
+    for root in (tmp_path / "nowhere", tmp_path / "empty"):
+        assert str(root) in fails("train", "--root", root, "--output", run)
+        assert str(root) in fails("evaluate", "--root", root)
+    succeeds("synth", tmp_path / "songs", "--tracks", 2, "--seconds", 1)
+    root = ("--root", tmp_path / "songs", "--output", run)
+    assert "resnet" in fails("train", *root, "--model", "resnet")
+    assert "guitar" in fails("train", *root, "--target", "guitar")
+    assert not run.exists()
+
+
+def test_synth_does_not_overwrite(tmp_path):
+    succeeds("synth", tmp_path, "--tracks", 1, "--seconds", 1)
+    assert "exists" in fails("synth", tmp_path, "--tracks", 1, "--seconds", 1)
