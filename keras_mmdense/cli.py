@@ -105,7 +105,8 @@ def train(
 
     Example: keras-mmdense train --root musdb18 --target vocals --output runs/vocals
     """
-    from keras_mmdense.data.songs import STEMS, check_root
+    from keras_mmdense.data.songs import check_root
+    from keras_mmdense.stems import STEMS
 
     for folder in root:
         check_root(folder)

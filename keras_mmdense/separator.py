@@ -15,10 +15,10 @@ from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import WienerFilter
 from keras_mmdense.models.receptive_field import context_frames
 from keras_mmdense.registry import build, model_config
+from keras_mmdense.stems import rest_name
 from keras_mmdense.weights import Network, load_network
 
 DEFAULT = "mmdensenet_4stems"
-ALL_STEMS = {"vocals", "drums", "bass", "other"}
 CORE_FRAMES = 512
 
 Progress = Callable[[int, int], None]
@@ -190,13 +190,6 @@ def separation_model(models: Sequence[keras.Model], network: Network, rest: bool
     real, imag = WienerFilter(name="wiener")([sources, real, imag])
     stems = InverseSTFT(n_fft, hop, name="inverse_stft")([real, imag, waveform])
     return keras.Model(waveform, stems, name="separation")
-
-
-def rest_name(stems: Sequence[str]) -> str | None:
-    """Names what stems leave of the mixture: None if they are all of it."""
-    if set(stems) >= ALL_STEMS or "accompaniment" in stems:
-        return None
-    return "accompaniment" if set(stems) == {"vocals"} else "remainder"
 
 
 def song_name(path: Path) -> str:

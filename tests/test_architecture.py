@@ -12,6 +12,7 @@ PACKAGE = Path(keras_mmdense.__file__).parent
 # What every part of the package may import of the others.
 MAY_IMPORT = {
     "errors": set(),
+    "stems": set(),
     "files": {"errors"},
     "configs": set(),
     "layers": set(),
@@ -20,10 +21,19 @@ MAY_IMPORT = {
     "weights": {"configs", "registry", "errors", "files"},
     "audio": {"errors", "files"},
     "chunking": set(),
-    "separator": {"registry", "models", "layers", "weights", "audio", "chunking", "errors"},
-    "data": {"errors", "files"},
+    "separator": {
+        "registry",
+        "models",
+        "layers",
+        "weights",
+        "audio",
+        "chunking",
+        "errors",
+        "stems",
+    },
+    "data": {"errors", "files", "stems"},
     "training": {"data", "layers", "weights", "errors", "files"},
-    "evaluation": {"separator", "data", "errors", "files"},
+    "evaluation": {"separator", "data", "errors", "files", "stems"},
     "demo": {"audio", "data", "evaluation", "files", "separator"},
 }
 

@@ -5,10 +5,9 @@ import pytest
 from keras_mmdense.chunking import Windows
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
-from keras_mmdense.separator import Separator, rest_name, separation_model, song_name
+from keras_mmdense.separator import Separator, separation_model, song_name
+from keras_mmdense.stems import STEMS, rest_name
 from keras_mmdense.weights import Network
-
-STEMS = ("vocals", "drums", "bass", "other")
 
 
 def noise(samples, channels=2):

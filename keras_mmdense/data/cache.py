@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_mmdense.data.songs import STEMS, Song
+from keras_mmdense.data.songs import Song
 from keras_mmdense.errors import InputError
 from keras_mmdense.files import replacing
+from keras_mmdense.stems import STEMS
 
 
 class CachedSong:

@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_mmdense.data.augmentation import scale, swap_channels
 from keras_mmdense.data.cache import CachedSong
-from keras_mmdense.data.songs import STEMS
+from keras_mmdense.stems import STEMS
 
 
 class RemixedChunks(keras.utils.PyDataset):

@@ -10,8 +10,8 @@ import numpy as np
 import soundfile
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.stems import STEMS
 
-STEMS = ("vocals", "drums", "bass", "other")
 SUFFIXES = (".wav", ".flac", ".ogg")
 LAYOUTS = "train/<song>.stem.mp4 (MUSDB18) or <song>/{vocals,drums,bass,other}.wav"
 

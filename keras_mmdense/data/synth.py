@@ -15,9 +15,10 @@ from keras_mmdense.data.synthesis.keys import play_other
 from keras_mmdense.data.synthesis.parts import write_bass, write_drums, write_melody
 from keras_mmdense.data.synthesis.signals import band, echo, room
 from keras_mmdense.data.synthesis.singing import play_vocals
-from keras_mmdense.data.synthesis.songwriting import STEMS, Song, plan_song
+from keras_mmdense.data.synthesis.songwriting import Song, plan_song
+from keras_mmdense.stems import STEMS
 
-__all__ = ["STEMS", "Song", "plan_song", "synthesize", "write_songs"]
+__all__ = ["synthesize", "write_songs"]
 
 # Decibels: the middle and the reach to both sides.
 _LEVELS = {"vocals": (0.0, 3.5), "drums": (-1.5, 5.0), "bass": (-1.5, 5.0), "other": (-1.5, 4.0)}

@@ -2,7 +2,7 @@
 
 BSSEval needs every source. Where some stems have no estimate, the sum of their references is one
 more stem, estimated by the mixture minus all estimates: a vocals network is scored on vocals and
-accompaniment (`remainder_name`). An estimate given under that name is used instead.
+accompaniment (`rest_name`). An estimate given under that name is used instead.
 
 museval refuses signals whose channels sum to zero at every sample. Such a reference is left out,
 such an estimate is not scored; both get NaN frames, an entry in `SongScores.silent`, and are
@@ -24,6 +24,7 @@ import numpy as np
 
 from keras_mmdense.evaluation.bsseval import bsseval
 from keras_mmdense.evaluation.oracles import ideal_ratio_mask
+from keras_mmdense.stems import rest_name
 
 METRICS = ("SDR", "SIR", "SAR", "ISR")
 RULES = ("museval",)
@@ -174,11 +175,6 @@ def evaluate_songs(
     return results
 
 
-def remainder_name(stems: Sequence[str]) -> str:
-    """Names the sum of all stems but these: "accompaniment" beside vocals, else "remainder"."""
-    return "accompaniment" if list(stems) == ["vocals"] else "remainder"
-
-
 def _separate_all(
     references: Stems, sample_rate: int, systems: Mapping[str, Separate], baselines: bool
 ) -> Iterator[tuple[str, Stems]]:
@@ -190,7 +186,7 @@ def _separate_all(
         yield system, estimates
     if baselines:
         stems = [stem for stem in references if stem in given or not given]
-        partial = [] if len(stems) == len(references) else [remainder_name(stems)]
+        partial = [] if len(stems) == len(references) else [rest_name(stems)]
         yield BASELINES[0], dict.fromkeys([*stems, *partial], mixture)
         masked = ideal_ratio_mask(references)
         yield BASELINES[1], {stem: masked[stem] for stem in stems}
@@ -204,7 +200,7 @@ def _check_stems(references: Stems, estimates: Stems) -> None:
     known = [stem for stem in references if stem in estimates]
     if not known:
         raise ValueError(f"no estimate of {list(references)}; received {list(estimates)}")
-    allowed = set(references) | ({remainder_name(known)} if len(known) < len(references) else set())
+    allowed = set(references) | ({rest_name(known)} if len(known) < len(references) else set())
     if unknown := sorted(set(estimates) - allowed):
         raise ValueError(f"estimates of unknown stems {unknown}; references: {list(references)}")
     for stem, audio in estimates.items():
@@ -234,7 +230,7 @@ def _complete(references: Stems, estimates: Stems) -> tuple[Stems, Stems]:
     known = [stem for stem in references if stem in estimates]
     if len(known) == len(references):
         return references, estimates
-    rest = remainder_name(known)
+    rest = rest_name(known)
     mixture = np.sum(list(references.values()), axis=0)
     others = [audio for stem, audio in references.items() if stem not in known]
     if rest not in estimates:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,9 +49,9 @@ def load_songs(
         InputError: If a data set is missing or not as expected, or the cache cannot be written.
     """
     decoded = {"train": [], "valid": []}
-    for number, root in enumerate(roots):
+    for root in roots:
         root = Path(root).resolve()
-        folder = Path(cache) / f"{number}-{root.name}"
+        folder = Path(cache) / f"{root.name}-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}"
         for split, songs in decoded.items():
             report = functools.partial(progress, f"{root.name}, {split}") if progress else None
             rate, channels = network.config.sample_rate, network.channels

@@ -4,8 +4,9 @@ import pytest
 from keras_mmdense.data import augmentation
 from keras_mmdense.data.cache import CachedSong, cache_songs
 from keras_mmdense.data.pipeline import RemixedChunks, WholeSongs
-from keras_mmdense.data.songs import STEMS, Song
+from keras_mmdense.data.songs import Song
 from keras_mmdense.errors import InputError
+from keras_mmdense.stems import STEMS
 
 
 def cached(*lengths):

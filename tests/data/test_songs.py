@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_mmdense.data.songs import STEMS, VALIDATION_SONGS, find_songs
+from keras_mmdense.data.songs import VALIDATION_SONGS, find_songs
 from keras_mmdense.errors import InputError
+from keras_mmdense.stems import STEMS
 
 
 def write_song(folder, samples=2000, rate=44100, suffix=".wav", leave_out=None, **lengths):

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from keras_mmdense.data.synth import STEMS, synthesize, write_songs
+from keras_mmdense.data.synth import synthesize, write_songs
 from keras_mmdense.data.synthesis.parts import write_bass, write_drums, write_melody
 from keras_mmdense.data.synthesis.songwriting import plan_song
+from keras_mmdense.stems import STEMS
 
 RATE = 44100
 

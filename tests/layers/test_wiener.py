@@ -3,18 +3,19 @@ import numpy as np
 import pytest
 
 from keras_mmdense.layers.stft import STFT
-from keras_mmdense.layers.wiener import EPSILON, WienerFilter
+from keras_mmdense.layers.wiener import WienerFilter
 
 
-def ours(magnitudes, mixture):
+def ours(magnitudes, mixture, reach=None):
     inputs = (magnitudes, mixture.real, mixture.imag)
-    real, imag = WienerFilter()([x[None].astype("float32") for x in inputs])
+    real, imag = WienerFilter(reach)([x[None].astype("float32") for x in inputs])
     return np.array(real)[0] + 1j * np.array(imag)[0]
 
 
-def reference(magnitudes, mixture):
+def reference(magnitudes, mixture, eps):
+    """Norbert in double precision; too small an eps makes its own inverse inaccurate."""
     v, x = np.moveaxis(magnitudes, 0, -1).astype("float64"), mixture.astype("complex128")
-    y = norbert.wiener(v, x, iterations=1, use_softmask=False, eps=EPSILON)
+    y = norbert.wiener(v, x, iterations=1, use_softmask=False, eps=eps)
     return np.moveaxis(y, -1, 0)
 
 
@@ -40,14 +41,14 @@ def real_case(real_stems):
 @pytest.mark.parametrize("case", ["random_case", "real_case"])
 def test_equals_norbert(case, request):
     magnitudes, mixture = request.getfixturevalue(case)
-    expected = reference(magnitudes, mixture)
+    expected = reference(magnitudes, mixture, eps=1e-20)
     error = np.abs(ours(magnitudes, mixture) - expected).max()
     assert error < 1e-4 * np.abs(expected).max()
 
 
 def test_equals_norbert_where_left_and_right_are_the_same(real_case):
     magnitudes, mixture = (np.repeat(x[..., :1], 2, axis=-1) for x in real_case)
-    expected = reference(magnitudes, mixture)
+    expected = reference(magnitudes, mixture, eps=1e-18)
     error = np.abs(ours(magnitudes, mixture) - expected).max()
     assert error < 1e-4 * np.abs(expected).max()
 
@@ -56,13 +57,37 @@ def test_equals_norbert_where_left_and_right_are_the_same(real_case):
 def test_sources_sum_to_the_mixture_at_any_level(real_case, gain):
     magnitudes, mixture = (gain * x for x in real_case)
     error = ours(magnitudes, mixture).sum(axis=0) - mixture
-    assert np.sum(np.abs(error) ** 2) < 1e-4 * np.sum(np.abs(mixture) ** 2)
+    assert np.sum(np.abs(error) ** 2) < 1e-8 * np.sum(np.abs(mixture) ** 2)
 
 
 def test_mono_falls_back_to_the_ratio_mask(random_case):
     magnitudes, mixture = (x[..., :1] for x in random_case)
     expected = magnitudes**2 / (magnitudes**2).sum(axis=0) * mixture
     np.testing.assert_allclose(ours(magnitudes, mixture), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_hard_panned_music_sums_to_the_mixture(real_case):
+    magnitudes, mixture = (x * np.array([1, 0]) for x in real_case)
+    error = ours(magnitudes, mixture).sum(axis=0) - mixture
+    assert np.sum(np.abs(error) ** 2) < 1e-8 * np.sum(np.abs(mixture) ** 2)
+
+
+def test_a_far_reach_is_the_sum_over_all_frames(random_case):
+    np.testing.assert_allclose(ours(*random_case, reach=32), ours(*random_case), atol=1e-3)
+
+
+def test_a_frame_sees_its_reach_and_no_more(real_case):
+    magnitudes, mixture = real_case
+    whole = ours(magnitudes, mixture, reach=24)
+    part = ours(magnitudes[:, 40:240], mixture[40:240], reach=24)
+    np.testing.assert_allclose(part[:, 24:-32], whole[:, 64:208], atol=1e-3)
+    assert np.abs(part[:, :8] - whole[:, 40:48]).max() > 0.1
+
+
+@pytest.mark.parametrize("reach", [0, -8, 12])
+def test_a_bad_reach_is_named(reach):
+    with pytest.raises(ValueError, match=str(reach)):
+        WienerFilter(reach)
 
 
 @pytest.mark.parametrize("channels", [1, 2])

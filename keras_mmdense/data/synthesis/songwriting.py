@@ -5,7 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-STEMS = ("vocals", "drums", "bass", "other")
+from keras_mmdense.stems import STEMS
+
 BAR = 16
 
 _MODES = {
