@@ -1,50 +1,95 @@
-"""Reading, writing and resampling audio files."""
+"""Reading and writing audio files."""
 
-import io
+import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.files import replacing
 
+SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".caf", ".w64"}
 FFMPEG_SUFFIXES = {".mp4", ".m4a", ".aac", ".m4v", ".mov", ".mkv", ".webm", ".wma", ".ac3"}
 
 
-def read(path: str | Path) -> tuple[np.ndarray, int]:
-    """Reads an audio file.
+class Source:
+    """An open audio file that is read in blocks.
 
-    soundfile reads WAV, FLAC, Ogg, Opus and MP3; what only ffmpeg reads (MP4, M4A, AAC, video) goes
-    through ffmpeg, which then must be on the PATH. Of a file with several audio streams, such as
-    `.stem.mp4`, the first is read.
+    Attributes:
+        rate: Sample rate in Hz.
+        channels: Number of channels.
+        samples: Length in samples.
+        tags: Its tags by name, as soundfile names them: title, artist, album and so on.
+    """
+
+    def __init__(self, file: soundfile.SoundFile):
+        self._file = file
+        self.rate, self.channels, self.samples = file.samplerate, file.channels, file.frames
+        self.tags = file.copy_metadata()
+
+    def blocks(self, size: int) -> Iterator[np.ndarray]:
+        """Yields the waveform in blocks (size, channels), the last one shorter; float32."""
+        return self._file.blocks(size, dtype="float32", always_2d=True)
+
+
+@contextlib.contextmanager
+def open_source(path: str | Path) -> Iterator[Source]:
+    """Opens an audio file.
+
+    soundfile reads WAV, FLAC, Ogg, Opus and MP3; what only ffmpeg reads (MP4, M4A, AAC, video) is
+    decoded by ffmpeg into a temporary file, and ffmpeg must then be on the PATH. Of a file with
+    several audio streams, such as `.stem.mp4`, the first is read.
 
     Args:
         path: The file.
 
-    Returns:
-        Waveform (samples, channels), float32 in [-1, 1], and sample rate in Hz.
+    Yields:
+        The open file.
 
     Raises:
         InputError: If the file is missing, empty, or not audio, or ffmpeg is needed and missing.
     """
     path = check_readable(path)
-    source = io.BytesIO(_decode(path)) if path.suffix.lower() in FFMPEG_SUFFIXES else path
-    try:
-        waveform, rate = soundfile.read(source, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise InputError(f"{path}: not an audio file that can be read: {error}") from error
-    if not len(waveform):
-        raise InputError(f"{path}: holds no samples")
-    return waveform, rate
+    with contextlib.ExitStack() as stack:
+        readable = path
+        if path.suffix.lower() in FFMPEG_SUFFIXES:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            readable = Path(folder) / "decoded.wav"
+            codec = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-rf64", "auto"]
+            run_ffmpeg(["-i", path, *codec, readable], f"{path}: ffmpeg cannot read it")
+        try:
+            source = Source(stack.enter_context(soundfile.SoundFile(readable)))
+        except soundfile.LibsndfileError as error:
+            raise InputError(f"{path}: not an audio file that can be read: {error}") from error
+        if not source.samples:
+            raise InputError(f"{path}: holds no samples")
+        yield source
+
+
+def read(path: str | Path) -> tuple[np.ndarray, int]:
+    """Reads an audio file whole.
+
+    Args:
+        path: The file, see `open_source`.
+
+    Returns:
+        Waveform (samples, channels), float32 in [-1, 1], and sample rate in Hz.
+
+    Raises:
+        InputError: As `open_source` does.
+    """
+    with open_source(path) as source:
+        return np.concatenate(list(source.blocks(1 << 20))), source.rate
 
 
 def check_readable(path: str | Path) -> Path:
-    """Gives the path if it is an audio file that `read` can open; raises InputError if not."""
+    """Gives the path if it looks like an audio file; raises InputError, at once, if not."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -52,9 +97,7 @@ def check_readable(path: str | Path) -> Path:
         raise InputError(f"{path}: the file is empty")
     if path.suffix.lower() in FFMPEG_SUFFIXES:
         if shutil.which("ffmpeg") is None:
-            raise InputError(
-                f"{path}: reading {path.suffix} needs ffmpeg, which is not on the PATH"
-            )
+            raise InputError(f"{path}: {path.suffix} needs ffmpeg, which is not on the PATH")
         return path
     try:
         soundfile.info(str(path))
@@ -63,48 +106,52 @@ def check_readable(path: str | Path) -> Path:
     return path
 
 
-def write(path: str | Path, waveform: np.ndarray, rate: int, subtype: str = "FLOAT") -> None:
-    """Writes a WAV file; it appears under its name only when it is complete.
+def write(path: str | Path, waveform: np.ndarray, rate: int) -> None:
+    """Writes a 32-bit float WAV file; it appears under its name only when it is complete.
 
     Args:
         path: The file to write.
         waveform: (samples, channels), float32.
         rate: Sample rate in Hz.
-        subtype: Sample format as soundfile names it, such as "FLOAT", "PCM_16", "PCM_24".
 
     Raises:
         InputError: If the folder is not writable.
     """
     with replacing(path) as partial:
-        soundfile.write(partial, waveform, rate, subtype=subtype, format="WAV")
+        soundfile.write(partial, waveform, rate, subtype="FLOAT", format="WAV")
+        drop_time(partial)
+
+
+def drop_time(path: str | Path) -> None:
+    """Zeroes the time of writing in a float WAV file's PEAK chunk: same samples, same bytes."""
+    with open(path, "r+b") as file:
+        head = file.read(4096)
+        found = head.find(b"PEAK")
+        if found >= 0:
+            file.seek(found + 12)
+            file.write(bytes(4))
 
 
 def check_writable(folder: str | Path) -> None:
-    """Raises InputError unless files can be written to a folder, which is made if it is missing."""
+    """Raises InputError unless files can be written to a folder or the folder can be made."""
     folder = Path(folder)
     parents = [path for path in (folder, *folder.parents) if path.exists()]
     if not parents or not parents[0].is_dir() or not os.access(parents[0], os.W_OK | os.X_OK):
         raise InputError(f"{folder}: cannot write there")
 
 
-def resample(waveform: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
-    """Resamples with soxr.
-
-    Args:
-        waveform: (samples, channels), float32.
-        rate: Its sample rate in Hz.
-        new_rate: The wanted rate in Hz.
-
-    Returns:
-        (about samples * new_rate / rate, channels), float32.
-    """
-    return waveform if rate == new_rate else soxr.resample(waveform, rate, new_rate)
+def song_name(path: str | Path) -> str:
+    """The name of a song's file without its ending: "a.stem.mp4" and "a.wav" give "a"."""
+    path = Path(path)
+    return path.name.removesuffix(path.suffix).removesuffix(".stem")
 
 
-def _decode(path: Path) -> bytes:
-    command = ["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:a:0", "-c:a", "pcm_f32le"]
-    run = subprocess.run([*command, "-f", "wav", "-"], capture_output=True, check=False)
+def run_ffmpeg(arguments: list[str | Path], failure: str) -> None:
+    """Runs ffmpeg; raises InputError with `failure` and ffmpeg's last line if it fails."""
+    if shutil.which("ffmpeg") is None:
+        raise InputError(f"{failure}: ffmpeg is not on the PATH")
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+    run = subprocess.run(command, capture_output=True, check=False)
     if run.returncode:
-        reason = run.stderr.decode(errors="replace").strip().splitlines()
-        raise InputError(f"{path}: ffmpeg cannot read it: {reason[-1] if reason else 'no reason'}")
-    return run.stdout
+        lines = run.stderr.decode(errors="replace").strip().splitlines()
+        raise InputError(f"{failure}: {lines[-1] if lines else 'no reason given'}")

@@ -1,52 +1,58 @@
-"""Cutting a long waveform into windows and joining what comes out of them."""
+"""Cutting a signal of any length, that arrives in blocks, into windows of one size."""
 
-import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
 
-@dataclasses.dataclass(frozen=True)
-class Windows:
-    """Windows that overlap by their context and are joined without cross-fades.
+class WindowCutter:
+    """Cuts windows that overlap by their context and are joined without cross-fades.
 
-    Window i keeps samples [i * core, (i + 1) * core) and sees `context` more on either side,
-    which are computed and discarded. Outside the waveform it sees zeros.
+    Window i keeps samples [i * core, (i + 1) * core) and sees `context` more on either side, which
+    are computed and discarded. Outside the signal it sees zeros.
 
     Args:
         core: Samples kept of every window.
         context: Samples of context on either side.
+        shape: Shape of one sample, such as (channels,).
     """
 
-    core: int
-    context: int
+    def __init__(self, core: int, context: int, shape: tuple[int, ...]):
+        self.core, self.context = core, context
+        self._blocks = [np.zeros((context, *shape), "float32")]
+        self._buffered, self._received, self._kept = context, 0, 0
 
-    def count(self, samples: int) -> int:
-        """Number of windows that cover so many samples."""
-        return -(-samples // self.core)
-
-    def cut(self, waveform: np.ndarray, index: int) -> np.ndarray:
-        """Cuts window `index` of a waveform.
+    def push(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+        """Takes the next samples.
 
         Args:
-            waveform: (samples, channels).
-            index: Number of the window.
+            block: (samples, *shape), any number of samples.
 
-        Returns:
-            (core + 2 * context, channels).
+        Yields:
+            Every window that is complete, (core + 2 * context, *shape), and the number of samples
+            to keep of it from `context` on.
         """
-        start = index * self.core - self.context
-        stop = start + self.core + 2 * self.context
-        window = waveform[max(0, start) : stop]
-        before = max(0, -start)
-        return np.pad(window, ((before, stop - start - before - len(window)), (0, 0)))
+        self._received += len(block)
+        yield from self._take(block)
 
-    def keep(self, stems: np.ndarray, out: np.ndarray, index: int) -> None:
-        """Copies the core of window `index` to where it belongs.
+    def finish(self) -> Iterator[tuple[np.ndarray, int]]:
+        """Yields the windows that the end of the signal leaves, as `push` does."""
+        while self._kept < self._received:
+            missing = self.core + 2 * self.context - self._buffered
+            yield from self._take(np.zeros((missing, *self._blocks[0].shape[1:]), "float32"))
 
-        Args:
-            stems: What came out of the window, (stems, core + 2 * context, channels).
-            out: All stems, (stems, samples, channels); written to.
-            index: Number of the window.
-        """
-        target = out[:, index * self.core : (index + 1) * self.core]
-        target[:] = stems[:, self.context : self.context + target.shape[1]]
+    def _take(self, block):
+        self._blocks.append(block)
+        self._buffered += len(block)
+        size = self.core + 2 * self.context
+        if self._buffered < size:
+            return
+        buffer = np.concatenate(self._blocks)
+        start = 0
+        while len(buffer) - start >= size:
+            keep = min(self.core, self._received - self._kept)
+            self._kept += keep
+            yield buffer[start : start + size], keep
+            start += self.core
+        self._blocks = [buffer[start:]]
+        self._buffered = len(buffer) - start

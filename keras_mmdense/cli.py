@@ -42,7 +42,7 @@ def main():
 
 @app.command()
 def separate(
-    songs: Annotated[list[Path], typer.Argument(help="Audio files, or .stem.mp4 with ffmpeg.")],
+    songs: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
     model: Annotated[
         list[str],
@@ -53,26 +53,58 @@ def separate(
         ),
     ] = (TRAINED,),
     stems: Annotated[
-        str | None, typer.Option(help="Stems to write, such as vocals,drums; all by default.")
+        str | None,
+        typer.Option(help="Stems to write, such as vocals,drums; only the networks needed run."),
     ] = None,
+    two_stems: Annotated[
+        str | None, typer.Option(help="Write one stem, such as vocals, and all the rest as one.")
+    ] = None,
+    residual: Annotated[
+        bool, typer.Option("--residual", help="Also write the mixture minus all written stems.")
+    ] = False,
+    format: Annotated[str, typer.Option(help="wav, flac, ogg, mp3 or stem.mp4 (ffmpeg).")] = "wav",
+    subtype: Annotated[
+        str | None, typer.Option(help="Sample format, such as PCM_16 [wav: FLOAT, flac: PCM_24].")
+    ] = None,
+    filename: Annotated[
+        str, typer.Option(help="Template of the files' names below OUTPUT.")
+    ] = "{song}/{stem}.{format}",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip songs whose files are all there.")
+    ] = False,
 ):
     """Separate songs into OUTPUT/SONG/{vocals,drums,bass,other}.wav.
 
-    Stems are 32-bit float WAV files of exactly the song's length and sample rate.
+    Stems have exactly the song's length and sample rate. WAV, FLAC, Ogg, Opus and MP3 are read as
+    they are, MP4, M4A and video through ffmpeg. More than two channels are separated in pairs. No
+    gain is changed, except that one gain for all stems is applied, and said, where a format without
+    headroom would clip. A file that cannot be separated is reported and passed over; the exit
+    status is then 2.
 
-    Example: keras-mmdense separate song.mp3 -o stems
+    Example: keras-mmdense separate song.mp3 more-songs/ -o stems --format flac
     """
-    from keras_mmdense import audio
+    from keras_mmdense import batch
+    from keras_mmdense.audio import check_writable
+    from keras_mmdense.outputs import Output
+    from keras_mmdense.stems import rest_name
 
-    for song in songs:
-        audio.check_readable(song)
-    audio.check_writable(output)
     wanted = [stem.strip() for stem in stems.split(",")] if stems else None
+    if two_stems:
+        if stems or residual:
+            raise InputError("--two-stems goes with neither --stems nor --residual")
+        wanted = [two_stems]
+    extra = rest_name(wanted) if two_stems else "residual" if residual else None
+    written = Output(format, subtype, extra, filename)
+    files = batch.find_audio(songs)
+    check_writable(output)
     separator = _separator()(list(model), stems=wanted)
     with _progress() as report:
-        for song in songs:
-            files = separator.separate_file(song, output, report(song.name))
-            console.print(f"{files[0].parent}: {', '.join(file.name for file in files)}")
+        job = batch.Job(separator, output, written, resume)
+        results = job.run(files, report, lambda result: _say(console, result))
+    if len(results) > 1:
+        console.print(_summary(results))
+    if any(result.error for result in results):
+        sys.exit(2)
 
 
 @app.command()
@@ -246,6 +278,27 @@ def demo(
         gains = run(_separator()(model), output, seed, seconds, report("separating"))
     console.print(_import("demo").gains_table(gains))
     console.print(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")
+
+
+def _say(console, result):
+    if result.error:
+        print(f"keras-mmdense: error: {result.error}", file=sys.stderr, flush=True)
+    elif result.written:
+        names = ", ".join(path.name for path in result.written.files.values())
+        gain = result.written.gain_db
+        note = f" (all with {gain:.2f} dB of gain, so that none clips)" if gain else ""
+        console.print(f"{next(iter(result.written.files.values())).parent}: {names}{note}")
+
+
+def _summary(results):
+    from rich.table import Table
+
+    table = Table("song", "result", title="Separated songs")
+    table.add_column("seconds", justify="right")
+    for result in results:
+        status = "failed" if result.error else "separated" if result.written else "was there"
+        table.add_row(str(result.path), status, f"{result.seconds:.1f}")
+    return table
 
 
 @contextlib.contextmanager

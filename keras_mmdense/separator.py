@@ -1,6 +1,6 @@
 """Waveform in, stems out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -8,18 +8,20 @@ import numpy as np
 from keras import ops
 
 from keras_mmdense import audio
-from keras_mmdense.chunking import Windows
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.sources import Rest
 from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
-from keras_mmdense.layers.wiener import WienerFilter
+from keras_mmdense.layers.wiener import BLOCK, WienerFilter
 from keras_mmdense.models.receptive_field import context_frames
+from keras_mmdense.outputs import Output, StemWriter, Written
 from keras_mmdense.registry import build, model_config
 from keras_mmdense.stems import rest_name
+from keras_mmdense.streaming import Stream, split
 from keras_mmdense.weights import Network, load_network
 
 DEFAULT = "mmdensenet_4stems"
-CORE_FRAMES = 512
+CORE_FRAMES = 1024
+WIENER_REACH = 64
 
 Progress = Callable[[int, int], None]
 
@@ -28,14 +30,18 @@ class Separator:
     """Separates music into stems with one network of several sources, or several of one.
 
     The waveform passes through the networks in windows of bounded size; each sees as much context
-    as the networks look at, so that the windows' borders leave no trace in the magnitudes. The
-    Wiener filter takes its statistics over one window (about 17 s with the default network).
+    as the networks and the Wiener filter look at, so that the windows' borders leave no trace. The
+    Wiener filter takes its statistics over 64 frames (1.5 s) on either side of a frame, however
+    long the song is.
 
     Args:
         model: A trained network by name or folder (see `weights.load_network`), or several; with
             `weights`, a name or table that `build` takes.
-        stems: Stems to return, None for all; with `weights`, the sources of the network.
+        stems: Stems to return, None for all; networks that give none of them do not run. With
+            `weights`, the sources of the network.
         weights: A `.weights.h5` file for an untrained `model`.
+        window: Frames of a window that are kept, a multiple of the networks' coarsest scale and of
+            8. More is faster and takes more memory and latency.
 
     Raises:
         InputError: If a network or a stem is unknown, or weights do not fit.
@@ -53,20 +59,27 @@ class Separator:
         *,
         stems: Sequence[str] | None = None,
         weights: str | Path | None = None,
+        window: int = CORE_FRAMES,
     ):
         if weights is not None:
             network = Network(model_config(str(model)), tuple(stems or ("vocals",)))
             built = build(network.config, sources=network.sources, weights=weights)
-            self._assemble([(network, built)], stems)
+            self._assemble([(network, built)], stems, window)
         else:
             names = [model] if isinstance(model, str | Path) else model
-            self._assemble([load_network(name) for name in names], stems)
+            self._assemble([load_network(name) for name in names], stems, window)
 
     @classmethod
-    def of(cls, networks: Sequence[tuple[Network, keras.Model]]) -> "Separator":
+    def of(
+        cls,
+        networks: Sequence[tuple[Network, keras.Model]],
+        *,
+        stems: Sequence[str] | None = None,
+        window: int = CORE_FRAMES,
+    ) -> "Separator":
         """Makes a separator of networks in memory, each with what it is."""
         separator = cls.__new__(cls)
-        separator._assemble(networks, None)
+        separator._assemble(networks, stems, window)
         return separator
 
     @property
@@ -74,15 +87,21 @@ class Separator:
         """Rate in Hz the networks work at; other rates are resampled to it and back."""
         return self._config.sample_rate
 
+    @property
+    def latency(self) -> int:
+        """Samples at `sample_rate` that `stream` takes in before it gives the first one out."""
+        return self._core + self._context
+
     def separate(
         self, waveform: np.ndarray, sample_rate: int, progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
         """Separates a waveform.
 
         Args:
-            waveform: (samples, channels) or (samples,), in [-1, 1]; one or two channels.
+            waveform: (samples, channels) or (samples,), in [-1, 1]. More than two channels are
+                separated in pairs: first and second, third and fourth, and so on.
             sample_rate: Its rate in Hz.
-            progress: Called with (windows done, windows in all).
+            progress: Called with (samples done, samples in all).
 
         Returns:
             Stems by name, each with the shape of `waveform`, float32, at the same rate. A network
@@ -90,80 +109,142 @@ class Separator:
             else "remainder".
 
         Raises:
-            InputError: If the waveform is empty, not finite, or has more than two channels.
+            InputError: If the waveform is empty or a sample is not a finite number.
         """
         waveform = np.asarray(waveform)
-        sound = _check(waveform)
-        resampled = audio.resample(sound, sample_rate, self.sample_rate)
-        stems = self._run(_with_channels(resampled, self._channels), progress)
-        stems = {name: stem for name, stem in zip(self._names, stems, strict=True)}
-        return {name: self._back(stems[name], sample_rate, waveform.shape) for name in self.stems}
+        if waveform.ndim not in (1, 2) or 0 in waveform.shape[1:]:
+            raise InputError(f"a waveform is (samples, channels), received shape {waveform.shape}")
+        blocks = split(waveform.reshape(len(waveform), -1), self._core)
+        parts = {name: [] for name in self.stems}
+        done = 0
+        for stems in self.stream(blocks, sample_rate):
+            for name, stem in stems.items():
+                parts[name].append(stem)
+            done += len(stem)
+            if progress:
+                progress(done, len(waveform))
+        return {name: np.concatenate(part).reshape(waveform.shape) for name, part in parts.items()}
 
-    def separate_file(
-        self, path: str | Path, out_dir: str | Path, progress: Progress | None = None
-    ) -> list[Path]:
-        """Separates a file into `out_dir/<name of the file>/<stem>.wav`, 32-bit float.
+    def stream(
+        self, blocks: Iterable[np.ndarray], sample_rate: int
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Separates a signal without end, in bounded memory.
 
         Args:
-            path: An audio file, see `audio.read`.
+            blocks: Waveforms (samples, channels), one after the other, of any lengths.
+            sample_rate: Their rate in Hz.
+
+        Yields:
+            Stems by name, (samples, channels), float32, whenever a window is complete (see
+            `latency`); in all as many samples as the blocks hold.
+
+        Raises:
+            InputError: If there are no samples, or one is not a finite number.
+        """
+        for _, stems in self._stream(blocks, sample_rate):
+            yield stems
+
+    def separate_file(
+        self,
+        path: str | Path,
+        out_dir: str | Path,
+        output: Output | None = None,
+        *,
+        song: str | None = None,
+        progress: Progress | None = None,
+    ) -> Written:
+        """Separates a file, in bounded memory.
+
+        Args:
+            path: An audio file, see `audio.open_source`.
             out_dir: Folder to write to; made if it is missing.
-            progress: Called with (windows done, windows in all).
+            output: Format, names and extra files; 32-bit float WAV in
+                `out_dir/<song>/<stem>.wav` by default.
+            song: Name of the song; by default that of the file without its ending.
+            progress: Called with (samples done, samples in all).
 
         Returns:
-            The files written. Each appears when it is complete.
+            The files written and the gain that was needed. Each file appears when it is complete.
 
         Raises:
             InputError: If the file cannot be read or separated, or the folder not be written.
         """
-        path, folder = Path(path), Path(out_dir) / song_name(path)
-        waveform, rate = audio.read(path)
+        path, output = Path(path), output or Output()
         try:
-            _check(waveform)
+            with audio.open_source(path) as source:
+                writer = StemWriter(
+                    out_dir, song or audio.song_name(path), self.stems, source, output
+                )
+                with writer:
+                    for mixture, stems in self._stream(source.blocks(self._core), source.rate):
+                        done = writer.write(mixture, stems)
+                        if progress:
+                            progress(done, source.samples)
+                    return writer.finish()
         except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-        audio.check_writable(folder)
-        stems = self.separate(waveform, rate, progress)
-        files = [folder / f"{name}.wav" for name in stems]
-        for file, stem in zip(files, stems.values(), strict=True):
-            audio.write(file, stem, rate)
-        return files
+            known = str(error).startswith(str(path)) or str(error).startswith(str(out_dir))
+            raise (error if known else InputError(f"{path}: {error}")) from error
 
-    def _assemble(self, networks, stems):
+    def _stream(self, blocks, sample_rate):
+        """Pairs of mixture and stems by name, of the same samples."""
+        stream = None
+        for block in blocks:
+            block = np.asarray(block, "float32")
+            if stream is None:
+                stream = self._open(sample_rate, block.shape[1])
+            mixture, stems = stream.push(block)
+            if len(mixture):
+                yield mixture, self._by_name(stems)
+        if stream is None:
+            raise InputError("the signal holds no samples")
+        mixture, stems = stream.finish()
+        if len(mixture):
+            yield mixture, self._by_name(stems)
+
+    def _open(self, sample_rate, channels):
+        return Stream(
+            self._graph.predict_on_batch,
+            len(self._names),
+            self._channels,
+            self.sample_rate,
+            self._core,
+            self._context,
+            sample_rate,
+            channels,
+        )
+
+    def _by_name(self, stems):
+        return {name: stems[self._names.index(name)] for name in self.stems}
+
+    def _assemble(self, networks, stems, window):
+        every = [source for network, _ in networks for source in network.sources]
+        if len(set(every)) != len(every):
+            raise InputError(f"two networks give the same stem: {', '.join(every)}")
+        if stems is not None:
+            needed = [pair for pair in networks if set(stems) & set(pair[0].sources)]
+            networks = needed or networks
         first = networks[0][0]
+        if any(_front_end(network) != _front_end(first) for network, _ in networks):
+            raise InputError("the networks differ in rate, hop, bins or channels")
         self._config, self._channels = first.config, first.channels
         self._names = [source for network, _ in networks for source in network.sources]
-        if len(set(self._names)) != len(self._names):
-            raise InputError(f"two networks give the same stem: {', '.join(self._names)}")
-        for network, _ in networks[1:]:
-            if _front_end(network) != _front_end(first):
-                raise InputError("the networks differ in rate, hop, bins or channels")
         rest = rest_name(self._names)
-        self._model = separation_model([model for _, model in networks], first, bool(rest))
+        self._graph = separation_model([model for _, model in networks], first, bool(rest))
         self._names += [rest] if rest else []
-        context = max(context_frames(network.config) for network, _ in networks)
-        coarsest = max(2**stream.scales for net, _ in networks for stream in net.config.streams)
-        hop = first.config.hop
-        self._windows = Windows(CORE_FRAMES * hop, (context + coarsest) * hop)
-        self.stems = tuple(stems or self._names)
+        self.stems = tuple(self._names if stems is None else stems)
         for stem in self.stems:
             if stem not in self._names:
-                raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self._names)}")
+                raise InputError(f"unknown stem {stem!r}; choose of {', '.join(every)}")
+        self._set_window([network.config for network, _ in networks], window)
 
-    def _run(self, waveform, progress):
-        windows, samples = self._windows, len(waveform)
-        out = np.empty((len(self._names), samples, waveform.shape[1]), "float32")
-        count = windows.count(samples)
-        for index in range(count):
-            window = windows.cut(waveform, index)
-            windows.keep(self._model.predict_on_batch(window[None])[0], out, index)
-            if progress:
-                progress(index + 1, count)
-        return out
-
-    def _back(self, stem, sample_rate, shape):
-        stem = audio.resample(stem, self.sample_rate, sample_rate)[: shape[0]]
-        stem = np.pad(stem, ((0, shape[0] - len(stem)), (0, 0)))
-        return _with_channels(stem, 1 if len(shape) == 1 else shape[1]).reshape(shape)
+    def _set_window(self, configs, window):
+        grid = max(BLOCK, *(2**stream.scales for config in configs for stream in config.streams))
+        if window < grid or window % grid:
+            raise InputError(f"window must be a multiple of {grid} frames, received {window}")
+        # The first and last frame of a window see its edge, as does a Wiener block they touch.
+        reach = max(context_frames(config) for config in configs) + WIENER_REACH + BLOCK + 1
+        self._core = window * self._config.hop
+        self._context = -(-reach // grid) * grid * self._config.hop
 
 
 def separation_model(models: Sequence[keras.Model], network: Network, rest: bool) -> keras.Model:
@@ -187,37 +268,10 @@ def separation_model(models: Sequence[keras.Model], network: Network, rest: bool
     sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
     if rest:
         sources = Rest(dtype="float32", name="rest")([sources, mixture])
-    real, imag = WienerFilter(name="wiener")([sources, real, imag])
+    real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, real, imag])
     stems = InverseSTFT(n_fft, hop, name="inverse_stft")([real, imag, waveform])
     return keras.Model(waveform, stems, name="separation")
 
 
-def song_name(path: Path) -> str:
-    """The name of a song's file without its ending: "a.stem.mp4" and "a.wav" give "a"."""
-    return path.name.removesuffix(path.suffix).removesuffix(".stem")
-
-
 def _front_end(network: Network):
     return network.config.sample_rate, network.config.hop, network.bins, network.channels
-
-
-def _check(waveform: np.ndarray) -> np.ndarray:
-    sound = waveform[:, None] if waveform.ndim == 1 else waveform
-    if sound.ndim != 2:
-        raise InputError(f"a waveform is (samples, channels), received shape {waveform.shape}")
-    if not len(sound):
-        raise InputError("the waveform holds no samples")
-    if sound.shape[1] not in (1, 2):
-        raise InputError(f"expected one or two channels, received {sound.shape[1]}")
-    finite = np.isfinite(sound).all(axis=1)
-    if not finite.all():
-        raise InputError(f"sample {int(np.argmin(finite))} is not a finite number")
-    return sound.astype("float32")
-
-
-def _with_channels(waveform: np.ndarray, channels: int) -> np.ndarray:
-    """Doubles mono to stereo, or averages stereo to mono."""
-    if waveform.shape[1] == channels:
-        return waveform
-    mono = waveform.mean(axis=1, keepdims=True)
-    return np.repeat(mono, channels, axis=1)

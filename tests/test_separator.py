@@ -2,10 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mmdense.chunking import Windows
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
-from keras_mmdense.separator import Separator, separation_model, song_name
+from keras_mmdense.separator import Separator, separation_model
 from keras_mmdense.stems import STEMS, rest_name
 from keras_mmdense.weights import Network
 
@@ -25,7 +24,7 @@ def separator():
     return Separator.of([random_network()])
 
 
-@pytest.mark.parametrize("samples", [1, 100, 44100, 512 * 1024 - 1, 512 * 1024 + 1])
+@pytest.mark.parametrize("samples", [1, 100, 44100, 1024 * 1024 - 1, 1024 * 1024 + 1])
 def test_stems_have_the_length_of_the_song_and_sum_to_it(separator, samples):
     x = noise(samples)
     stems = separator.separate(x, 44100)
@@ -53,30 +52,58 @@ def test_silence_gives_finite_silence(separator):
         assert not stem.any()
 
 
-def test_windows_leave_no_seam_in_the_magnitudes(real_mixture):
-    """In several windows or in one, the networks see the same (without the Wiener filter)."""
-    network, model = random_network()
-    separator = Separator.of([(network, model)])
-    separator._model = _masked(network, model)
-    whole = separator._run(real_mixture, None)
-    separator._windows = Windows(32 * 1024, separator._windows.context)
-    parts = separator._run(real_mixture, None)
-    assert separator._windows.count(len(real_mixture)) > 10
-    assert 10 * np.log10(np.sum(whole**2) / np.sum((whole - parts) ** 2)) > 60
+def test_windows_leave_no_seam(real_mixture):
+    """In many windows or in one, with the Wiener filter: the same stems."""
+    pair = random_network()
+    whole = Separator.of([pair], window=1024).separate(real_mixture, 44100)
+    parts = Separator.of([pair], window=32).separate(real_mixture, 44100)
+    for name, stem in whole.items():
+        assert 10 * np.log10(np.sum(stem**2) / np.sum((stem - parts[name]) ** 2)) > 60
+        seams = np.add.outer(np.arange(1, 15) * 32 * 1024, np.arange(-512, 512)).ravel()
+        error = np.sum((stem - parts[name])[seams] ** 2)
+        assert 10 * np.log10(np.sum(stem[seams] ** 2) / error) > 60
 
 
-def _masked(network, model):
-    """The separation graph with the mixture's phase in place of the Wiener filter."""
-    from keras import ops
+def test_stream_gives_what_separate_gives(real_mixture):
+    separator = Separator.of([random_network()], window=64)
+    expected = separator.separate(real_mixture[:300000], 44100)
+    blocks = np.split(real_mixture[:300000], [7, 5000, 5001, 200000])
+    parts = list(separator.stream(iter(blocks), 44100))
+    assert len(parts) > 3
+    for name, stem in expected.items():
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), stem)
 
-    from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 
-    waveform = keras.Input((None, 2))
-    real, imag = STFT()(waveform)
-    mixture = Magnitude()([real, imag])
-    gain = model(mixture) / ops.expand_dims(ops.maximum(mixture, 1e-9), 1)
-    parts = [gain * ops.expand_dims(part, 1) for part in (real, imag)]
-    return keras.Model(waveform, InverseSTFT()([*parts, waveform]))
+def test_stream_gives_the_first_samples_after_its_latency(real_mixture):
+    separator = Separator.of([random_network()], window=32)
+    for taken in range(0, len(real_mixture), 1024):
+        blocks = iter([real_mixture[: taken + 1024]])
+        first = next(separator.stream(blocks, 44100))
+        if len(first["vocals"]) < taken + 1024:
+            break
+    assert taken < separator.latency + 32 * 1024
+
+
+def test_channels_go_in_pairs(separator):
+    x = noise(20000, 5)
+    stems = separator.separate(x, 44100)
+    for channels in ([0, 1], [2, 3], [4]):
+        pair = separator.separate(x[:, channels], 44100)
+        for name in STEMS:
+            np.testing.assert_allclose(stems[name][:, channels], pair[name], atol=1e-6)
+
+
+def test_only_needed_networks_run():
+    pairs = [random_network((stem,), seed) for seed, stem in enumerate(STEMS)]
+    separator = Separator.of(pairs, stems=("vocals",))
+    assert separator.stems == ("vocals",)
+    inner = [layer for layer in separator._graph.layers if isinstance(layer, keras.Model)]
+    assert len(inner) == 1
+    alone = Separator.of(pairs[:1]).separate(noise(9000), 44100)
+    assert list(separator.separate(noise(9000), 44100)) == ["vocals"]
+    np.testing.assert_allclose(
+        separator.separate(noise(9000), 44100)["vocals"], alone["vocals"], atol=1e-6
+    )
 
 
 def test_one_network_a_stem_equals_the_networks_side_by_side():
@@ -101,15 +128,15 @@ def test_what_is_left_becomes_a_stem(sources, rest):
     np.testing.assert_allclose(sum(stems.values()), x, atol=1e-3)
 
 
-def test_every_window_has_one_shape_and_is_reported(separator, monkeypatch):
+def test_every_window_has_one_shape_and_progress_is_reported(separator, monkeypatch):
     shapes, calls = set(), []
-    predict = separator._model.predict_on_batch
+    predict = separator._graph.predict_on_batch
     monkeypatch.setattr(
-        separator._model, "predict_on_batch", lambda x: shapes.add(x.shape) or predict(x)
+        separator._graph, "predict_on_batch", lambda x: shapes.add(x.shape) or predict(x)
     )
-    for samples in (1, 999, 600 * 1024):
+    for samples in (1, 999, 1500 * 1024):
         separator.separate(noise(samples), 44100, lambda done, total: calls.append((done, total)))
-    assert calls == [(1, 1), (1, 1), (1, 2), (2, 2)]
+    assert calls == [(1, 1), (999, 999), (1024 * 1024, 1500 * 1024), (1500 * 1024, 1500 * 1024)]
     assert len(shapes) == 1
 
 
@@ -124,7 +151,7 @@ def test_the_input_is_not_changed(separator):
     ("waveform", "message"),
     [
         (np.zeros((0, 2)), "no samples"),
-        (np.zeros((10, 3)), "received 3"),
+        (np.zeros((10, 0)), r"received shape \(10, 0\)"),
         (np.zeros((2, 10, 2)), r"received shape \(2, 10, 2\)"),
         (np.array([[0.0], [0.0], [np.nan]]), "sample 2"),
         (np.array([0.0, np.inf]), "sample 1"),
@@ -141,6 +168,12 @@ def test_networks_must_agree_and_not_repeat():
         Separator.of([one, one])
     with pytest.raises(InputError, match="differ"):
         Separator.of([one, random_network(("drums",), bins=513)])
+
+
+@pytest.mark.parametrize("window", [0, -8, 12])
+def test_bad_windows_are_named(window):
+    with pytest.raises(InputError, match=f"multiple of 8 frames, received {window}"):
+        Separator.of([random_network()], window=window)
 
 
 def test_weights_of_ones_own(tmp_path):
@@ -160,8 +193,3 @@ def test_the_graph_takes_batches_of_any_length():
     assert y.shape == (2, 4, 4567, 2)
     np.testing.assert_allclose(y[1:], graph(x[1:]), atol=1e-5)
     np.testing.assert_allclose(y.sum(axis=1), x, atol=1e-3)
-
-
-@pytest.mark.parametrize("name", ["song.wav", "song.stem.mp4", "song"])
-def test_song_name(name, tmp_path):
-    assert song_name(tmp_path / name) == "song"
