@@ -7,9 +7,11 @@ import soundfile
 
 from keras_mmdense import audio
 from keras_mmdense.data.synth import synthesize
+from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.figures import plot_spectrograms
 from keras_mmdense.files import replacing
 from keras_mmdense.separator import Progress, Separator
+from keras_mmdense.stems import STEMS
 
 
 def run(
@@ -31,6 +33,8 @@ def run(
     Returns:
         By stem: SDR in dB of the mixture and of the separated stem.
     """
+    if set(separator.stems) != set(STEMS):
+        raise InputError(f"the demo takes a network of four stems, not {list(separator.stems)}")
     folder, rate = Path(folder), separator.sample_rate
     truth = synthesize(seed, seconds, rate)
     mixture = sum(truth.values())

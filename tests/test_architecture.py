@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "data": {"errors", "files", "stems"},
     "training": {"data", "layers", "weights", "errors", "files"},
     "evaluation": {"separator", "data", "errors", "files", "stems"},
-    "demo": {"audio", "data", "evaluation", "files", "separator"},
+    "demo": {"audio", "data", "errors", "evaluation", "files", "separator", "stems"},
 }
 
 

@@ -70,6 +70,62 @@ def test_separate_writes_chosen_stems_of_a_stem_file(musdb_root, tiny, tmp_path)
     assert sorted(file.name for file in folder.iterdir()) == ["bass.wav", "vocals.wav"]
 
 
+def test_two_stems_and_residual_sum_to_the_song(song, tiny, tmp_path):
+    succeeds("separate", song, "-o", tmp_path, "--model", tiny, "--two-stems", "vocals")
+    folder = tmp_path / "Übung 1"
+    assert sorted(file.name for file in folder.iterdir()) == ["accompaniment.wav", "vocals.wav"]
+    total = sum(soundfile.read(file)[0] for file in folder.iterdir())
+    np.testing.assert_allclose(total, soundfile.read(song)[0], atol=1e-5)
+    options = ("--stems", "drums,bass", "--residual", "--filename", "{stem}-{song}.{format}")
+    succeeds("separate", song, "-o", tmp_path / "b", "--model", tiny, *options)
+    files = sorted((tmp_path / "b").iterdir())
+    assert [f.name for f in files] == [f"{x}-Übung 1.wav" for x in ("bass", "drums", "residual")]
+    total = sum(soundfile.read(file)[0] for file in files)
+    np.testing.assert_allclose(total, soundfile.read(song)[0], atol=1e-5)
+
+
+def test_many_songs_with_a_bad_one(real_mixture, tiny, tmp_path):
+    x = real_mixture[: 3 * 44100].clip(-1, 1)
+    for name in ("a/x.wav", "b/x.wav"):
+        (tmp_path / name).parent.mkdir()
+        soundfile.write(tmp_path / name, x, 44100)
+        x = x[:-1000]
+    (tmp_path / "bad.wav").write_text("words")
+    songs = [tmp_path / "a", tmp_path / "bad.wav", tmp_path / "b" / "x.wav"]
+    result = command("separate", *songs, "-o", tmp_path / "out", "--model", tiny)
+    assert result.returncode == 2 and "failed" in result.stdout
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1 and "bad.wav" in lines[0]
+    lengths = {
+        path.name: soundfile.info(path / "bass.wav").frames for path in (tmp_path / "out").iterdir()
+    }
+    assert lengths == {"a - x": 3 * 44100, "b - x": 3 * 44100 - 1000}
+    succeeds("separate", tmp_path / "b" / "x.wav", "-o", tmp_path / "alone", "--model", tiny)
+    for stem in STEMS:
+        alone = tmp_path / "alone" / "x" / f"{stem}.wav"
+        assert alone.read_bytes() == (tmp_path / "out" / "b - x" / f"{stem}.wav").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3"])
+def test_an_empty_path_is_enough_for_common_formats(real_mixture, tiny, tmp_path, suffix):
+    x = real_mixture[:96000].clip(-1, 1)
+    kind = {"opus": {"format": "OGG", "subtype": "OPUS"}}.get(suffix, {})
+    soundfile.write(tmp_path / f"song.{suffix}", x, 48000, **kind)
+    arguments = ("separate", tmp_path / f"song.{suffix}", "-o", tmp_path, "--model", tiny)
+    result = command(*arguments, PATH="")
+    assert result.returncode == 0, result.stderr
+    info = soundfile.info(tmp_path / "song" / "vocals.wav")
+    assert (info.samplerate, info.frames) == (48000, soundfile.info(arguments[1]).frames)
+
+
+def test_high_frequencies_are_kept(real_mixture, tiny, tmp_path):
+    soundfile.write(tmp_path / "song.wav", real_mixture, 48000, "FLOAT")
+    succeeds("separate", tmp_path / "song.wav", "-o", tmp_path, "--model", tiny)
+    total = sum(soundfile.read(tmp_path / "song" / f"{stem}.wav")[0] for stem in STEMS)
+    high = [np.abs(np.fft.rfft(x, axis=0))[len(x) * 16 // 48 :] for x in (real_mixture, total)]
+    assert abs(10 * np.log10(np.sum(high[1] ** 2) / np.sum(high[0] ** 2))) < 1
+
+
 def test_synth_train_evaluate(tmp_path):
     songs, run = tmp_path / "songs", tmp_path / "run"
     succeeds("synth", songs, "--tracks", 3, "--seconds", 3, "--seed", 5)

@@ -1,0 +1,39 @@
+"""The shipped network on a full song; run with `pytest -m slow`."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from keras_mmdense.data.songs import find_songs
+from keras_mmdense.separator import Separator
+from keras_mmdense.stems import STEMS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def mixture(stems_root):
+    song = next(s for s in find_songs(stems_root, "train") if s.name == "Lithium")
+    return sum(song.stems().values())
+
+
+def test_stems_have_the_songs_length_and_sum_to_it(mixture, tmp_path):
+    soundfile.write(tmp_path / "Lithium.wav", mixture, 44100, "FLOAT")
+    written = Separator().separate_file(tmp_path / "Lithium.wav", tmp_path)
+    assert set(written.files) == set(STEMS)
+    total = 0
+    for file in written.files.values():
+        stem, rate = soundfile.read(file)
+        assert rate == 44100 and stem.shape == mixture.shape
+        total = total + stem
+    assert 10 * np.log10(np.sum(mixture**2) / np.sum((total - mixture) ** 2)) > 30
+
+
+def test_windows_of_any_size_give_the_same_stems(mixture):
+    whole, parts = (Separator(window=window).separate(mixture, 44100) for window in (4096, 512))
+    for name, stem in whole.items():
+        error = stem - parts[name]
+        assert 10 * np.log10(np.sum(stem**2) / np.sum(error**2)) > 60
+        seams = np.add.outer(np.arange(1, 20) * 512 * 1024, np.arange(-1024, 1024)).ravel()
+        power = np.sum(stem[seams] ** 2)
+        assert power == 0 or 10 * np.log10(power / np.sum(error[seams] ** 2)) > 40
