@@ -28,14 +28,27 @@ class Source:
         tags: Its tags by name, as soundfile names them: title, artist, album and so on.
     """
 
-    def __init__(self, file: soundfile.SoundFile):
-        self._file = file
+    def __init__(self, path: Path, file: soundfile.SoundFile):
+        self._path, self._file = path, file
         self.rate, self.channels, self.samples = file.samplerate, file.channels, file.frames
         self.tags = file.copy_metadata()
 
     def blocks(self, size: int) -> Iterator[np.ndarray]:
-        """Yields the waveform in blocks (size, channels), the last one shorter; float32."""
-        return self._file.blocks(size, dtype="float32", always_2d=True)
+        """Yields the waveform in blocks (size, channels), the last one shorter; float32.
+
+        Raises InputError if the file breaks off before its end.
+        """
+        done, reason = 0, "the file breaks off"
+        try:
+            for block in self._file.blocks(size, dtype="float32", always_2d=True):
+                done += len(block)
+                yield block
+        except soundfile.LibsndfileError as error:
+            reason = str(error)
+        if done < self.samples:
+            raise InputError(
+                f"{self._path}: only {done} of {self.samples} samples can be read: {reason}"
+            )
 
 
 @contextlib.contextmanager
@@ -64,7 +77,7 @@ def open_source(path: str | Path) -> Iterator[Source]:
             codec = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-rf64", "auto"]
             run_ffmpeg(["-i", path, *codec, readable], f"{path}: ffmpeg cannot read it")
         try:
-            source = Source(stack.enter_context(soundfile.SoundFile(readable)))
+            source = Source(path, stack.enter_context(soundfile.SoundFile(readable)))
         except soundfile.LibsndfileError as error:
             raise InputError(f"{path}: not an audio file that can be read: {error}") from error
         if not source.samples:

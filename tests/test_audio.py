@@ -93,6 +93,15 @@ def test_a_broken_mp4_is_named(tmp_path, musdb_root):
         audio.read(tmp_path / "a.mp4")
 
 
+def test_a_broken_off_file_is_named(tmp_path):
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (200000, 2))
+    soundfile.write(tmp_path / "a.flac", x, 44100)
+    data = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match=r"only \d+ of 200000 samples"):
+        audio.read(tmp_path / "a.flac")
+
+
 def test_a_wav_without_samples_is_named(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros((0, 2)), 44100)
     with pytest.raises(InputError, match="holds no samples"):

@@ -189,6 +189,8 @@ def test_stem_files_without_ffmpeg(musdb_root, tiny, tmp_path):
     out = ("-o", tmp_path / "out", "--model", tiny)
     assert "needs ffmpeg" in fails("separate", path, *out, PATH="")
     assert "needs ffmpeg" in fails("evaluate", "--root", musdb_root, "--model", tiny, PATH="")
+    (tmp_path / "song.m4a").write_bytes(b"sound")
+    assert ".m4a needs ffmpeg" in fails("separate", tmp_path / "song.m4a", *out, PATH="")
 
 
 def test_bad_training_input(tmp_path):

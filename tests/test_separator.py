@@ -1,9 +1,11 @@
 import keras
 import numpy as np
 import pytest
+import soundfile
 
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
+from keras_mmdense.layers.wiener import WienerFilter
 from keras_mmdense.separator import Separator, separation_model
 from keras_mmdense.stems import STEMS, rest_name
 from keras_mmdense.weights import Network
@@ -138,6 +140,25 @@ def test_every_window_has_one_shape_and_progress_is_reported(separator, monkeypa
         separator.separate(noise(samples), 44100, lambda done, total: calls.append((done, total)))
     assert calls == [(1, 1), (999, 999), (1024 * 1024, 1500 * 1024), (1500 * 1024, 1500 * 1024)]
     assert len(shapes) == 1
+
+
+def test_calls_of_any_length_trace_once(monkeypatch):
+    separator = Separator.of([random_network()], window=32)
+    traces = []
+    call = WienerFilter.call
+    monkeypatch.setattr(WienerFilter, "call", lambda *args: traces.append(1) or call(*args))
+    for samples in [5000, 1, *range(1000, 50000, 1000)]:
+        separator.separate(noise(samples), 44100)
+    assert len(traces) == 1
+
+
+def test_a_bad_sample_in_a_file_is_named_and_leaves_nothing(separator, tmp_path):
+    x = noise(5000)
+    x[4321, 1] = np.nan
+    soundfile.write(tmp_path / "a.wav", x, 44100, "FLOAT")
+    with pytest.raises(InputError, match=r"a\.wav: sample 4321 is not a finite number"):
+        separator.separate_file(tmp_path / "a.wav", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_input_is_not_changed(separator):

@@ -1,0 +1,1 @@
+"""The Keras layers around and inside a network; keras.ops only."""

@@ -60,7 +60,7 @@ class LossCurve(keras.callbacks.Callback):
         axes = figure.subplots()
         axes.plot(minutes, loss, marker=".", label="training (remixed chunks)")
         axes.plot(minutes, val_loss, marker=".", label="validation (whole songs)")
-        axes.set(xlabel="audio seen (minutes)", ylabel="MSE of magnitudes", yscale="log")
+        axes.set(xlabel="audio seen (minutes)", ylabel="MSE of magnitudes", ylim=(0, None))
         axes.grid(alpha=0.3)
         axes.legend()
         figure.savefig(path, dpi=150)

@@ -1,0 +1,1 @@
+"""Songs on disk, synthesised songs, and the batches that train networks."""
