@@ -89,7 +89,7 @@ def build(
     _check_sizes(sources, bins, frames, channels)
     mixture = keras.Input((frames, bins, channels), dtype="float32", name="mixture")
     outputs = BUILDERS[config.family](mixture, config, len(sources))
-    model = keras.Model(mixture, outputs, name=config.name)
+    model = keras.Model(mixture, outputs, name="_".join((config.name, *sources)))
     if weights is not None:
         from keras_mmdense.weights import load_weights
 

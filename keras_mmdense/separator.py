@@ -114,7 +114,8 @@ class Separator:
         waveform = np.asarray(waveform)
         if waveform.ndim not in (1, 2) or 0 in waveform.shape[1:]:
             raise InputError(f"a waveform is (samples, channels), received shape {waveform.shape}")
-        blocks = split(waveform.reshape(len(waveform), -1), self._core)
+        sound = waveform if waveform.ndim == 2 else waveform[:, None]
+        blocks = split(sound, self._core)
         parts = {name: [] for name in self.stems}
         done = 0
         for stems in self.stream(blocks, sample_rate):

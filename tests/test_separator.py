@@ -71,19 +71,24 @@ def test_stream_gives_what_separate_gives(real_mixture):
     expected = separator.separate(real_mixture[:300000], 44100)
     blocks = np.split(real_mixture[:300000], [7, 5000, 5001, 200000])
     parts = list(separator.stream(iter(blocks), 44100))
-    assert len(parts) > 3
+    assert len(parts) > 2
     for name, stem in expected.items():
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), stem)
 
 
 def test_stream_gives_the_first_samples_after_its_latency(real_mixture):
     separator = Separator.of([random_network()], window=32)
-    for taken in range(0, len(real_mixture), 1024):
-        blocks = iter([real_mixture[: taken + 1024]])
-        first = next(separator.stream(blocks, 44100))
-        if len(first["vocals"]) < taken + 1024:
-            break
-    assert taken < separator.latency + 32 * 1024
+    taken = 0
+
+    def blocks():
+        nonlocal taken
+        for start in range(0, len(real_mixture), 1024):
+            taken = start + 1024
+            yield real_mixture[start:taken]
+
+    first = next(separator.stream(blocks(), 44100))
+    assert taken == separator.latency
+    assert len(first["vocals"]) == 32 * 1024
 
 
 def test_channels_go_in_pairs(separator):

@@ -131,10 +131,11 @@ class InverseSTFT(_Transform):
     def _overlap_add(self, frames):
         count, overlap = ops.shape(frames)[2], self._overlap
         parts = ops.reshape(frames, (-1, frames.shape[1], count, overlap, self.hop))
-        hops = sum(
-            ops.pad(parts[:, :, :, i], ((0, 0), (0, 0), (i, overlap - 1 - i), (0, 0)))
-            for i in range(overlap)
-        )
+        hops = ops.pad(parts[:, :, :, 0], ((0, 0), (0, 0), (0, overlap - 1), (0, 0)))
+        for i in range(1, overlap):
+            # Not an addition: TensorFlow adds three and more in an order that depends on timing.
+            later = ops.pad(-parts[:, :, :, i], ((0, 0), (0, 0), (i, overlap - 1 - i), (0, 0)))
+            hops = hops - later
         return ops.reshape(hops, (-1, frames.shape[1], (count + overlap - 1) * self.hop))
 
 

@@ -95,11 +95,13 @@ def _stereo_filter(magnitudes, real, imag, summed):
     r_mm, r_ss = summed(mid) / total, summed(side) / total
     r_re = summed(m_real * s_real + m_imag * s_imag) / total
     r_im = summed(m_imag * s_real - m_real * s_imag) / total
+    n_im = -r_im
     covariance = [ops.sum(psd * r, axis=1) for r in (r_mm, r_ss, r_re, r_im)]
     z_mid, z_side = _solve(*covariance, *zip(_rotate(real), _rotate(imag), strict=True))
     (z0, z1), (z2, z3) = ([z[:, None] for z in pair] for pair in (z_mid, z_side))
-    out_real = psd * (r_mm * z0 + r_re * z2 - r_im * z3), psd * (r_ss * z2 + r_re * z0 + r_im * z1)
-    out_imag = psd * (r_mm * z1 + r_re * z3 + r_im * z2), psd * (r_ss * z3 + r_re * z1 - r_im * z0)
+    # Never three terms added: TensorFlow adds those in an order that depends on timing.
+    out_real = psd * (r_mm * z0 + r_re * z2 - r_im * z3), psd * (r_ss * z2 + r_re * z0 - n_im * z1)
+    out_imag = psd * (r_mm * z1 + r_re * z3 - n_im * z2), psd * (r_ss * z3 + r_re * z1 - r_im * z0)
     return tuple(
         ops.stack(_rotate(ops.stack(pair, axis=-1)), axis=-1) for pair in (out_real, out_imag)
     )

@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
 def test_the_loss_falls_and_the_best_weights_are_kept(trained):
     folder, network, history = trained
     losses = history.history["val_loss"]
-    assert min(losses) < 0.8 * losses[0]
+    assert losses[-1] < 0.97 * losses[0]
     loaded_network, model = load_network(folder)
     assert loaded_network == network
     assert model.count_params() == network.build().count_params()
