@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Separates music into stems, and trains and scores the networks that do it.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 console = Console()
 
@@ -64,7 +64,8 @@ def separate(
     ] = False,
     format: Annotated[str, typer.Option(help="wav, flac, ogg, mp3 or stem.mp4 (ffmpeg).")] = "wav",
     subtype: Annotated[
-        str | None, typer.Option(help="Sample format, such as PCM_16 [wav: FLOAT, flac: PCM_24].")
+        str | None,
+        typer.Option(help="Sample format, such as PCM_16; FLOAT for wav, PCM_24 for flac."),
     ] = None,
     filename: Annotated[
         str, typer.Option(help="Template of the files' names below OUTPUT.")
@@ -127,7 +128,7 @@ def train(
     learning_rate: Annotated[float, typer.Option(min=0, help="Adam's rate at the start.")] = 1e-3,
     seed: Annotated[int, typer.Option(help="Seed of weights and batches.")] = 0,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder for decoded songs [OUTPUT/cache].")
+        Path | None, typer.Option(help="Folder for decoded songs; OUTPUT/cache by default.")
     ] = None,
 ):
     """Train a network on songs with known stems, mixing stems across songs.
