@@ -20,7 +20,7 @@ from keras_mmdense.streaming import Stream, split
 from keras_mmdense.weights import Network, load_network
 
 DEFAULT = "mmdensenet_4stems"
-CORE_FRAMES = 1024
+CORE_FRAMES = 512
 WIENER_REACH = 64
 
 Progress = Callable[[int, int], None]

@@ -36,7 +36,6 @@ def test_windows_give_the_same_stems_as_the_whole_song_at_once(mixture):
     whole, parts = (Separator(window=window).separate(mixture, 44100) for window in windows)
     for name, stem in whole.items():
         error = stem - parts[name]
-        assert 10 * np.log10(np.sum(stem**2) / np.sum(error**2)) > 60
-        seams = np.add.outer(np.arange(1, 20) * 512 * 1024, np.arange(-1024, 1024)).ravel()
-        power = np.sum(stem[seams] ** 2)
-        assert power == 0 or 10 * np.log10(power / np.sum(error[seams] ** 2)) > 40
+        assert np.sum(error**2) <= 1e-6 * np.sum(stem**2)
+        seams = np.add.outer(np.arange(1, 19) * 512 * 1024, np.arange(-1024, 1024)).ravel()
+        assert np.sum(error[seams] ** 2) <= 1e-4 * np.sum(stem[seams] ** 2)

@@ -26,7 +26,7 @@ def separator():
     return Separator.of([random_network()])
 
 
-@pytest.mark.parametrize("samples", [1, 100, 44100, 1024 * 1024 - 1, 1024 * 1024 + 1])
+@pytest.mark.parametrize("samples", [1, 100, 44100, 512 * 1024 - 1, 512 * 1024 + 1])
 def test_stems_have_the_length_of_the_song_and_sum_to_it(separator, samples):
     x = noise(samples)
     stems = separator.separate(x, 44100)
@@ -60,10 +60,10 @@ def test_windows_leave_no_seam(real_mixture):
     whole = Separator.of([pair], window=1024).separate(real_mixture, 44100)
     parts = Separator.of([pair], window=32).separate(real_mixture, 44100)
     for name, stem in whole.items():
-        assert 10 * np.log10(np.sum(stem**2) / np.sum((stem - parts[name]) ** 2)) > 60
+        assert np.sum((stem - parts[name]) ** 2) < 1e-6 * np.sum(stem**2)
         seams = np.add.outer(np.arange(1, 15) * 32 * 1024, np.arange(-512, 512)).ravel()
         error = np.sum((stem - parts[name])[seams] ** 2)
-        assert 10 * np.log10(np.sum(stem[seams] ** 2) / error) > 60
+        assert error < 1e-6 * np.sum(stem[seams] ** 2)
 
 
 def test_stream_gives_what_separate_gives(real_mixture):
@@ -141,9 +141,9 @@ def test_every_window_has_one_shape_and_progress_is_reported(separator, monkeypa
     monkeypatch.setattr(
         separator._graph, "predict_on_batch", lambda x: shapes.add(x.shape) or predict(x)
     )
-    for samples in (1, 999, 1500 * 1024):
+    for samples in (1, 999, 700 * 1024):
         separator.separate(noise(samples), 44100, lambda done, total: calls.append((done, total)))
-    assert calls == [(1, 1), (999, 999), (1024 * 1024, 1500 * 1024), (1500 * 1024, 1500 * 1024)]
+    assert calls == [(1, 1), (999, 999), (512 * 1024, 700 * 1024), (700 * 1024, 700 * 1024)]
     assert len(shapes) == 1
 
 
