@@ -1,0 +1,55 @@
+"""What the commands share: the application, options, progress bars, late imports."""
+
+import contextlib
+import importlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+app = typer.Typer(
+    help="Separates music into stems, and trains and scores the networks that do it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+console = Console()
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", help="A trained network: a name that `models` lists, or a folder `train` wrote."
+    ),
+]
+TRAINED = "mmdensenet_4stems"
+
+
+@contextlib.contextmanager
+def progress():
+    """Gives a function that makes a progress bar with an estimate: name -> callback."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
+
+        def report(name):
+            task = bars.add_task(name, total=None)
+            return lambda done, total: bars.update(task, completed=done, total=total)
+
+        yield report
+
+
+def load(name):
+    """Imports a module of the package, without the lines TensorFlow logs while it starts."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            if "keras" not in sys.modules:
+                importlib.import_module("keras").ops.zeros(1)
+            return importlib.import_module(f"keras_mmdense.{name}")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

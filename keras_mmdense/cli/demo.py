@@ -1,0 +1,33 @@
+"""Showing what separation does."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mmdense.cli.common import TRAINED, Model, app, console, load, progress
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
+        "demo"
+    ),
+    model: Model = TRAINED,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the song.")] = 2017,
+    seconds: Annotated[float, typer.Option(min=3, help="Length of the song in seconds.")] = 20,
+):
+    """Synthesise a song, separate it, and show what was gained.
+
+    Writes the four stems, the mixture (FLAC) and a figure of their spectrograms.
+
+    Example: keras-mmdense demo -o demo
+    """
+    from keras_mmdense import audio
+
+    audio.check_writable(output)
+    run = load("demo").run
+    with progress() as report:
+        gains = run(load("separator").Separator(model), output, seed, seconds, report("separating"))
+    console.print(load("demo").gains_table(gains))
+    console.print(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")

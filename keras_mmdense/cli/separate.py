@@ -1,0 +1,99 @@
+"""Separating songs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mmdense.cli.common import TRAINED, app, console, load, progress
+from keras_mmdense.errors import InputError
+
+
+@app.command()
+def separate(
+    songs: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
+    model: Annotated[
+        list[str],
+        typer.Option(
+            "--model",
+            help="A trained network: a name that `models` lists, or a folder `train` wrote; may be "
+            "given several times for networks of one stem each.",
+        ),
+    ] = (TRAINED,),
+    stems: Annotated[
+        str | None,
+        typer.Option(help="Stems to write, such as vocals,drums; only the networks needed run."),
+    ] = None,
+    two_stems: Annotated[
+        str | None, typer.Option(help="Write one stem, such as vocals, and all the rest as one.")
+    ] = None,
+    residual: Annotated[
+        bool, typer.Option("--residual", help="Also write the mixture minus all written stems.")
+    ] = False,
+    format: Annotated[str, typer.Option(help="wav, flac, ogg, mp3 or stem.mp4 (ffmpeg).")] = "wav",
+    subtype: Annotated[
+        str | None,
+        typer.Option(help="Sample format, such as PCM_16; FLOAT for wav, PCM_24 for flac."),
+    ] = None,
+    filename: Annotated[
+        str, typer.Option(help="Template of the files' names below OUTPUT.")
+    ] = "{song}/{stem}.{format}",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip songs whose files are all there.")
+    ] = False,
+):
+    """Separate songs into OUTPUT/SONG/{vocals,drums,bass,other}.wav.
+
+    Stems have exactly the song's length and sample rate. WAV, FLAC, Ogg, Opus and MP3 are read as
+    they are, MP4, M4A and video through ffmpeg. More than two channels are separated in pairs. No
+    gain is changed, except that one gain for all stems is applied, and said, where a format without
+    headroom would clip. A file that cannot be separated is reported and passed over; the exit
+    status is then 2.
+
+    Example: keras-mmdense separate song.mp3 more-songs/ -o stems --format flac
+    """
+    from keras_mmdense import batch
+    from keras_mmdense.audio import check_writable
+    from keras_mmdense.outputs import Output
+    from keras_mmdense.stems import rest_name
+
+    wanted = [stem.strip() for stem in stems.split(",")] if stems else None
+    if two_stems:
+        if stems or residual:
+            raise InputError("--two-stems goes with neither --stems nor --residual")
+        wanted = [two_stems]
+    extra = rest_name(wanted) if two_stems else "residual" if residual else None
+    written = Output(format, subtype, extra, filename)
+    files = batch.find_audio(songs)
+    check_writable(output)
+    separator = load("separator").Separator(list(model), stems=wanted)
+    with progress() as report:
+        job = batch.Job(separator, output, written, resume)
+        results = job.run(files, report, lambda result: _say(console, result))
+    if len(results) > 1:
+        console.print(_summary(results))
+    if any(result.error for result in results):
+        sys.exit(2)
+
+
+def _say(console, result):
+    if result.error:
+        print(f"keras-mmdense: error: {result.error}", file=sys.stderr, flush=True)
+    elif result.written:
+        names = ", ".join(path.name for path in result.written.files.values())
+        gain = result.written.gain_db
+        note = f" (all with {gain:.2f} dB of gain, so that none clips)" if gain else ""
+        console.print(f"{next(iter(result.written.files.values())).parent}: {names}{note}")
+
+
+def _summary(results):
+    from rich.table import Table
+
+    table = Table("song", "result", title="Separated songs")
+    table.add_column("seconds", justify="right")
+    for result in results:
+        status = "failed" if result.error else "separated" if result.written else "was there"
+        table.add_row(str(result.path), status, f"{result.seconds:.1f}")
+    return table

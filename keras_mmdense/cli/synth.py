@@ -1,0 +1,32 @@
+"""Synthesising songs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mmdense.cli.common import app, console, progress
+from keras_mmdense.errors import InputError
+
+
+@app.command()
+def synth(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    tracks: Annotated[int, typer.Option(min=1, help="Number of songs.")] = 10,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of a song in seconds.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; the same gives the same songs.")] = 0,
+):
+    """Write synthesised songs with their stems, in the layout of MUSDB18-HQ.
+
+    Example: keras-mmdense synth songs --tracks 20 --seconds 30 --seed 1
+    """
+    from keras_mmdense import audio
+    from keras_mmdense.data.synth import write_songs
+
+    audio.check_writable(folder)
+    with progress() as report:
+        try:
+            write_songs(folder, tracks, seconds, seed, progress=report("songs"))
+        except FileExistsError as error:
+            raise InputError(str(error)) from error
+    console.print(f"{folder}/train: {tracks} songs of {seconds:g} s")
