@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_mmdense import audio
+from keras_mmdense.card import Card
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.sources import Rest
 from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
@@ -82,15 +83,36 @@ class Separator:
         separator._assemble(networks, stems, window)
         return separator
 
+    @classmethod
+    def around(
+        cls,
+        run: Callable[[np.ndarray], np.ndarray],
+        card: Card,
+        *,
+        stems: Sequence[str] | None = None,
+    ) -> "Separator":
+        """Makes a separator of a graph from elsewhere, such as an exported file.
+
+        Args:
+            run: From waveforms (batch, card.window + 2 * card.context, card.channels) to stems
+                (batch, len(card.stems), samples, channels), float32.
+            card: What the graph is.
+            stems: Stems to return, None for all.
+        """
+        separator = cls.__new__(cls)
+        separator._run, separator.card = run, card
+        separator._choose(stems)
+        return separator
+
     @property
     def sample_rate(self) -> int:
         """Rate in Hz the networks work at; other rates are resampled to it and back."""
-        return self._config.sample_rate
+        return self.card.sample_rate
 
     @property
     def latency(self) -> int:
         """Samples at `sample_rate` that `stream` takes in before it gives the first one out."""
-        return self._core + self._context
+        return self.card.window + self.card.context
 
     def separate(
         self, waveform: np.ndarray, sample_rate: int, progress: Progress | None = None
@@ -115,7 +137,7 @@ class Separator:
         if waveform.ndim not in (1, 2) or 0 in waveform.shape[1:]:
             raise InputError(f"a waveform is (samples, channels), received shape {waveform.shape}")
         sound = waveform if waveform.ndim == 2 else waveform[:, None]
-        blocks = split(sound, self._core)
+        blocks = split(sound, self.card.window)
         parts = {name: [] for name in self.stems}
         done = 0
         for stems in self.stream(blocks, sample_rate):
@@ -177,7 +199,9 @@ class Separator:
                     out_dir, song or audio.song_name(path), self.stems, source, output
                 )
                 with writer:
-                    for mixture, stems in self._stream(source.blocks(self._core), source.rate):
+                    for mixture, stems in self._stream(
+                        source.blocks(self.card.window), source.rate
+                    ):
                         done = writer.write(mixture, stems)
                         if progress:
                             progress(done, source.samples)
@@ -203,19 +227,20 @@ class Separator:
             yield mixture, self._by_name(stems)
 
     def _open(self, sample_rate, channels):
+        card = self.card
         return Stream(
-            self._graph.predict_on_batch,
-            len(self._names),
-            self._channels,
-            self.sample_rate,
-            self._core,
-            self._context,
+            self._run,
+            len(card.stems),
+            card.channels,
+            card.sample_rate,
+            card.window,
+            card.context,
             sample_rate,
             channels,
         )
 
     def _by_name(self, stems):
-        return {name: stems[self._names.index(name)] for name in self.stems}
+        return {name: stems[self.card.stems.index(name)] for name in self.stems}
 
     def _assemble(self, networks, stems, window):
         every = [source for network, _ in networks for source in network.sources]
@@ -227,25 +252,20 @@ class Separator:
         first = networks[0][0]
         if any(_front_end(network) != _front_end(first) for network, _ in networks):
             raise InputError("the networks differ in rate, hop, bins or channels")
-        self._config, self._channels = first.config, first.channels
-        self._names = [source for network, _ in networks for source in network.sources]
-        rest = rest_name(self._names)
-        self._graph = separation_model([model for _, model in networks], first, bool(rest))
-        self._names += [rest] if rest else []
-        self.stems = tuple(self._names if stems is None else stems)
-        for stem in self.stems:
-            if stem not in self._names:
-                raise InputError(f"unknown stem {stem!r}; choose of {', '.join(every)}")
-        self._set_window([network.config for network, _ in networks], window)
+        names = [source for network, _ in networks for source in network.sources]
+        rest = rest_name(names)
+        self.graph = separation_model([model for _, model in networks], first, bool(rest))
+        self._run = self.graph.predict_on_batch
+        self.card = _card(
+            [network for network, _ in networks], [*names, *filter(None, [rest])], window
+        )
+        self._choose(stems)
 
-    def _set_window(self, configs, window):
-        grid = max(BLOCK, *(2**stream.scales for config in configs for stream in config.streams))
-        if window < grid or window % grid:
-            raise InputError(f"window must be a multiple of {grid} frames, received {window}")
-        # The first and last frame of a window see its edge, as does a Wiener block they touch.
-        reach = max(context_frames(config) for config in configs) + WIENER_REACH + BLOCK + 1
-        self._core = window * self._config.hop
-        self._context = -(-reach // grid) * grid * self._config.hop
+    def _choose(self, stems):
+        self.stems = tuple(self.card.stems if stems is None else stems)
+        for stem in self.stems:
+            if stem not in self.card.stems:
+                raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self.card.stems)}")
 
 
 def separation_model(models: Sequence[keras.Model], network: Network, rest: bool) -> keras.Model:
@@ -272,6 +292,26 @@ def separation_model(models: Sequence[keras.Model], network: Network, rest: bool
     real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, real, imag])
     stems = InverseSTFT(n_fft, hop, name="inverse_stft")([real, imag, waveform])
     return keras.Model(waveform, stems, name="separation")
+
+
+def _card(networks, stems, window):
+    configs = [network.config for network in networks]
+    grid = max(BLOCK, *(2**stream.scales for config in configs for stream in config.streams))
+    if window < grid or window % grid:
+        raise InputError(f"window must be a multiple of {grid} frames, received {window}")
+    # The first and last frame of a window see its edge, as does a Wiener block they touch.
+    reach = max(context_frames(config) for config in configs) + WIENER_REACH + BLOCK + 1
+    rate, hop, bins, channels = _front_end(networks[0])
+    return Card(
+        network=tuple(config.name for config in configs),
+        stems=tuple(stems),
+        sample_rate=rate,
+        channels=channels,
+        n_fft=2 * (bins - 1),
+        hop=hop,
+        window=window * hop,
+        context=-(-reach // grid) * grid * hop,
+    )
 
 
 def _front_end(network: Network):

@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "errors": set(),
     "stems": set(),
     "files": {"errors"},
+    "card": {"errors"},
     "configs": set(),
     "layers": set(),
     "models": {"configs", "layers"},
@@ -26,7 +27,12 @@ MAY_IMPORT = {
     "chunking": set(),
     "separator": {
         *("registry", "models", "layers", "weights"),
-        *("audio", "outputs", "streaming", "errors", "stems"),
+        *("audio", "card", "outputs", "streaming", "errors", "stems"),
+    },
+    "artifacts": {"card", "errors", "separator"},
+    "exporting": {
+        *("card", "configs", "models", "registry", "layers", "weights", "separator"),
+        *("data", "errors", "files", "stems"),
     },
     "data": {"errors", "files", "stems"},
     "training": {"data", "layers", "weights", "errors", "files"},

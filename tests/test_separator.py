@@ -104,7 +104,7 @@ def test_only_needed_networks_run():
     pairs = [random_network((stem,), seed) for seed, stem in enumerate(STEMS)]
     separator = Separator.of(pairs, stems=("vocals",))
     assert separator.stems == ("vocals",)
-    inner = [layer for layer in separator._graph.layers if isinstance(layer, keras.Model)]
+    inner = [layer for layer in separator.graph.layers if isinstance(layer, keras.Model)]
     assert len(inner) == 1
     alone = Separator.of(pairs[:1]).separate(noise(9000), 44100)
     assert list(separator.separate(noise(9000), 44100)) == ["vocals"]
@@ -137,10 +137,8 @@ def test_what_is_left_becomes_a_stem(sources, rest):
 
 def test_every_window_has_one_shape_and_progress_is_reported(separator, monkeypatch):
     shapes, calls = set(), []
-    predict = separator._graph.predict_on_batch
-    monkeypatch.setattr(
-        separator._graph, "predict_on_batch", lambda x: shapes.add(x.shape) or predict(x)
-    )
+    predict = separator._run
+    monkeypatch.setattr(separator, "_run", lambda x: shapes.add(x.shape) or predict(x))
     for samples in (1, 999, 700 * 1024):
         separator.separate(noise(samples), 44100, lambda done, total: calls.append((done, total)))
     assert calls == [(1, 1), (999, 999), (512 * 1024, 700 * 1024), (700 * 1024, 700 * 1024)]

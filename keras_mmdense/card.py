@@ -1,0 +1,60 @@
+"""What a separating graph is: the facts that travel with every exported file."""
+
+import dataclasses
+import json
+from typing import Any
+
+from keras_mmdense.errors import InputError
+
+FORMAT = "keras_mmdense model 1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What a graph from waveform to stems is, and how its windows join.
+
+    Args:
+        network: Names of the networks in the graph.
+        stems: Names of the stems, in the order of the graph's output.
+        sample_rate: Rate in Hz of waveform and stems.
+        channels: Audio channels of the graph.
+        n_fft: Length of the STFT in samples.
+        hop: Hop of the STFT in samples.
+        window: Samples kept of a window, a multiple of `hop`. Window i keeps samples
+            [i * window, (i + 1) * window).
+        context: Samples that a window sees on either side, zeros outside the song.
+        precision: Of the weights: "float32", "float16", "dynamic".
+        weights: sha256 of each network's weights file, where there is one.
+        licence: Terms of the weights, or what is known of them.
+        scores: SDR in dB by stem with the data they were measured on, where known.
+    """
+
+    network: tuple[str, ...]
+    stems: tuple[str, ...]
+    sample_rate: int
+    channels: int
+    n_fft: int
+    hop: int
+    window: int
+    context: int
+    precision: str = "float32"
+    weights: tuple[str, ...] = ()
+    licence: str = "unknown"
+    scores: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Gives the card as a JSON object."""
+        return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, path: str = "card") -> "Card":
+        """Reads what `to_json` gave; `path` names the file in the InputError it may raise."""
+        try:
+            fields = json.loads(text)
+            if fields.pop("format") != FORMAT:
+                raise ValueError(f"the format is not {FORMAT!r}")
+            for name in ("network", "stems", "weights"):
+                fields[name] = tuple(fields[name])
+            return cls(**fields)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: not a model card of keras_mmdense: {error}") from error
