@@ -85,25 +85,26 @@ def test_two_stems_and_residual_sum_to_the_song(song, tiny, tmp_path):
 
 
 def test_many_songs_with_a_bad_one(real_mixture, tiny, tmp_path):
-    x = real_mixture[: 3 * 44100].clip(-1, 1)
-    for name in ("a/x.wav", "b/x.wav"):
-        (tmp_path / name).parent.mkdir()
-        soundfile.write(tmp_path / name, x, 44100)
-        x = x[:-1000]
+    """Three songs and a bad one together: the same bytes as three single runs."""
+    songs = [tmp_path / name for name in ("a/x.wav", "b/x.wav", "y.flac")]
+    for i, song in enumerate(songs):
+        song.parent.mkdir(exist_ok=True)
+        x = real_mixture[i * 44100 :][: (3 * 44100 - 1000 * i)].clip(-1, 1)
+        soundfile.write(song, x, 44100)
     (tmp_path / "bad.wav").write_text("words")
-    songs = [tmp_path / "a", tmp_path / "bad.wav", tmp_path / "b" / "x.wav"]
-    result = command("separate", *songs, "-o", tmp_path / "out", "--model", tiny)
+    given = [tmp_path / "a", tmp_path / "bad.wav", *songs[1:]]
+    result = command("separate", *given, "-o", tmp_path / "out", "--model", tiny)
     assert result.returncode == 2 and "failed" in result.stdout
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     assert len(lines) == 1 and "bad.wav" in lines[0]
-    lengths = {
-        path.name: soundfile.info(path / "bass.wav").frames for path in (tmp_path / "out").iterdir()
-    }
-    assert lengths == {"a - x": 3 * 44100, "b - x": 3 * 44100 - 1000}
-    succeeds("separate", tmp_path / "b" / "x.wav", "-o", tmp_path / "alone", "--model", tiny)
-    for stem in STEMS:
-        alone = tmp_path / "alone" / "x" / f"{stem}.wav"
-        assert alone.read_bytes() == (tmp_path / "out" / "b - x" / f"{stem}.wav").read_bytes()
+    together = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert together == ["a - x", "b - x", "y"]
+    for i, (song, name) in enumerate(zip(songs, together, strict=True)):
+        succeeds("separate", song, "-o", tmp_path / name, "--model", tiny)
+        for stem in STEMS:
+            alone = tmp_path / name / song.stem / f"{stem}.wav"
+            assert soundfile.info(alone).frames == 3 * 44100 - 1000 * i
+            assert alone.read_bytes() == (tmp_path / "out" / name / alone.name).read_bytes()
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3"])

@@ -66,6 +66,18 @@ def test_windows_leave_no_seam(real_mixture):
         assert error < 1e-6 * np.sum(stem[seams] ** 2)
 
 
+def test_an_identity_network_gives_the_song_in_windows_as_at_once(real_mixture):
+    """Through the STFT and the Wiener filter: 1e-5 of the whole, and of the song itself."""
+    network = Network(TABLES["tiny"], ("vocals",))
+    mixture = keras.Input((None, network.bins, network.channels))
+    identity = keras.Model(mixture, keras.layers.Identity()(mixture), name="identity")
+    whole = Separator.of([(network, identity)], window=1024).separate(real_mixture, 44100)
+    parts = Separator.of([(network, identity)], window=32).separate(real_mixture, 44100)
+    for name, song in (("vocals", real_mixture), ("accompaniment", 0 * real_mixture)):
+        np.testing.assert_allclose(parts[name], whole[name], atol=1e-5)
+        np.testing.assert_allclose(parts[name], song, atol=1e-5)
+
+
 def test_stream_gives_what_separate_gives(real_mixture):
     separator = Separator.of([random_network()], window=64)
     expected = separator.separate(real_mixture[:300000], 44100)
