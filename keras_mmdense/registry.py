@@ -23,7 +23,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
     Example:
         >>> list_models("mm*")
-        ['mmdensenet']
+        ['mmdenselstm', 'mmdensenet']
     """
     return sorted(fnmatch.filter(TABLES, pattern))
 
@@ -55,7 +55,7 @@ def build(
     name: str | ModelConfig = "mmdensenet",
     *,
     sources: tuple[str, ...] = ("vocals",),
-    bins: int = 1025,
+    bins: int | None = None,
     frames: int | None = None,
     channels: int = 2,
     weights: str | None = None,
@@ -66,7 +66,7 @@ def build(
     Args:
         name: A name that `list_models` gives, a JSON file with a table, or a table itself.
         sources: Names of the sources the network gives.
-        bins: Frequency bins of the spectrogram, n_fft / 2 + 1.
+        bins: Frequency bins of the spectrogram, n_fft / 2 + 1; None takes those of the table.
         frames: Frames of the spectrogram; None takes any number from 1 up.
         channels: Audio channels.
         weights: A `.weights.h5` file to load, or None for random weights.
@@ -86,6 +86,7 @@ def build(
     """
     config = name if isinstance(name, ModelConfig) else model_config(name)
     config = _override(config, overrides)
+    bins = config.bins if bins is None else bins
     _check_sizes(sources, bins, frames, channels)
     mixture = keras.Input((frames, bins, channels), dtype="float32", name="mixture")
     outputs = BUILDERS[config.family](mixture, config, len(sources))
@@ -110,8 +111,8 @@ def _read_table(path):
 
 
 def _override(config, overrides):
-    fields = {field.name for field in dataclasses.fields(ModelConfig)}
-    unknown = sorted(set(overrides) - fields)
+    fields = sorted(field.name for field in dataclasses.fields(config))
+    unknown = sorted(set(overrides) - set(fields))
     if unknown:
         raise ValueError(f"unknown table field {unknown[0]!r}; choose of {', '.join(fields)}")
     return dataclasses.replace(config, **overrides)

@@ -29,14 +29,17 @@ MAY_IMPORT = {
         *("registry", "models", "layers", "weights"),
         *("audio", "card", "outputs", "streaming", "errors", "stems"),
     },
-    "artifacts": {"card", "errors", "separator"},
+    "artifacts": {"card", "errors", "layers", "registry", "separator", "weights"},
     "exporting": {
         *("card", "configs", "models", "registry", "layers", "weights", "separator"),
         *("data", "errors", "files", "stems"),
     },
     "data": {"errors", "files", "stems"},
-    "training": {"data", "layers", "weights", "errors", "files"},
-    "evaluation": {"separator", "data", "errors", "files", "stems"},
+    "training": {"data", "layers", "registry", "separator", "weights", "errors", "files", "stems"},
+    "evaluation": {
+        *("configs", "registry", "weights", "separator"),
+        *("data", "errors", "files", "stems"),
+    },
     "demo": {"audio", "data", "errors", "evaluation", "files", "separator", "stems"},
 }
 

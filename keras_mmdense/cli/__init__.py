@@ -3,7 +3,20 @@
 import os
 import sys
 
-from keras_mmdense.cli import demo, evaluate, models, separate, synth, train  # noqa: F401
+from keras_mmdense.cli import (  # noqa: F401
+    blend,
+    demo,
+    efficiency,
+    evaluate,
+    export,
+    export_tflite,
+    filters,
+    models,
+    report,
+    separate,
+    synth,
+    train,
+)
 from keras_mmdense.cli.common import app
 from keras_mmdense.errors import InputError
 

@@ -31,7 +31,8 @@ TRAINED = "mmdensenet_4stems"
 def progress():
     """Gives a function that makes a progress bar with an estimate: name -> callback."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
+    options = {"console": console, "transient": True, "speed_estimate_period": 3600}
+    with Progress(*columns, TimeRemainingColumn(), **options) as bars:
 
         def report(name):
             task = bars.add_task(name, total=None)

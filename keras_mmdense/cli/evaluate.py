@@ -1,44 +1,97 @@
-"""Scoring a network."""
+"""Scoring networks, exported files and other tools' estimates."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, Model, app, console, load, progress
+from keras_mmdense.cli.common import TRAINED, app, console, load, progress
 
 
 @app.command()
 def evaluate(
-    root: Annotated[Path, typer.Option(help="Folder of MUSDB18, MUSDB18-HQ or of songs.")],
-    model: Model = TRAINED,
+    root: Annotated[Path, typer.Option(help="Folder of the data set, or of songs.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to score: a name that `models` lists, a folder `train` wrote, a SavedModel "
+            f"folder, a .tflite or a .keras file; may be given several times. {TRAINED} unless "
+            "there are estimates."
+        ),
+    ] = None,
+    estimates: Annotated[
+        Path | None, typer.Option(help="Any tool's output, SONG/STEM.wav, to be scored too.")
+    ] = None,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
+    rule: Annotated[str, typer.Option(help="museval or dsd100.")] = "museval",
+    engine: Annotated[str, typer.Option(help="museval, or fast for rule museval.")] = "museval",
+    oracles: Annotated[
+        str, typer.Option(help="Of mixture, irm, ibm and mwf; or none.")
+    ] = "mixture,irm",
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Songs scored at a time; one a core by default.")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for scores.json and scores.png.")
+        Path | None, typer.Option(help="Folder for all scores; a run broken off there goes on.")
     ] = None,
 ):
-    """Score a network with museval beside the mixture and the ideal ratio mask.
+    """Score networks, exported files and other tools' estimates beside oracles.
 
-    SDR, SIR, SAR and ISR in dB (BSSEval v4): median over songs of the median over 1 s frames.
+    SDR, SIR, SAR and ISR in dB. Rule museval: median over songs of the median over 1 s frames,
+    BSSEval v4. Rule dsd100: median over songs of the mean over 30 s windows every 15 s, BSSEval v3.
+    The data set is MUSDB18, MUSDB18-HQ, DSD100, or a folder a song. Oracles know the true stems:
+    ideal ratio mask, ideal binary mask, multichannel Wiener filter. OUTPUT holds scores.json,
+    scores.png and a JSON a song and system as museval writes them.
 
-    Example: keras-mmdense evaluate --root musdb18 --split test --model runs/vocals
+    Example: keras-mmdense evaluate --root musdb18 --split test --model runs/vocals --output scores
     """
+    from keras_mmdense.audio import check_writable
     from keras_mmdense.data.songs import check_root, find_songs
+    from keras_mmdense.evaluation import bsseval, figures, report, rules, saving
+    from keras_mmdense.evaluation.evaluate import evaluate_songs
+    from keras_mmdense.evaluation.oracles import find_oracles
 
     check_root(root)
     if output:
-        from keras_mmdense.audio import check_writable
-
         check_writable(output)
-    separator = load("separator").Separator(model)
-    scores, report_module = load("evaluation.scores"), load("evaluation.report")
-    songs = find_songs(root, split)
-    with progress() as report:
-        bar = report("museval")
-        results = scores.evaluate_songs(
-            songs, {model: separator.separate}, lambda done, total, _: bar(done, total)
+    bsseval.check_engine(engine, rules.find_rule(rule))
+    chosen = find_oracles(oracles)
+    systems = _systems(model or ([] if estimates else [TRAINED]), estimates)
+    songs, place = find_songs(root, split), {"root": root.resolve().name, "split": split}
+    options = {"rule": rule, "engine": engine, "processes": processes or _cores(), **place}
+    with progress() as bars:
+        bar = bars(f"{engine}, {options['processes']} at a time")
+        results = evaluate_songs(
+            songs,
+            systems,
+            lambda done, total, _: bar(done, total),
+            oracles=chosen,
+            output=output,
+            **options,
         )
     if output:
-        load("evaluation.saving").write_scores(output / "scores.json", results)
-        load("evaluation.figures").plot_scores(results, output / "scores.png")
-    console.print(report_module.scores_table(results, title=f"{root.name}, {split}"))
+        facts = {name: {"oracle": True} for name in chosen}
+        facts |= {system.name: system.description for system in systems}
+        path = output / "scores.json"
+        saving.write_scores(path, results, rule, engine=engine, data=place, descriptions=facts)
+        figures.plot_scores(results, output / "scores.png", rule=rule)
+    console.print(report.scores_table(results, rule, title=" ".join(place.values())))
+
+
+def _systems(models, estimates):
+    from keras_mmdense.evaluation.systems import from_folder, from_separator
+
+    systems = [from_folder(estimates)] if estimates else []
+    if models:
+        found = load("artifacts")
+        opened = [(name, found.open_separator(name)) for name in models]
+        systems[:0] = [
+            from_separator(name, separator, found.fingerprint(name), found.parameters(separator))
+            for name, separator in opened
+        ]
+    return systems
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

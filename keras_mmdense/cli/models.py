@@ -2,30 +2,47 @@
 
 from keras_mmdense.cli.common import app, console, load
 
+REFERENCE = "blend"
+
 
 @app.command()
 def models():
     """List the networks of the zoo with their size, and the trained ones.
 
+    The percentages are of the parameters of `blend`, as in the paper.
+
     Example: keras-mmdense models
     """
+    registry, weights = load("registry"), load("weights")
+    console.print(_networks(registry))
+    console.print(_trained(weights))
+
+
+def _networks(registry):
     from rich.table import Table
 
-    registry, weights = load("registry"), load("weights")
-    table = Table(title="Networks (one source, stereo, 1025 bins)")
-    for column in ("network", "family", "streams", "output"):
+    table = Table(title="Networks (one source, stereo)")
+    for column in ("network", "family", "shape", "STFT / hop"):
         table.add_column(column)
-    table.add_column("trainable parameters", justify="right")
-    for name in registry.list_models():
-        config = registry.model_config(name)
-        streams = ", ".join(stream.name for stream in config.streams)
-        size = registry.parameters(registry.build(name))
-        table.add_row(name, config.family, streams, config.output, f"{size:,}")
-    console.print(table)
+    for column in ("trainable parameters", f"of {REFERENCE}"):
+        table.add_column(column, justify="right")
+    names = registry.list_models()
+    sizes = {name: registry.parameters(registry.build(name)) for name in names}
+    for name in names:
+        config, size = registry.model_config(name), sizes[name]
+        front = f"{config.n_fft} / {config.hop}"
+        share = f"{100 * size / sizes[REFERENCE]:.2f} %"
+        table.add_row(name, config.family, config.summary, front, f"{size:,}", share)
+    return table
+
+
+def _trained(weights):
+    from rich.table import Table
+
     table = Table(title="Trained networks in this package")
     for column in ("name", "network", "stems", "licence of the weights"):
         table.add_column(column)
     for name in weights.list_weights():
         network, licence = weights.describe(name)
         table.add_row(name, network.config.name, ", ".join(network.sources), licence)
-    console.print(table)
+    return table

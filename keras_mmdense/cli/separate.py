@@ -18,8 +18,9 @@ def separate(
         list[str],
         typer.Option(
             "--model",
-            help="A trained network: a name that `models` lists, or a folder `train` wrote; may be "
-            "given several times for networks of one stem each.",
+            help="A trained network: a name that `models` lists, a folder `train` wrote, a "
+            "SavedModel folder, a .tflite or a .keras file; the first two may be given several "
+            "times for networks of one stem each.",
         ),
     ] = (TRAINED,),
     stems: Annotated[
@@ -68,7 +69,10 @@ def separate(
     written = Output(format, subtype, extra, filename)
     files = batch.find_audio(songs)
     check_writable(output)
-    separator = load("separator").Separator(list(model), stems=wanted)
+    if len(model) == 1:
+        separator = load("artifacts").open_separator(model[0], stems=wanted)
+    else:
+        separator = load("separator").Separator(list(model), stems=wanted)
     with progress() as report:
         job = batch.Job(separator, output, written, resume)
         results = job.run(files, report, lambda result: _say(console, result))

@@ -6,65 +6,101 @@ from typing import Annotated
 import typer
 
 from keras_mmdense.cli.common import app, console, load, progress
+from keras_mmdense.data.augmentation import AUGMENTATIONS
 from keras_mmdense.errors import InputError
+
+WHAT, LENGTH, STEP, JUDGE, MACHINE = "What", "How long", "A step", "Judging", "Machine"
+
+
+def option(kind, help, panel, default="", **limits):
+    """An option of which only what is given overrides the configuration file."""
+    shown = {"show_default": default} if default else {}
+    return Annotated[kind | None, typer.Option(help=help, rich_help_panel=panel, **shown, **limits)]
 
 
 @app.command()
 def train(
-    root: Annotated[
-        list[Path],
-        typer.Option(help="Folder of MUSDB18, MUSDB18-HQ or of songs; may be given several times."),
-    ],
     output: Annotated[Path, typer.Option(help="Folder for weights, curve and settings.")],
-    target: Annotated[
-        list[str], typer.Option(help="Stem to learn; give several for one network of several.")
-    ] = ("vocals",),
-    model: Annotated[str, typer.Option(help="A network of the zoo, or a .json table.")] = (
-        "mmdensenet"
-    ),
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs.")] = 50,
-    steps: Annotated[int, typer.Option(min=1, help="Batches an epoch.")] = 100,
-    batch: Annotated[int, typer.Option(min=1, help="Chunks a batch.")] = 8,
-    frames: Annotated[int, typer.Option(min=2, help="Frames a chunk.")] = 256,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Adam's rate at the start.")] = 1e-3,
-    seed: Annotated[int, typer.Option(help="Seed of weights and batches.")] = 0,
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder for decoded songs; OUTPUT/cache by default.")
+    config: option(Path, "JSON file of settings, which the other options override.", WHAT) = None,
+    root: option(
+        list[Path],
+        "Folder of MUSDB18, MUSDB18-HQ, DSD100 or of songs; may be given several times.",
+        WHAT,
+    ) = None,
+    target: option(
+        list[str], "Stem to learn; give several for one network of several.", WHAT, "vocals"
+    ) = None,
+    model: option(str, "A network of the zoo, or a .json table.", WHAT, "mmdensenet") = None,
+    epochs: option(int, "Epochs.", LENGTH, "50", min=1) = None,
+    steps: option(int, "Batches an epoch.", LENGTH, "100", min=1) = None,
+    early_stopping: option(
+        int, "Stop after so many epochs without a lower validation loss.", LENGTH, "never", min=0
+    ) = None,
+    batch: option(int, "Chunks a batch, over all devices.", STEP, "8", min=1) = None,
+    frames: option(int, "Frames a chunk.", STEP, "256", min=2) = None,
+    augment: option(
+        str,
+        f"Steps of the augmentation with commas between ({','.join(AUGMENTATIONS)}), or none.",
+        STEP,
+        "all",
+    ) = None,
+    optimizer: option(str, "adam or rmsprop.", STEP, "adam") = None,
+    learning_rate: option(float, "Learning rate at the start.", STEP, "0.001", min=0) = None,
+    schedule: option(str, "Of the rate: cosine, plateau or constant.", STEP, "cosine") = None,
+    patience: option(
+        int, "Epochs without a lower validation loss before plateau's drop.", STEP, "5", min=1
+    ) = None,
+    clip: option(float, "Largest norm of the gradient.", STEP, "no limit", min=0) = None,
+    average: Annotated[
+        bool | None,
+        typer.Option(
+            "--average/--no-average",
+            help="Judge and keep the average of the weights over about an epoch.",
+            rich_help_panel=JUDGE,
+            show_default="average",
+        ),
     ] = None,
+    sdr_every: option(
+        int, "Epochs between SDRs of validation songs; 0 for none.", JUDGE, "5", min=0
+    ) = None,
+    precision: option(str, "float32, mixed_float16 or mixed_bfloat16.", MACHINE, "float32") = None,
+    devices: option(int, "Devices that share a batch.", MACHINE, "1", min=1) = None,
+    seed: option(int, "Seed of weights and batches.", MACHINE, "0", min=0) = None,
+    cache: option(Path, "Folder for decoded songs.", MACHINE, "OUTPUT/cache") = None,
 ):
     """Train a network on songs with known stems, mixing stems across songs.
 
-    The weights of the lowest validation loss are kept in OUTPUT, with the loss curve as CSV and
-    PNG. `separate` and `evaluate` take OUTPUT as their --model.
+    The network of the lowest validation loss is kept in OUTPUT, with the curve as CSV and PNG and
+    TensorBoard's logs. `separate` and `evaluate` take OUTPUT as their --model. The same command
+    again goes on where it was stopped, and ends with the same weights.
 
     Example: keras-mmdense train --root musdb18 --target vocals --output runs/vocals
     """
-    from keras_mmdense.data.songs import check_root
-    from keras_mmdense.stems import STEMS
-
-    for folder in root:
-        check_root(folder)
-    for stem in target:
-        if stem not in STEMS:
-            raise InputError(f"unknown stem {stem!r}; choose of {', '.join(STEMS)}")
-    fit, weights, registry = load("training.fit"), load("weights"), load("registry")
-    network = weights.Network(registry.model_config(model), tuple(target))
+    given = {name: value for name, value in locals().items() if value is not None}
+    settings = _settings(given)
+    fit = load("training.fit")
+    if fit.find_run(output, settings).get("finished"):
+        console.print(f"{output}: all {settings.epochs} epochs are done; nothing is left to train")
+        return
     with progress() as report:
-        bars = {}
-
-        def decoding(what, done, total):
-            bars.setdefault(what, report(what))(done, total)
-
-        songs = fit.load_songs(root, network, cache or output / "cache", decoding)
-    fit.train(
-        songs,
-        network,
-        output,
-        epochs=epochs,
-        steps=steps,
-        batch=batch,
-        frames=frames,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
+        songs = fit.load_songs(settings, cache or output / "cache", report("Decoding songs"))
+    fit.train(settings, songs, output)
     console.print(f"{output}: network.json, network.weights.h5, curve.csv, curve.png")
+
+
+def _settings(given):
+    """The configuration file with what was given on the command line in its place."""
+    from keras_mmdense.training.config import TrainConfig, read_settings
+
+    fields = read_settings(given["config"]) if "config" in given else {}
+    fields |= {x: given[x] for x in given if x in TrainConfig.__dataclass_fields__}
+    if given.get("root"):
+        fields["datasets"] = [{"root": folder} for folder in given["root"]]
+    if given.get("target"):
+        fields["targets"] = tuple(given["target"])
+    if "augment" in given:
+        names = given["augment"].split(",")
+        fields["augment"] = () if names == ["none"] else tuple(names)
+    if not fields.get("datasets") and "config" not in given:
+        raise InputError("no songs to train on: give --root, or --config with datasets")
+    return TrainConfig.from_dict(fields)

@@ -1,140 +1,69 @@
-"""What a network is, as data: frozen, validated dataclasses that read like the paper's Table 1."""
+"""What a network is, as data: frozen, validated dataclasses that read like the paper's Table 1.
+
+Every family of networks has a table of its own: `DenseNetConfig`, `FNNConfig`, `BLSTMConfig`,
+`BlendConfig`. What they share is `ModelConfig`, which also reads and writes all of them.
+"""
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-FAMILIES = ("densenet", "mdensenet", "mmdensenet")
+from keras_mmdense.configs.parts import (
+    Conv,
+    Dense,
+    Stream,
+    check_kernel,
+    check_one_of,
+    check_positive,
+    check_tiling,
+)
+
 OUTPUTS = ("mask", "magnitude")
 
 
-@dataclasses.dataclass(frozen=True)
-class Conv:
-    """A convolution of the table.
-
-    Args:
-        kernel: Size as (frames, bins).
-        maps: Number of output maps.
-    """
-
-    kernel: tuple[int, int]
-    maps: int
-
-    def __post_init__(self):
-        object.__setattr__(self, "kernel", _kernel(self.kernel))
-        _positive("maps", self.maps)
-
-
-@dataclasses.dataclass(frozen=True)
-class Dense:
-    """A dense block of the table: `layers` composite layers of growth rate `k`.
-
-    Args:
-        k: Growth rate, the number of maps each layer adds.
-        layers: Number of composite layers, L in the paper.
-    """
-
-    k: int
-    layers: int
-
-    def __post_init__(self):
-        _positive("k", self.k)
-        _positive("layers", self.layers)
-
-
-@dataclasses.dataclass(frozen=True)
-class Stream:
-    """One column of the table: a network over one band, or over the full band.
-
-    Args:
-        name: Name used as prefix of the layers, such as "low".
-        first: First convolution.
-        blocks: Dense blocks from input to output. With `scales` S there are 2 S + 1 of them: S on
-            the way down, one at the bottleneck, S on the way up.
-        scales: Number of times the stream halves its frames and bins. 0 keeps one scale.
-        kernel: Kernel of every dense layer as (frames, bins).
-        band: (lowest, highest) frequency in Hz; None stands for the Nyquist frequency. The band
-            None is the full band.
-    """
-
-    name: str
-    first: Conv
-    blocks: tuple[Dense, ...]
-    scales: int
-    kernel: tuple[int, int]
-    band: tuple[float, float | None] | None = None
-
-    def __post_init__(self):
-        object.__setattr__(self, "blocks", tuple(self.blocks))
-        object.__setattr__(self, "kernel", _kernel(self.kernel))
-        if self.band is not None:
-            object.__setattr__(self, "band", tuple(self.band))
-            if len(self.band) != 2:
-                raise ValueError(f"band must be (lowest, highest) in Hz, received {self.band}")
-        if not self.name.isidentifier():
-            raise ValueError(f"stream name must be an identifier, received {self.name!r}")
-        if self.scales < 0:
-            raise ValueError(f"scales must be 0 or more, received {self.scales}")
-        if not self.blocks:
-            raise ValueError(f"stream {self.name!r} has no dense blocks")
-        if self.scales and len(self.blocks) != 2 * self.scales + 1:
-            raise ValueError(
-                f"stream {self.name!r} with {self.scales} scales needs {2 * self.scales + 1} dense "
-                f"blocks, received {len(self.blocks)}"
-            )
-
-
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The table of one network.
+    """What the tables of all networks share.
 
     Args:
         name: Name of the network.
-        family: Builder that reads the table: "densenet", "mdensenet" or "mmdensenet".
-        streams: The columns of the table. Several bands must tile the spectrum from 0 Hz to the
-            Nyquist frequency; at most one further stream may cover the full band.
-        final: Dense block after the streams are joined.
-        final_kernel: Kernel of the layers of `final` as (frames, bins).
-        output_kernel: Kernel of the convolution to the output as (frames, bins).
-        output: "mask" multiplies the input's magnitude by a sigmoid, "magnitude" is the paper's
-            direct ReLU output.
-        bn_momentum: Momentum of the batch normalisation statistics.
+        family: Builder that reads the table, such as "mmdensenet" or "blstm".
         sample_rate: Rate in Hz the network works at.
-        hop: Hop of the STFT in samples.
+        n_fft: Length of the STFT in samples; the network's spectrograms have n_fft / 2 + 1 bins.
+        hop: Hop of the STFT in samples, a divisor of `n_fft`.
 
     Raises:
-        ValueError: If a value is out of range or the bands do not tile the spectrum.
+        ValueError: If a value is out of range.
     """
+
+    FAMILIES: ClassVar[tuple[str, ...]] = ()
 
     name: str
     family: str
-    streams: tuple[Stream, ...]
-    final: Dense
-    final_kernel: tuple[int, int] = (3, 3)
-    output_kernel: tuple[int, int] = (1, 2)
-    output: str = "mask"
-    bn_momentum: float = 0.9
     sample_rate: int = 44100
+    n_fft: int = 2048
     hop: int = 1024
 
     def __post_init__(self):
-        object.__setattr__(self, "streams", tuple(self.streams))
-        object.__setattr__(self, "final_kernel", _kernel(self.final_kernel))
-        object.__setattr__(self, "output_kernel", _kernel(self.output_kernel))
-        _one_of("family", self.family, FAMILIES)
-        _one_of("output", self.output, OUTPUTS)
-        _positive("sample_rate", self.sample_rate)
-        _positive("hop", self.hop)
-        if not 0 < self.bn_momentum < 1:
-            raise ValueError(f"bn_momentum must lie in (0, 1), received {self.bn_momentum}")
-        names = [stream.name for stream in self.streams]
-        if len(set(names)) != len(names):
-            raise ValueError(f"stream names must differ, received {names}")
-        if self.family == "mmdensenet":
-            _check_tiling(self.streams)
-        elif len(self.streams) != 1 or self.streams[0].band is not None:
-            raise ValueError(f"{self.family} takes one full-band stream, received {names}")
+        check_one_of("family", self.family, self.FAMILIES)
+        for field in ("sample_rate", "n_fft", "hop"):
+            check_positive(field, getattr(self, field))
+        if self.n_fft % 2 or self.n_fft % self.hop or self.n_fft < 2 * self.hop:
+            raise ValueError(
+                f"n_fft must be an even multiple of the hop, received {self.n_fft} with a hop of "
+                f"{self.hop}"
+            )
+
+    @property
+    def bins(self) -> int:
+        """Frequency bins of the network's spectrograms."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def summary(self) -> str:
+        """The network's shape in a few words."""
+        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the table as plain dicts and lists, ready for JSON."""
@@ -148,16 +77,15 @@ class ModelConfig:
             table: Nested dicts and lists with the names of the dataclasses' fields.
 
         Returns:
-            The validated table.
+            The validated table of its family.
 
         Raises:
             ValueError: If a field is unknown, missing, or out of range.
         """
         try:
-            fields = dict(table)
-            fields["streams"] = tuple(_stream(stream) for stream in fields["streams"])
-            fields["final"] = Dense(**fields["final"])
-            return cls(**fields)
+            check_one_of("family", table["family"], tuple(CONFIGS))
+            config = CONFIGS[table["family"]]
+            return config(**config._read(dict(table)))
         except KeyError as error:
             raise ValueError(f"the table lacks the field {error}") from error
         except TypeError as error:
@@ -178,6 +106,191 @@ class ModelConfig:
             raise ValueError(f"expected a JSON object, received {type(table).__name__}")
         return cls.from_dict(table)
 
+    @classmethod
+    def _read(cls, fields):
+        """Turns nested dicts into the dataclasses of the fields."""
+        return fields
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SingleConfig(ModelConfig):
+    """What the tables of all networks but blends share.
+
+    Args:
+        output: "mask" multiplies the input's magnitude by a sigmoid, "magnitude" is the paper's
+            direct ReLU output.
+        bn_momentum: Momentum of the batch normalisation statistics.
+    """
+
+    output: str = "mask"
+    bn_momentum: float = 0.9
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_one_of("output", self.output, OUTPUTS)
+        if not 0 < self.bn_momentum < 1:
+            raise ValueError(f"bn_momentum must lie in (0, 1), received {self.bn_momentum}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DenseNetConfig(SingleConfig):
+    """The table of a DenseNet, at one scale or several, over one band or several.
+
+    Args:
+        streams: The columns of the table. Several bands must tile the spectrum from 0 Hz to the
+            Nyquist frequency; at most one further stream may cover the full band. Families other
+            than "mmdensenet" take one full-band stream.
+        final: Dense block after the streams are joined.
+        final_kernel: Kernel of the layers of `final` as (frames, bins).
+        output_kernel: Kernel of the convolution to the output as (frames, bins).
+    """
+
+    FAMILIES: ClassVar = ("densenet", "mdensenet", "mmdensenet")
+
+    streams: tuple[Stream, ...]
+    final: Dense
+    final_kernel: tuple[int, int] = (3, 3)
+    output_kernel: tuple[int, int] = (1, 2)
+
+    def __post_init__(self):
+        super().__post_init__()
+        object.__setattr__(self, "streams", tuple(self.streams))
+        object.__setattr__(self, "final_kernel", check_kernel(self.final_kernel))
+        object.__setattr__(self, "output_kernel", check_kernel(self.output_kernel))
+        names = [stream.name for stream in self.streams]
+        if len(set(names)) != len(names):
+            raise ValueError(f"stream names must differ, received {names}")
+        if self.family == "mmdensenet":
+            check_tiling(self.streams)
+        elif len(self.streams) != 1 or self.streams[0].band is not None:
+            raise ValueError(f"{self.family} takes one full-band stream, received {names}")
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether any block has an LSTM."""
+        blocks = [self.final, *(block for stream in self.streams for block in stream.blocks)]
+        return any(block.cells for block in blocks)
+
+    @property
+    def summary(self) -> str:
+        """The network's shape in a few words."""
+        streams = ", ".join(stream.name for stream in self.streams)
+        return streams + (" with LSTMs" if self.recurrent else "")
+
+    @classmethod
+    def _read(cls, fields):
+        streams = tuple(_stream(stream) for stream in fields["streams"])
+        return {**fields, "streams": streams, "final": Dense(**fields["final"])}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FNNConfig(SingleConfig):
+    """The table of the feed-forward baseline: a frame from several, each channel by itself.
+
+    Args:
+        context: Frames on either side of a frame that the network sees, C in the literature.
+        layers: Dense layers, the one that gives the frame included.
+        hidden: Units of every layer but the last.
+        band_limit: Highest frequency in Hz the network sees, None for all; it gives all bins.
+    """
+
+    FAMILIES: ClassVar = ("fnn",)
+
+    family: str = "fnn"
+    context: int = 3
+    layers: int = 4
+    hidden: int = 512
+    band_limit: float | None = 16000.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        for field in ("context", "hidden"):
+            check_positive(field, getattr(self, field))
+        if not isinstance(self.layers, int) or self.layers < 2:
+            raise ValueError(f"layers must be 2 or more, received {self.layers!r}")
+        _check_band_limit(self.band_limit)
+
+    @property
+    def summary(self) -> str:
+        """The network's shape in a few words."""
+        return f"{2 * self.context + 1} frames, {self.layers} layers of {self.hidden}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BLSTMConfig(SingleConfig):
+    """The table of the recurrent baseline: all channels' bins of a frame, bidirectional LSTMs.
+
+    Args:
+        cells: Cells of every LSTM layer in each direction.
+        layers: Bidirectional LSTM layers.
+        band_limit: Highest frequency in Hz the network sees, None for all; it gives all bins.
+    """
+
+    FAMILIES: ClassVar = ("blstm",)
+
+    family: str = "blstm"
+    cells: int = 500
+    layers: int = 3
+    band_limit: float | None = 16000.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        for field in ("cells", "layers"):
+            check_positive(field, getattr(self, field))
+        _check_band_limit(self.band_limit)
+
+    @property
+    def summary(self) -> str:
+        """The network's shape in a few words."""
+        return f"{self.layers} layers of 2 x {self.cells} cells"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BlendConfig(ModelConfig):
+    """The table of two networks whose outputs are blended: share * first + (1 - share) * second.
+
+    Args:
+        first: Table of the first network.
+        second: Table of the second one; both work at the blend's rate, `n_fft` and hop.
+        share: Share of the first network in the output, the paper's lambda.
+    """
+
+    FAMILIES: ClassVar = ("blend",)
+
+    family: str = "blend"
+    first: ModelConfig
+    second: ModelConfig
+    share: float = 0.25
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share must lie in [0, 1], received {self.share}")
+        for part in (self.first, self.second):
+            for field in ("sample_rate", "n_fft", "hop"):
+                if getattr(part, field) != getattr(self, field):
+                    raise ValueError(
+                        f"{field} of {part.name} must be the blend's {getattr(self, field)}, "
+                        f"received {getattr(part, field)}"
+                    )
+
+    @property
+    def summary(self) -> str:
+        """The network's shape in a few words."""
+        return f"{self.share:g} {self.first.name} + {1 - self.share:g} {self.second.name}"
+
+    @classmethod
+    def _read(cls, fields):
+        parts = {part: ModelConfig.from_dict(fields[part]) for part in ("first", "second")}
+        return {**fields, **parts}
+
+
+CONFIGS = {
+    family: config
+    for config in (DenseNetConfig, FNNConfig, BLSTMConfig, BlendConfig)
+    for family in config.FAMILIES
+}
+
 
 def _stream(table: dict[str, Any]) -> Stream:
     fields = dict(table)
@@ -186,30 +299,6 @@ def _stream(table: dict[str, Any]) -> Stream:
     return Stream(**fields)
 
 
-def _check_tiling(streams: tuple[Stream, ...]) -> None:
-    bands = [stream.band for stream in streams if stream.band is not None]
-    if len(streams) - len(bands) > 1:
-        raise ValueError("at most one stream may cover the full band")
-    edges = [0.0] + [high for _, high in bands]
-    tiles = [low == edge for (low, _), edge in zip(bands, edges, strict=False)]
-    if not bands or not all(tiles) or edges[-1] is not None or None in edges[:-1]:
-        raise ValueError(
-            f"bands must tile the spectrum in rising order from 0 Hz to None, received {bands}"
-        )
-
-
-def _kernel(kernel) -> tuple[int, int]:
-    kernel = tuple(kernel)
-    if len(kernel) != 2 or not all(isinstance(size, int) and size > 0 for size in kernel):
-        raise ValueError(f"a kernel is (frames, bins), received {kernel}")
-    return kernel
-
-
-def _positive(name: str, value: int) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, received {value!r}")
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, received {value!r}")
+def _check_band_limit(limit):
+    if limit is not None and (not isinstance(limit, int | float) or limit <= 0):
+        raise ValueError(f"band_limit must be a frequency in Hz or None, received {limit!r}")

@@ -1,8 +1,17 @@
-"""Songs decoded once into memory-mapped files: hours of music train without living in RAM."""
+"""Songs decoded once into memory-mapped files: hours of music train without living in RAM.
 
-from collections.abc import Callable
+Stems whose files hold 16 bits or fewer, or are coded with loss, are kept as int16, which is exact
+for the former and rounds the latter by at most half of a 16-bit step. All others, and those that
+int16 would clip, are kept as float32. An entry is named by the bytes of a song's files, so a file
+that has changed is decoded anew, wherever and whenever it was changed.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import filelock
 import numpy as np
 
 from keras_mmdense.data.songs import Song
@@ -10,17 +19,24 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.files import replacing
 from keras_mmdense.stems import STEMS
 
+VERSION = 1
+FULL_SCALE = 2**15
+
 
 class CachedSong:
     """The stems of one song, memory-mapped.
 
     Args:
         name: Name of the song.
-        audio: (stems, samples, channels), float16, in the order of `STEMS`.
+        audio: (stems, samples, channels), in the order of `STEMS`; floats in [-1, 1], or int16.
+
+    Attributes:
+        weight: How often chunks are drawn from it, relative to other songs; its length at first.
     """
 
     def __init__(self, name: str, audio: np.ndarray):
         self.name, self.audio = name, audio
+        self.weight = float(self.samples)
 
     @property
     def samples(self) -> int:
@@ -30,11 +46,13 @@ class CachedSong:
     def chunk(self, stem: int, start: int, samples: int) -> np.ndarray:
         """Reads samples of one stem as float32 (samples, channels), zeros past the song's end."""
         chunk = self.audio[stem, start : start + samples].astype("float32")
+        if self.audio.dtype == np.int16:
+            chunk /= FULL_SCALE
         return np.pad(chunk, ((0, samples - len(chunk)), (0, 0)))
 
 
 def cache_songs(
-    songs: list[Song],
+    songs: Sequence[Song],
     folder: str | Path,
     sample_rate: int,
     channels: int,
@@ -42,11 +60,13 @@ def cache_songs(
 ) -> list[CachedSong]:
     """Decodes songs into a folder, or opens what was decoded there before.
 
-    Samples are kept as float16, whose rounding lies about 70 dB below the signal.
+    The headers of all songs that are not there yet are checked before one of them is decoded.
+    Several processes may work on one folder; a song is decoded by one of them only.
 
     Args:
         songs: Songs to decode.
-        folder: Folder of one data set's cache; made if it is missing.
+        folder: Folder for decoded songs, made if it is missing. It may be deleted at any time that
+            nothing trains from it.
         sample_rate: Rate in Hz that every song must have.
         channels: Channels that every song must have.
         progress: Called with (songs done, songs in all).
@@ -55,30 +75,135 @@ def cache_songs(
         The songs, in order.
 
     Raises:
-        InputError: If a song has another rate or number of channels, or stems of unequal length.
+        InputError: If a song cannot be read, has another rate or number of channels, or stems of
+            unequal length, or the folder cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    lock = _lock(folder)
+    with lock:
+        keys = _keys(songs, folder)
+    paths = [folder / f"{key}-{sample_rate}-{channels}.npy" for key in keys]
+    for song, path in zip(songs, paths, strict=True):
+        if _open(path) is None:
+            _check(song, sample_rate)
     cached = []
-    for done, song in enumerate(songs, 1):
-        if song.sample_rate != sample_rate:
-            raise InputError(f"{song.name}: {song.sample_rate} Hz, expected {sample_rate} Hz")
-        path = folder / f"{song.name}.npy"
-        if not path.exists():
-            _decode(song, path, channels)
-        cached.append(CachedSong(song.name, np.load(path, mmap_mode="r")))
+    for song, path in zip(songs, paths, strict=True):
         if progress:
-            progress(done, len(songs))
+            progress(len(cached), len(songs))
+        with lock:
+            if _open(path) is None:
+                _decode(song, path, channels)
+        cached.append(CachedSong(song.name, _open(path)))
+    if progress:
+        progress(len(cached), len(songs))
     return cached
 
 
-def _decode(song: Song, path: Path, channels: int) -> None:
-    stems = song.stems()
-    for stem, audio in stems.items():
-        if audio.shape != (len(stems[STEMS[0]]), channels):
-            raise InputError(
-                f"{song.name}: {stem} has shape {audio.shape} (samples, channels), expected "
-                f"{(len(stems[STEMS[0]]), channels)}"
-            )
-    with replacing(path) as partial:
-        np.save(partial, np.stack([stems[stem] for stem in STEMS]).astype("float16"))
+def _lock(folder):
+    """A lock that the system releases when its process ends, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / "lock")
+        with lock:
+            for suffix in (".npy", ".json"):  # `replacing` left them where a process was killed
+                for path in folder.glob("." + 32 * "[0-9a-f]" + suffix):
+                    path.unlink()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write there: {error.strerror}") from error
+    return lock
+
+
+def _keys(songs, folder):
+    """Names songs by what their files hold; files are not read twice while they do not change."""
+    path = folder / "index.json"
+    known = _read_index(path)
+    index = dict(known)
+    keys = []
+    for song in songs:
+        if not song.sources:
+            raise ValueError(f"only songs that lie in files are cached, received {song.name}")
+        content = [(what, _digest(file.resolve(), index)) for what, file in song.sources]
+        keys.append(hashlib.sha256(json.dumps([VERSION, content]).encode()).hexdigest()[:32])
+    if index != known:
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(index, indent=0) + "\n")
+    return keys
+
+
+def _read_index(path):
+    try:
+        index = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return index if isinstance(index, dict) else {}
+
+
+def _digest(path, index):
+    try:
+        stat = path.stat()
+        state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        if index.get(str(path), [None])[:-1] != state:
+            index[str(path)] = [*state, _hash(path)]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    return index[str(path)][-1]
+
+
+def _hash(path):
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _check(song, sample_rate):
+    song.check()
+    if song.sample_rate != sample_rate:
+        raise InputError(f"{song.name}: {song.sample_rate} Hz, expected {sample_rate} Hz")
+
+
+def _open(path):
+    """Maps an entry; None if there is none, or one whose writing was cut short."""
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _decode(song, path, channels):
+    try:
+        with replacing(path) as partial:
+            if not (song.sixteen_bits and _write(song, partial, channels, np.dtype("int16"))):
+                _write(song, partial, channels, np.dtype("float32"))
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot write there: {error.strerror}") from error
+
+
+def _write(song, path, channels, dtype):
+    """Writes an entry stem by stem; stops and gives False at a sample that int16 would clip."""
+    with path.open("wb") as file:
+        samples = None
+        for stem in STEMS:
+            audio = song.read(stem)
+            if samples is None:
+                samples = len(audio)
+                shape = (len(STEMS), samples, channels)
+                header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+            _check_stem(audio, (samples, channels), f"{song.name}: {stem}")
+            if dtype == np.int16:
+                audio = np.rint(audio * FULL_SCALE)
+                if audio.min() < -FULL_SCALE or audio.max() >= FULL_SCALE:
+                    return False
+            file.write(audio.astype(dtype).tobytes())
+    return True
+
+
+def _check_stem(audio, shape, what):
+    if audio.shape != shape:
+        raise InputError(f"{what} has shape {audio.shape} (samples, channels), expected {shape}")
+    if not len(audio):
+        raise InputError(f"{what} has no samples")
+    if not np.isfinite(audio).all():
+        raise InputError(f"{what} has samples that are not finite")

@@ -1,9 +1,9 @@
 """Songs with their stems, as data sets lay them out on disk."""
 
-import dataclasses
 import functools
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,15 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
 SUFFIXES = (".wav", ".flac", ".ogg")
-LAYOUTS = "train/<song>.stem.mp4 (MUSDB18) or <song>/{vocals,drums,bass,other}.wav"
+MISSING = ("error", "silence")
+_STEM_FILES = "{vocals,drums,bass,other}.wav"
+
+# Kind of a data set -> its layout, and the folders of its train and test songs.
+LAYOUTS = {
+    "musdb18": ("{train,test}/<song>.stem.mp4", "train", "test"),
+    "dsd100": (f"Sources/{{Dev,Test}}/<song>/{_STEM_FILES}", "Sources/Dev", "Sources/Test"),
+    "folders": (f"[{{train,test}}/]<song>/{_STEM_FILES} (or .flac, .ogg)", "train", "test"),
+}
 
 # The standard validation songs of MUSDB18 (sigsep), a part of its 100 train songs.
 VALIDATION_SONGS = frozenset(
@@ -36,7 +44,6 @@ VALIDATION_SONGS = frozenset(
 )
 
 
-@dataclasses.dataclass(frozen=True)
 class Song:
     """One song of a data set.
 
@@ -44,28 +51,166 @@ class Song:
         name: Its name.
         sample_rate: Rate in Hz.
         read: Reads one stem by name as float32 (samples, channels) in [-1, 1].
+
+    Attributes:
+        sources: The files that hold its audio, as (what for, path); empty if it lies in no file.
+        sixteen_bits: Whether they are coded with 16 bits or fewer, or with loss.
     """
 
-    name: str
-    sample_rate: int
-    read: Callable[[str], np.ndarray]
+    sources: tuple[tuple[str, Path], ...] = ()
+    sixteen_bits = False
+
+    def __init__(self, name: str, sample_rate: int, read: Callable[[str], np.ndarray]):
+        self.name, self.sample_rate, self.read = name, sample_rate, read
 
     def stems(self) -> dict[str, np.ndarray]:
         """Reads all stems: float32 (samples, channels) by name. The mixture is their sum."""
         return {stem: self.read(stem) for stem in STEMS}
 
+    def check(self) -> None:
+        """Raises InputError if the files' headers do not describe stems of one shape and rate."""
 
-def find_songs(root: str | Path, split: str) -> list[Song]:
-    """Finds the songs of a data set.
 
-    Two layouts are known: MUSDB18's `{train,test}/<song>.stem.mp4`, read through musdb, and one
-    folder a song with one file a stem, `[{train,test}/]<song>/{vocals,drums,bass,other}.wav` (or
-    .flac, .ogg), which MUSDB18-HQ and `keras-mmdense synth` share.
+class FolderSong(Song):
+    """A song as a folder of audio files.
+
+    Args:
+        folder: The folder, which gives the song its name.
+        files: Stem -> the files that are summed into it; a stem without files is silent.
+    """
+
+    def __init__(self, folder: Path, files: Mapping[str, Sequence[Path]]):
+        self.name, self.files = folder.name, files
+        self.sources = tuple((stem, path) for stem in STEMS for path in files[stem])
+
+    @functools.cached_property
+    def _infos(self):
+        return {path: _info(path) for _, path in self.sources}
+
+    @property
+    def _first(self):
+        return self._infos[self.sources[0][1]]
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz."""
+        return self._first.samplerate
+
+    @property
+    def sixteen_bits(self) -> bool:
+        """Whether all files are coded with 16 bits or fewer, or with loss."""
+        deep = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+        return all(info.subtype not in deep for info in self._infos.values())
+
+    def check(self) -> None:
+        """Raises InputError if files cannot be read or differ in rate, length or channels."""
+        shapes = {
+            path: _shape(info.frames, info.samplerate, info.channels)
+            for path, info in self._infos.items()
+        }
+        first, expected = next(iter(shapes.items()))
+        for path, shape in shapes.items():
+            if shape != expected:
+                raise InputError(f"{path}: {shape}, expected {expected} as in {first.name}")
+
+    def read(self, stem: str) -> np.ndarray:
+        """Reads one stem as float32 (samples, channels) in [-1, 1]."""
+        total = np.zeros((self._first.frames, self._first.channels), "float32")
+        for path in self.files[stem]:
+            try:
+                audio = soundfile.read(path, dtype="float32", always_2d=True)[0]
+            except soundfile.LibsndfileError as error:
+                raise InputError(f"{path}: cannot be read to its end: {error}") from error
+            if audio.shape != total.shape:
+                raise InputError(f"{path}: only {len(audio)} of {len(total)} samples can be read")
+            total += audio
+        return total
+
+
+class MusdbSong(Song):
+    """A song of MUSDB18 as a .stem.mp4 file, read through musdb, which decodes to 16 bits.
+
+    Args:
+        path: The file.
+    """
+
+    sixteen_bits = True
+    streams = ("mixture", "drums", "bass", "other", "vocals")
+
+    def __init__(self, path: Path):
+        self.name, self.path = path.name.removesuffix(".stem.mp4"), path
+        self.sources = (("stems", path),)
+
+    @functools.cached_property
+    def _track(self):
+        for tool in ("ffmpeg", "ffprobe"):
+            if shutil.which(tool) is None:
+                raise InputError(f"{self.path}: reading it needs {tool}, which is not on the PATH")
+        try:
+            import ffmpeg
+            import musdb
+        except ImportError as error:
+            raise InputError(
+                f'{self.path}: reading it needs musdb: pip install "keras-mmdense[train]"'
+            ) from error
+        try:
+            return musdb.MultiTrack(path=str(self.path), name=self.name, stem_id=0)
+        except ffmpeg.Error as error:
+            reason = error.stderr.decode(errors="replace").strip().rpartition(": ")[2]
+            raise InputError(f"{self.path}: not a file that ffmpeg can read: {reason}") from error
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz."""
+        return self._track.rate
+
+    def check(self) -> None:
+        """Raises InputError if streams are missing or differ in rate or length."""
+        info = self._track.info
+        if info.nb_audio_streams < len(self.streams):
+            raise InputError(
+                f"{self.path}: the stem {self.streams[info.nb_audio_streams]} is missing; expected "
+                f"{len(self.streams)} audio streams, found {info.nb_audio_streams}"
+            )
+        shapes = [
+            _shape(info.samples(index), info.rate(index), info.channels(index))
+            for index in range(len(self.streams))
+        ]
+        for stem, shape in zip(self.streams, shapes, strict=True):
+            if shape != shapes[0]:
+                raise InputError(
+                    f"{self.path}: {stem} has {shape}, expected {shapes[0]} as in the mixture"
+                )
+
+    def read(self, stem: str) -> np.ndarray:
+        """Reads one stem as float32 (samples, channels) in [-1, 1]."""
+        index = self.streams.index(stem)
+        audio = self._track.load_audio(str(self.path), index).astype("float32")
+        expected = self._track.info.samples(index)
+        if len(audio) < expected:
+            raise InputError(
+                f"{self.path}: only {len(audio)} of {expected} samples of {stem} can be read"
+            )
+        return audio
+
+
+def find_songs(
+    root: str | Path,
+    split: str,
+    kind: str = "auto",
+    files: Mapping[str, Sequence[str]] | None = None,
+    missing: str = "error",
+) -> list[Song]:
+    """Finds the songs of a data set, and checks their headers.
 
     Args:
         root: Folder of the data set.
         split: "train", "valid" or "test". The validation songs are MUSDB18's standard 14 where the
-            data set has them, else the last tenth of the train songs by name, at least one.
+            data set has some of them, else the last tenth of the train songs by name, at least one.
+        kind: A key of `LAYOUTS`, or "auto".
+        files: Stem -> names, without suffix, of further files in a song's folder that are summed
+            into the stem. A stem with further files needs no file of its own.
+        missing: "error", or "silence" for stems without a file.
 
     Returns:
         The songs, sorted by name.
@@ -74,98 +219,119 @@ def find_songs(root: str | Path, split: str) -> list[Song]:
         InputError: If there are no songs, a stem is missing or unreadable, or stems of a song
             differ in rate or length.
     """
-    if split not in ("train", "valid", "test"):
-        raise InputError(f"unknown split {split!r}; choose train, valid or test")
-    root = check_root(root)
-    if split == "test":
-        return _songs_below(root / "test", root)
-    folder = root / "train" if (root / "train").is_dir() else root
-    songs = _songs_below(folder, root)
-    names = {song.name for song in songs}
-    valid = VALIDATION_SONGS & names or set(sorted(names)[-max(1, len(names) // 10) :])
-    if split == "valid":
-        return [song for song in songs if song.name in valid]
-    songs = [song for song in songs if song.name not in valid]
-    if not songs:
-        raise InputError(f"{root}: one song is not enough to train on and to validate with")
+    songs = locate_songs(root, split, kind, files, missing)
+    for song in songs:
+        song.check()
     return songs
 
 
-def check_root(root: str | Path) -> Path:
-    """Gives the path if it looks like a data set; raises InputError, at once, if it does not."""
+def locate_songs(
+    root: str | Path,
+    split: str,
+    kind: str = "auto",
+    files: Mapping[str, Sequence[str]] | None = None,
+    missing: str = "error",
+) -> list[Song]:
+    """Does what `find_songs` does, without opening a file: the songs' `check` has yet to be called.
+
+    Args:
+        root, split, kind, files, missing: See `find_songs`.
+
+    Returns:
+        The songs, sorted by name.
+
+    Raises:
+        InputError: If there are no songs, or a stem is missing.
+    """
+    if split not in ("train", "valid", "test"):
+        raise InputError(f"unknown split {split!r}; choose train, valid or test")
+    if missing not in MISSING:
+        raise InputError(f"unknown rule for missing stems {missing!r}; choose of {MISSING}")
+    kind = check_root(root, kind, files)
+    folder = _folder(Path(root), kind, "test" if split == "test" else "train")
+    paths = _song_paths(folder, kind, files)
+    if not paths:
+        raise InputError(f"{folder}: no songs found; expected {LAYOUTS[kind][0]}")
+    if split != "test":
+        paths = _split(paths, split == "valid", root)
+    if kind == "musdb18":
+        return [MusdbSong(path) for path in paths]
+    return [_folder_song(path, files or {}, missing) for path in paths]
+
+
+def check_root(
+    root: str | Path, kind: str = "auto", files: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """Finds out what kind of data set a folder holds, at once, without opening a file.
+
+    Args:
+        root: Folder of the data set.
+        kind: A key of `LAYOUTS`, or "auto".
+        files: See `find_songs`.
+
+    Returns:
+        The kind.
+
+    Raises:
+        InputError: If there is no such folder, or no song of the kind.
+    """
     root = Path(root)
+    if kind not in (*LAYOUTS, "auto"):
+        raise InputError(f"unknown kind of data set {kind!r}; choose of auto, {', '.join(LAYOUTS)}")
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
-    folders = (root, root / "train", root / "test")
-    if not any(_is_song(path) for folder in folders for path in folder.glob("*")):
-        raise InputError(f"{root}: no songs found; expected {LAYOUTS}")
-    return root
+    kinds = LAYOUTS if kind == "auto" else (kind,)
+    for kind in kinds:
+        if any(_song_paths(_folder(root, kind, split), kind, files) for split in ("train", "test")):
+            return kind
+    expected = " or ".join(LAYOUTS[kind][0] for kind in kinds)
+    raise InputError(f"{root}: no songs found; expected {expected}")
 
 
-def _is_song(path: Path) -> bool:
-    return path.name.endswith(".stem.mp4") or bool(_stem_files(path))
+def _folder(root: Path, kind: str, split: str) -> Path:
+    _, train, test = LAYOUTS[kind]
+    if split == "test":
+        return root / test
+    return root if kind == "folders" and not (root / train).is_dir() else root / train
 
 
-def _songs_below(folder: Path, root: Path) -> list[Song]:
-    coded = sorted(folder.glob("*.stem.mp4"))
-    if coded:
-        return _musdb_songs(root, folder.name)
-    folders = sorted(path for path in folder.glob("*") if _stem_files(path))
-    if not folders:
-        raise InputError(f"{folder}: no songs found; expected {LAYOUTS}")
-    return [_folder_song(path) for path in folders]
+def _song_paths(folder: Path, kind: str, files: Mapping[str, Sequence[str]] | None) -> list[Path]:
+    if kind == "musdb18":
+        return sorted(folder.glob("*.stem.mp4"))
+    names = (*STEMS, *(name for names in (files or {}).values() for name in names))
+    paths = (path for path in folder.glob("*") if not path.name.startswith("."))
+    return sorted(path for path in paths if any(_files(path, name) for name in names))
 
 
-def _musdb_songs(root: Path, subset: str) -> list[Song]:
-    missing = [tool for tool in ("ffmpeg", "ffprobe") if shutil.which(tool) is None]
-    if missing:
-        raise InputError(f"{root}: reading .stem.mp4 needs {missing[0]}, which is not on the PATH")
-    try:
-        import musdb
-    except ImportError as error:
-        raise InputError(
-            f'{root}: reading MUSDB18 needs musdb: pip install "keras-mmdense[train]"'
-        ) from error
-    if subset not in ("train", "test"):
-        raise InputError(f"{root}: MUSDB18's .stem.mp4 files must lie in train/ or test/")
-    tracks = musdb.DB(root=str(root), subsets=subset).tracks
-    return [_musdb_song(track) for track in sorted(tracks, key=lambda track: track.name)]
+def _files(folder: Path, name: str) -> list[Path]:
+    paths = (folder / f"{name}{suffix}" for suffix in SUFFIXES)
+    return [path for path in paths if path.is_file()][:1]
 
 
-def _musdb_song(track) -> Song:
-    def read(stem):
-        return track.sources[stem].audio.astype("float32")
-
-    return Song(track.name, int(track.rate), read)
-
-
-def _stem_files(folder: Path) -> dict[str, Path]:
-    if folder.name.startswith("."):
-        return {}
-    files = {stem: [folder / f"{stem}{suffix}" for suffix in SUFFIXES] for stem in STEMS}
-    found = {stem: [path for path in paths if path.is_file()] for stem, paths in files.items()}
-    return {stem: paths[0] for stem, paths in found.items() if paths}
+def _split(paths: list[Path], valid: bool, root: str | Path) -> list[Path]:
+    # DSD100 shares songs with MUSDB18, as "051 - <title>": validation songs train nowhere.
+    titles = {path: re.sub(r"^\d+ - ", "", path.name.removesuffix(".stem.mp4")) for path in paths}
+    chosen = [path for path in paths if titles[path] in VALIDATION_SONGS]
+    chosen = chosen or paths[-max(1, len(paths) // 10) :]
+    if valid:
+        return chosen
+    rest = [path for path in paths if path not in chosen]
+    if not rest:
+        raise InputError(f"{root}: one song is not enough to train on and to validate with")
+    return rest
 
 
-def _folder_song(folder: Path) -> Song:
-    files = _stem_files(folder)
+def _folder_song(folder: Path, extra: Mapping[str, Sequence[str]], missing: str) -> FolderSong:
+    files = {}
     for stem in STEMS:
-        if stem not in files:
-            raise InputError(f"{folder}: the stem {stem} is missing; expected {stem}.wav")
-    infos = {stem: _info(path) for stem, path in files.items()}
-    first = infos[STEMS[0]]
-    for stem, info in infos.items():
-        if (info.samplerate, info.frames) != (first.samplerate, first.frames):
-            raise InputError(
-                f"{files[stem]}: {info.frames} samples at {info.samplerate} Hz, expected "
-                f"{first.frames} at {first.samplerate} Hz as in {files[STEMS[0]].name}"
-            )
-    read = functools.partial(_read_stem, files)
-    return Song(folder.name, first.samplerate, read)
-
-
-def _read_stem(files: dict[str, Path], stem: str) -> np.ndarray:
-    return soundfile.read(files[stem], dtype="float32", always_2d=True)[0]
+        named = {name: _files(folder, name) for name in (stem, *extra.get(stem, ()))}
+        needed = extra.get(stem) or (stem,)
+        for name in needed if missing == "error" else ():
+            if not named[name]:
+                part = "" if name == stem else f", {name}"
+                raise InputError(f"{folder}: the stem {stem}{part} is missing; expected {name}.wav")
+        files[stem] = [path for paths in named.values() for path in paths]
+    return FolderSong(folder, files)
 
 
 def _info(path: Path):
@@ -173,3 +339,7 @@ def _info(path: Path):
         return soundfile.info(str(path))
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path}: not an audio file that can be read: {error}") from error
+
+
+def _shape(samples: int, rate: int, channels: int) -> str:
+    return f"{samples} samples at {rate} Hz in {channels} channel(s)"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_mmdense.evaluation.rules import Rule, find_rule
 from keras_mmdense.evaluation.scores import METRICS, SongScores, summarize
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def scores_table(
     results: Mapping[str, Sequence[SongScores]],
-    rule: str = "museval",
+    rule: Rule | str = "museval",
     title: str | None = None,
 ) -> Table:
     """Lays out the summary of each system and stem as a table that fits 80 columns.
@@ -30,12 +31,13 @@ def scores_table(
         stem was silent or had no frame to score.
 
     Raises:
-        ValueError: unknown rule.
+        InputError: unknown rule.
     """
     from rich import box
     from rich.table import Table
 
-    caption = f"dB, rule {rule!r}"
+    rule = find_rule(rule)
+    caption = f"dB, rule {rule.name}: {rule.describe()}{_short(results, rule)}"
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     table.add_column("system", min_width=10)
     table.add_column("stem", no_wrap=True)
@@ -48,6 +50,13 @@ def scores_table(
             table.add_row(label, stem, *scores, str(row["songs"]), str(row["silent"]))
         table.add_section()
     return table
+
+
+def _short(results: Mapping[str, Sequence[SongScores]], rule: Rule) -> str:
+    songs = {song.name for songs in results.values() for song in songs if song.window < rule.window}
+    if not songs:
+        return ""
+    return f"; songs shorter than {rule.window:g} s, each one frame: {len(songs)}"
 
 
 def _decibels(value: float) -> str:

@@ -4,10 +4,14 @@ BSSEval needs every source. Where some stems have no estimate, the sum of their 
 more stem, estimated by the mixture minus all estimates: a vocals network is scored on vocals and
 accompaniment (`rest_name`). An estimate given under that name is used instead.
 
+Where every stem has an estimate, vocals and accompaniment are scored as a pair of their own, as
+`museval.eval_mus_track` does: vocals' scores are those of the pair, and the accompaniment is the
+sum of the other stems, its estimate their sum unless one is given.
+
 museval refuses signals whose channels sum to zero at every sample. Such a reference is left out,
 such an estimate is not scored; both get NaN frames, an entry in `SongScores.silent`, and are
 counted in every summary. A frame in which any reference or estimate is silent is NaN for all
-stems, and medians pass over it. An estimate equal to its reference scores infinity.
+stems, and sums over frames pass over it. An estimate equal to its reference scores infinity.
 
 museval solves for filters of all sources at once. Where every source is band-limited and without
 noise (synthesised or low-passed music) this is near singular, and SIR, SAR and ISR come out far
@@ -16,22 +20,20 @@ too low, with SAR even below SDR. SDR needs no filters and is not affected.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from keras_mmdense.evaluation.bsseval import bsseval
-from keras_mmdense.evaluation.oracles import ideal_ratio_mask
+from keras_mmdense.evaluation.bsseval import find_engine
+from keras_mmdense.evaluation.rules import Rule, find_rule
 from keras_mmdense.stems import rest_name
 
 METRICS = ("SDR", "SIR", "SAR", "ISR")
-RULES = ("museval",)
-BASELINES = ("mixture", "ideal ratio mask")
+PAIR = ("vocals", "accompaniment")
 
 Stems = Mapping[str, np.ndarray]
-Separate = Callable[[np.ndarray, int], Stems]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +43,13 @@ class SongScores:
     Attributes:
         name: the song's name.
         sample_rate: in Hz.
-        window, hop: length of a frame and distance between frames, in seconds.
+        window, hop: length of a frame and distance between frames, in seconds. A song shorter than
+            the rule's window is one frame, and `window` its length.
         frames: stem -> metric -> array `(frames,)`, in dB. NaN marks a frame without a score; an
             estimate equal to its reference scores infinity.
         silent: stem -> why it has no score at all: "reference" (the true stem is silent),
             "estimate" (the estimate is silent) or "frames" (no frame in which all stems sound).
+        seconds: what the separation took, None where that is not known.
     """
 
     name: str
@@ -54,11 +58,23 @@ class SongScores:
     hop: float
     frames: dict[str, dict[str, np.ndarray]]
     silent: dict[str, str] = field(default_factory=dict)
+    seconds: float | None = None
 
     def medians(self) -> dict[str, dict[str, float]]:
         """Medians over the scored frames: stem -> metric -> dB, NaN where there are none."""
+        return self._over_frames(np.median)
+
+    def means(self) -> dict[str, dict[str, float]]:
+        """Means over the scored frames: stem -> metric -> dB, NaN where there are none."""
+        return self._over_frames(np.mean)
+
+    def by_rule(self, rule: Rule | str) -> dict[str, dict[str, float]]:
+        """The song's scores under a rule: stem -> metric -> dB, NaN where there are none."""
+        return self.means() if find_rule(rule).over_frames == "mean" else self.medians()
+
+    def _over_frames(self, combine) -> dict[str, dict[str, float]]:
         return {
-            stem: {metric: _median(values) for metric, values in metrics.items()}
+            stem: {metric: _combine(combine, values) for metric, values in metrics.items()}
             for stem, metrics in self.frames.items()
         }
 
@@ -67,19 +83,20 @@ def score_song(
     references: Stems,
     estimates: Stems,
     sample_rate: int,
-    window: float = 1.0,
-    hop: float = 1.0,
+    rule: Rule | str = "museval",
+    *,
+    engine: str = "museval",
     name: str = "",
 ) -> SongScores:
-    """Scores estimated stems of one song with BSSEval v4, as museval computes it.
+    """Scores estimated stems of one song with BSSEval, as museval computes it.
 
     Args:
         references: all true stems of the song, each `(samples, channels)`; the mixture is their
             sum.
         estimates: estimates of some or all of them, of the same shape.
         sample_rate: in Hz.
-        window: length of a frame, in seconds.
-        hop: distance between frames, in seconds.
+        rule: gives the frames and the version of BSSEval; a name of `RULES` or a rule.
+        engine: who computes: one of `ENGINES`.
         name: the song's name, kept in the result.
 
     Returns:
@@ -87,109 +104,54 @@ def score_song(
 
     Raises:
         ValueError: shapes that differ, unknown stems, values that are not finite, bad rates.
+        InputError: unknown rule or engine, or an engine that cannot follow the rule.
         ImportError: museval is not installed.
         RuntimeError: museval cannot start because ffmpeg is missing.
 
     Source: Liutkus, Stöter and Ito, "The 2018 Signal Separation Evaluation Campaign", LVA/ICA
-    2018; museval.evaluate with mode "v4".
+    2018; museval.evaluate and museval.eval_mus_track.
     """
+    rule = find_rule(rule)
+    compute = find_engine(engine, rule)
     _check_stems(references, estimates)
-    window_samples, hop_samples = _frame_lengths(sample_rate, window, hop)
-    references, estimates = _complete(references, estimates)
-    frames, silent = _score_frames(references, estimates, window_samples, hop_samples)
-    return SongScores(name, sample_rate, window, hop, frames, silent)
+    lengths = _frame_lengths(sample_rate, rule)
+    references, estimates, pair = _complete(references, estimates)
+    frames, silent = _score_frames(references, estimates, lengths, compute)
+    if pair:
+        pair_frames, pair_silent = _score_frames(*pair, lengths, compute)
+        frames |= pair_frames
+        silent.pop(PAIR[0], None)
+        silent |= pair_silent
+    window = min(rule.window, len(next(iter(references.values()))) / sample_rate)
+    return SongScores(name, sample_rate, window, rule.hop, frames, silent)
 
 
-def summarize(songs: Sequence[SongScores], rule: str = "museval") -> dict[str, dict[str, Any]]:
+def summarize(songs: Sequence[SongScores], rule: Rule | str = "museval") -> dict[str, Any]:
     """Sums up the scores of one system over songs.
 
     Args:
         songs: the scores, one entry a song.
-        rule: "museval", the median over songs of each song's median over frames.
+        rule: the median over songs of each song's median ("museval") or mean ("dsd100") over
+            frames.
 
     Returns:
         stem -> each of `METRICS` in dB (NaN if no song counted), "songs" (how many counted) and
         "silent" (how many had the stem but no score, see `SongScores.silent`).
 
     Raises:
-        ValueError: unknown rule.
+        InputError: unknown rule.
 
-    Source: SiSEC 2018 (MUSDB18) results and the museval package.
+    Source: SiSEC 2018 (MUSDB18) results and the museval package; SiSEC 2016 (DSD100) results.
     """
-    if rule not in RULES:
-        raise ValueError(f"unknown rule {rule!r}; choices: {', '.join(RULES)}")
-    medians = [song.medians() for song in songs]
+    rule = find_rule(rule)
+    scores = [song.by_rule(rule) for song in songs]
     table: dict[str, dict[str, Any]] = {}
-    for stem in dict.fromkeys(stem for song in medians for stem in song):
-        rows = [song[stem] for song in medians if stem in song]
-        table[stem] = {m: _median(np.array([row[m] for row in rows])) for m in METRICS}
+    for stem in dict.fromkeys(stem for song in scores for stem in song):
+        rows = [song[stem] for song in scores if stem in song]
+        table[stem] = {m: _combine(np.median, np.array([row[m] for row in rows])) for m in METRICS}
         counted = sum(not np.isnan(row["SDR"]) for row in rows)
         table[stem] |= {"songs": counted, "silent": len(rows) - counted}
     return table
-
-
-def evaluate_songs(
-    songs: Sequence[Any],
-    systems: Mapping[str, Separate],
-    progress: Callable[[int, int, str], None] | None = None,
-    *,
-    baselines: bool = True,
-    window: float = 1.0,
-    hop: float = 1.0,
-) -> dict[str, list[SongScores]]:
-    """Scores separators on songs, beside the mixture and the ideal ratio mask.
-
-    The baselines give the stems that the systems gave, or all if there is no system.
-
-    Args:
-        songs: objects with `name`, `sample_rate` (Hz) and `stems()` -> stem -> `(samples,
-            channels)`; the separators get the sum of the stems.
-        systems: name -> `separate(mixture, sample_rate)` -> stem -> `(samples, channels)`.
-        progress: called after each scored song and system with (done, total, label).
-        baselines: whether to score the systems of `BASELINES` as well.
-        window: length of a frame, in seconds.
-        hop: distance between frames, in seconds.
-
-    Returns:
-        system -> scores, one entry a song, in the order of `songs`.
-
-    Raises:
-        ValueError: a system named like a baseline, or stems that `score_song` refuses.
-    """
-    extra = BASELINES if baselines else ()
-    if taken := sorted(set(systems) & set(extra)):
-        raise ValueError(f"names of baselines, not free for a system: {taken}")
-    results: dict[str, list[SongScores]] = {system: [] for system in (*systems, *extra)}
-    total, done = len(results) * len(songs), 0
-    for song in songs:
-        references, rate = song.stems(), song.sample_rate
-        for system, estimates in _separate_all(references, rate, systems, baselines):
-            try:
-                scores = score_song(references, estimates, rate, window, hop, song.name)
-            except ValueError as error:
-                raise ValueError(f"{song.name}, {system}: {error}") from error
-            results[system].append(scores)
-            done += 1
-            if progress is not None:
-                progress(done, total, f"{song.name}: {system}")
-    return results
-
-
-def _separate_all(
-    references: Stems, sample_rate: int, systems: Mapping[str, Separate], baselines: bool
-) -> Iterator[tuple[str, Stems]]:
-    mixture = np.sum(list(references.values()), axis=0)
-    given: set[str] = set()
-    for system, separate in systems.items():
-        estimates = separate(mixture.copy(), sample_rate)
-        given.update(estimates)
-        yield system, estimates
-    if baselines:
-        stems = [stem for stem in references if stem in given or not given]
-        partial = [] if len(stems) == len(references) else [rest_name(stems)]
-        yield BASELINES[0], dict.fromkeys([*stems, *partial], mixture)
-        masked = ideal_ratio_mask(references)
-        yield BASELINES[1], {stem: masked[stem] for stem in stems}
 
 
 def _check_stems(references: Stems, estimates: Stems) -> None:
@@ -200,8 +162,9 @@ def _check_stems(references: Stems, estimates: Stems) -> None:
     known = [stem for stem in references if stem in estimates]
     if not known:
         raise ValueError(f"no estimate of {list(references)}; received {list(estimates)}")
-    allowed = set(references) | ({rest_name(known)} if len(known) < len(references) else set())
-    if unknown := sorted(set(estimates) - allowed):
+    whole = PAIR[1] if PAIR[0] in references else None
+    extra = rest_name(known) if len(known) < len(references) else whole
+    if unknown := sorted(set(estimates) - {*references, extra}):
         raise ValueError(f"estimates of unknown stems {unknown}; references: {list(references)}")
     for stem, audio in estimates.items():
         if np.shape(audio) != shape:
@@ -213,35 +176,52 @@ def _check_stems(references: Stems, estimates: Stems) -> None:
                 raise ValueError(f"{kind} of {stem} has {bad} values that are not finite")
 
 
-def _frame_lengths(sample_rate: int, window: float, hop: float) -> tuple[int, int]:
-    lengths = int(window * sample_rate), int(hop * sample_rate)
+def _frame_lengths(sample_rate: int, rule: Rule) -> tuple[int, int]:
+    lengths = int(rule.window * sample_rate), int(rule.hop * sample_rate)
     if min(lengths) < 1:
         raise ValueError(
             "window and hop must last a sample or more; "
-            f"received window={window} s, hop={hop} s, sample_rate={sample_rate} Hz"
+            f"received window={rule.window} s, hop={rule.hop} s, sample_rate={sample_rate} Hz"
         )
     return lengths
 
 
-def _complete(references: Stems, estimates: Stems) -> tuple[Stems, Stems]:
-    """Adds the stem that stands for all references without an estimate; all in float64."""
+def _complete(references: Stems, estimates: Stems) -> tuple[Stems, Stems, tuple[Stems, Stems]]:
+    """Stems that sum to the mixture, and the pair beside them if there is one; all in float64."""
     references = {stem: np.asarray(audio, np.float64) for stem, audio in references.items()}
     estimates = {stem: np.asarray(audio, np.float64) for stem, audio in estimates.items()}
     known = [stem for stem in references if stem in estimates]
     if len(known) == len(references):
-        return references, estimates
+        return references, estimates, _pair(references, estimates)
     rest = rest_name(known)
-    mixture = np.sum(list(references.values()), axis=0)
-    others = [audio for stem, audio in references.items() if stem not in known]
+    mixture = _sum(references, references)
     if rest not in estimates:
-        estimates[rest] = mixture - np.sum([estimates[stem] for stem in known], axis=0)
-    return {**{stem: references[stem] for stem in known}, rest: np.sum(others, axis=0)}, estimates
+        estimates[rest] = mixture - _sum(estimates, known)
+    others = _sum(references, [stem for stem in references if stem not in known])
+    return {**{stem: references[stem] for stem in known}, rest: others}, estimates, ()
+
+
+def _pair(references: Stems, estimates: Stems) -> tuple[Stems, Stems]:
+    vocals, accompaniment = PAIR
+    others = [stem for stem in references if stem != vocals]
+    if vocals not in references or (len(others) < 2 and accompaniment not in estimates):
+        return ()
+    estimate = estimates[accompaniment] if accompaniment in estimates else _sum(estimates, others)
+    return (
+        {vocals: references[vocals], accompaniment: _sum(references, others)},
+        {vocals: estimates[vocals], accompaniment: estimate},
+    )
+
+
+def _sum(stems: Stems, names: Iterable[str]) -> np.ndarray:
+    return np.sum([stems[name] for name in names], axis=0)
 
 
 def _score_frames(
-    references: Stems, estimates: Stems, window: int, hop: int
+    references: Stems, estimates: Stems, lengths: tuple[int, int], compute: Callable
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
     """Frames' scores and silent stems, for a window and a hop in samples."""
+    window, hop = lengths
     silent = _find_silent(references, estimates)
     heard = [stem for stem in references if silent.get(stem) != "reference"]
     samples = len(next(iter(references.values())))
@@ -250,7 +230,7 @@ def _score_frames(
     if heard:
         # The reference stands in for a silent estimate: the other stems keep their scores.
         signals = [references[stem] if stem in silent else estimates[stem] for stem in heard]
-        scores = bsseval([references[stem] for stem in heard], signals, window, hop)
+        scores = compute([references[stem] for stem in heard], signals, window, hop)
         for index, stem in enumerate(heard):
             if stem not in silent:
                 frames[stem] = {metric: scores[metric][index] for metric in METRICS}
@@ -269,6 +249,7 @@ def _find_silent(references: Stems, estimates: Stems) -> dict[str, str]:
     return silent
 
 
-def _median(values: np.ndarray) -> float:
+def _combine(combine: Callable, values: np.ndarray) -> float:
     scored = values[~np.isnan(values)]
-    return float(np.median(scored)) if scored.size else float("nan")
+    with np.errstate(invalid="ignore"):  # the mean of both infinities
+        return float(combine(scored)) if scored.size else float("nan")

@@ -48,3 +48,28 @@ class Rest(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         batch, sources, *rest = input_shape[0]
         return (batch, sources + 1, *rest)
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class Blend(keras.layers.Layer):
+    """Blends two estimates of the same shape: share * first + (1 - share) * second.
+
+    Args:
+        share: Share of the first one, from 0 to 1.
+    """
+
+    def __init__(self, share: float, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= share <= 1:
+            raise ValueError(f"share must lie in [0, 1], received {share}")
+        self.share = share
+
+    def call(self, inputs):
+        first, second = inputs
+        return self.share * first + (1 - self.share) * second
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape[0])
+
+    def get_config(self):
+        return {**super().get_config(), "share": self.share}

@@ -112,14 +112,15 @@ class InverseSTFT(_Transform):
         shape = (-1, sources * channels, ops.shape(real)[2], bins)
         real = ops.reshape(ops.transpose(real, (0, 1, 4, 2, 3)), shape)
         imag = ops.reshape(ops.transpose(imag, (0, 1, 4, 2, 3)), shape)
-        window = self._window()
-        frames = inverse_real_fft(real, imag, self.n_fft) * window
-        weight = ops.ones_like(frames[:1, :1, :, :1]) * window**2
+        frames = inverse_real_fft(real, imag, self.n_fft)
+        if self._overlap == 2:
+            x = self._overlap_add(frames * self._dual_window())
+        else:
+            x = self._overlap_add(frames * self._window())
+            x = x / self._weight(frames)
         half = self.n_fft // 2
-        x = self._overlap_add(frames)[:, :, half : half + samples]
-        weight = self._overlap_add(weight)[:, :, half : half + samples]
-        x = ops.reshape(x / ops.maximum(weight, 1e-8), (-1, sources, channels, samples))
-        return ops.transpose(x, (0, 1, 3, 2))
+        x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
+        return ops.transpose(x[..., half : half + samples], (0, 1, 3, 2))
 
     def compute_output_shape(self, input_shape):
         real, _, (batch, samples, channels) = input_shape
@@ -128,7 +129,19 @@ class InverseSTFT(_Transform):
     def compute_output_spec(self, inputs):
         return keras.KerasTensor(self.compute_output_shape([x.shape for x in inputs]), "float32")
 
+    def _dual_window(self):
+        """The window over the sum of its squares: every sample that is kept lies under two."""
+        window = self._window()
+        squares = window[: self.hop] ** 2 + window[self.hop :] ** 2
+        return window / np.tile(squares, 2)
+
+    def _weight(self, frames):
+        """Sum of the squared windows over every sample, (1, 1, hops, hop)."""
+        ones = ops.ones_like(frames[:1, :1, :, :1])
+        return ops.maximum(self._overlap_add(ones * self._window() ** 2), 1e-8)
+
     def _overlap_add(self, frames):
+        """Hops of the signal, (..., hops, hop), of overlapping frames."""
         count, overlap = ops.shape(frames)[2], self._overlap
         parts = ops.reshape(frames, (-1, frames.shape[1], count, overlap, self.hop))
         hops = ops.pad(parts[:, :, :, 0], ((0, 0), (0, 0), (0, overlap - 1), (0, 0)))
@@ -136,7 +149,7 @@ class InverseSTFT(_Transform):
             # Not an addition: TensorFlow adds three and more in an order that depends on timing.
             later = ops.pad(-parts[:, :, :, i], ((0, 0), (0, 0), (i, overlap - 1 - i), (0, 0)))
             hops = hops - later
-        return ops.reshape(hops, (-1, frames.shape[1], (count + overlap - 1) * self.hop))
+        return hops
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")

@@ -24,13 +24,37 @@ def dense_block(x, block: Dense, kernel, momentum, name):
         name: Prefix of the layer names.
 
     Returns:
-        The last layer's k maps, (batch, frames, bins, k).
+        The last layer's k maps, (batch, frames, bins, k); with an LSTM one more map, its own.
     """
     maps = [x]
     for i in range(1, block.layers + 1):
         seen = layers.Concatenate(name=f"{name}_dense{i}_concat")(maps) if maps[1:] else x
         maps.append(composite(seen, block.k, kernel, momentum, f"{name}_dense{i}"))
-    return maps[-1]
+    if not block.cells:
+        return maps[-1]
+    recurrent = lstm(maps[-1], block.cells, momentum, f"{name}_lstm")
+    return layers.Concatenate(name=f"{name}_lstm_concat")([maps[-1], recurrent])
+
+
+def lstm(x, cells, momentum, name):
+    """A bidirectional LSTM over frames (MMDenseLSTM, 2018).
+
+    Args:
+        x: Keras tensor (batch, frames, bins, maps); 1x1 convolution makes one map of them.
+        cells: Cells in each direction.
+        momentum: Momentum of the batch normalisation statistics.
+        name: Prefix of the layer names.
+
+    Returns:
+        One map, (batch, frames, bins, 1), by a dense layer from the cells back to bins.
+    """
+    bins = x.shape[2]
+    x = composite(x, 1, (1, 1), momentum, name)
+    x = layers.Reshape((-1, bins), name=f"{name}_frames")(x)
+    cell = layers.LSTM(cells, return_sequences=True)
+    x = layers.Bidirectional(cell, name=f"{name}_cells")(x)
+    x = layers.Dense(bins, name=f"{name}_dense")(x)
+    return layers.Reshape((-1, bins, 1), name=f"{name}_map")(x)
 
 
 def first_conv(x, conv: Conv, name):

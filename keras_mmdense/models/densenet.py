@@ -1,11 +1,11 @@
 """DenseNet: dense blocks at one scale."""
 
-from keras_mmdense.configs import ModelConfig
+from keras_mmdense.configs import DenseNetConfig
 from keras_mmdense.models.blocks import chain
 from keras_mmdense.models.heads import head
 
 
-def densenet(mixture, config: ModelConfig, sources: int):
+def densenet(mixture, config: DenseNetConfig, sources: int):
     """Assembles a DenseNet.
 
     Args:

@@ -1,13 +1,15 @@
-"""From a network's last maps to magnitudes."""
+"""Where networks begin and end: the band they see, and the magnitudes they give."""
+
+import dataclasses
 
 from keras import layers
 
-from keras_mmdense.configs import Dense, ModelConfig
+from keras_mmdense.configs import BLSTMConfig, DenseNetConfig, FNNConfig
 from keras_mmdense.layers.sources import SplitSources
 from keras_mmdense.models.blocks import dense_block
 
 
-def head(x, mixture, config: ModelConfig, sources: int):
+def head(x, mixture, config: DenseNetConfig, sources: int):
     """Final dense block, convolution to the output, and what the output means.
 
     Several sources share the network; the final block then grows by k maps a source.
@@ -22,14 +24,39 @@ def head(x, mixture, config: ModelConfig, sources: int):
         Magnitudes, float32: (batch, frames, bins, channels) for one source, else
         (batch, sources, frames, bins, channels).
     """
-    block = Dense(config.final.k * sources, config.final.layers)
+    block = dataclasses.replace(config.final, k=config.final.k * sources)
     x = dense_block(x, block, config.final_kernel, config.bn_momentum, "final")
     maps = sources * mixture.shape[-1]
     x = layers.Conv2D(maps, config.output_kernel, padding="same", name="output_conv")(x)
-    activation = "sigmoid" if config.output == "mask" else "relu"
+    return magnitudes(x, mixture, config.output, sources)
+
+
+def magnitudes(x, mixture, output: str, sources: int):
+    """Turns a network's last maps into magnitudes.
+
+    Args:
+        x: Keras tensor (batch, frames, bins, sources * channels), without activation.
+        mixture: Magnitude the network was given, (batch, frames, bins, channels).
+        output: "mask" or "magnitude", see `SingleConfig`.
+        sources: Number of sources.
+
+    Returns:
+        Magnitudes, as `head` gives them.
+    """
+    activation = "sigmoid" if output == "mask" else "relu"
     x = layers.Activation(activation, dtype="float32", name="output_activation")(x)
     if sources > 1:
         x = SplitSources(sources, dtype="float32", name="output_sources")(x)
-    if config.output == "mask":
+    if output == "mask":
         x = layers.Multiply(dtype="float32", name="output_mask")([x, mixture])
     return x
+
+
+def crop_band(mixture, config: FNNConfig | BLSTMConfig):
+    """Cuts off the bins above the table's band limit, (batch, frames, fewer bins, channels)."""
+    bins = mixture.shape[2]
+    if config.band_limit is None:
+        return mixture
+    hz_per_bin = config.sample_rate / (2 * (bins - 1))
+    above = max(0, bins - 1 - int(config.band_limit / hz_per_bin))
+    return layers.Cropping2D(((0, 0), (0, above)), name="input_crop")(mixture)

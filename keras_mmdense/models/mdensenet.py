@@ -1,11 +1,11 @@
 """MDenseNet: dense blocks over several scales of the full band (section 2.2 of the paper)."""
 
-from keras_mmdense.configs import ModelConfig
+from keras_mmdense.configs import DenseNetConfig
 from keras_mmdense.models.blocks import multi_scale
 from keras_mmdense.models.heads import head
 
 
-def mdensenet(mixture, config: ModelConfig, sources: int):
+def mdensenet(mixture, config: DenseNetConfig, sources: int):
     """Assembles an MDenseNet.
 
     Args:

@@ -2,13 +2,13 @@
 
 from keras import layers
 
-from keras_mmdense.configs import ModelConfig
+from keras_mmdense.configs import DenseNetConfig
 from keras_mmdense.layers.bands import BandSplit
 from keras_mmdense.models.blocks import multi_scale
 from keras_mmdense.models.heads import head
 
 
-def mmdensenet(mixture, config: ModelConfig, sources: int):
+def mmdensenet(mixture, config: DenseNetConfig, sources: int):
     """Assembles an MMDenseNet.
 
     The bands' maps are joined along the bins, after narrower ones were widened by batch norm and a

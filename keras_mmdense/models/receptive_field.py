@@ -1,31 +1,60 @@
-"""How far a network looks."""
+"""How far a network looks, and where its windows may begin."""
 
-from keras_mmdense.configs import ModelConfig, Stream
+from keras_mmdense.configs import BlendConfig, BLSTMConfig, DenseNetConfig, ModelConfig, Stream
+
+RECURRENT_FRAMES = 256
 
 
 def context_frames(config: ModelConfig) -> int:
     """Counts the frames on either side of a frame that can change a network's output there.
 
+    An LSTM has no such bound: its past fades, but never ends. Networks with LSTMs are given 256
+    frames, 6 s at a hop of 1024, beyond which little is left of it; windows of such a network
+    differ slightly from the whole.
+
     Args:
         config: The network's table.
 
     Returns:
-        Frames, rounded up to a multiple of the network's coarsest scale, so that windows that start
-        at such multiples see the same pooling grid.
+        Frames, rounded up to a multiple of `grid_frames`, so that windows that start at such
+        multiples see the same pooling grid.
     """
-    head = config.final.layers * _reach(config.final_kernel) + _reach(config.output_kernel)
-    frames = head + max(_stream(stream) for stream in config.streams)
-    coarsest = 2 ** max(stream.scales for stream in config.streams)
-    return -(-frames // coarsest) * coarsest
+    grid = grid_frames(config)
+    return -(-_reach(config) // grid) * grid
+
+
+def grid_frames(config: ModelConfig) -> int:
+    """Gives the frames between two places where a window of a network may begin: its coarsest
+    scale."""
+    if isinstance(config, BlendConfig):
+        return max(grid_frames(config.first), grid_frames(config.second))
+    if isinstance(config, DenseNetConfig):
+        return 2 ** max(stream.scales for stream in config.streams)
+    return 1
+
+
+def _reach(config: ModelConfig) -> int:
+    if isinstance(config, BlendConfig):
+        return max(_reach(config.first), _reach(config.second))
+    if isinstance(config, BLSTMConfig):
+        return RECURRENT_FRAMES
+    if isinstance(config, DenseNetConfig):
+        return _dense_net(config) + (RECURRENT_FRAMES if config.recurrent else 0)
+    return config.context
+
+
+def _dense_net(config: DenseNetConfig) -> int:
+    head = config.final.layers * _side(config.final_kernel) + _side(config.output_kernel)
+    return head + max(_stream(stream) for stream in config.streams)
 
 
 def _stream(stream: Stream) -> int:
     scales = stream.scales
     depths = [scales - abs(scales - i) if scales else 0 for i in range(len(stream.blocks))]
     pairs = zip(stream.blocks, depths, strict=True)
-    dense = sum(block.layers * _reach(stream.kernel) * 2**depth for block, depth in pairs)
-    return _reach(stream.first.kernel) + dense + 2**scales - 1
+    dense = sum(block.layers * _side(stream.kernel) * 2**depth for block, depth in pairs)
+    return _side(stream.first.kernel) + dense + 2**scales - 1
 
 
-def _reach(kernel: tuple[int, int]) -> int:
+def _side(kernel: tuple[int, int]) -> int:
     return kernel[0] // 2

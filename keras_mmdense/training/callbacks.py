@@ -1,52 +1,118 @@
-"""What happens between epochs: the best weights are kept, the curve is drawn."""
+"""What happens between epochs: the network is judged, the best and the last are kept."""
 
 import csv
+import json
+import time
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_mmdense.data.pipeline import Batches
 from keras_mmdense.files import replacing
-from keras_mmdense.weights import Network, save_network
+from keras_mmdense.training.checkpoint import save_checkpoint
+from keras_mmdense.training.compiling import averaged_weights
+from keras_mmdense.training.distribution import one_device
+from keras_mmdense.training.judging import Judge
+from keras_mmdense.weights import save_network
+
+CHECKPOINT = "checkpoint.npz"
+SDR = "val_sdr_"
+
+# What a resumed run must know of each callback; the others keep nothing.
+STATE = {
+    "Clock": ("seconds",),
+    "KeepBest": ("best",),
+    "Curve": ("rows",),
+    "ReduceLROnPlateau": ("best", "wait", "cooldown_counter"),
+    "EarlyStopping": ("best", "wait", "stopped_epoch"),
+}
+
+
+class Clock(keras.callbacks.Callback):
+    """Adds up the seconds that epochs take, without what comes after their last step."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds += time.perf_counter() - self.start
+
+
+class Validate(keras.callbacks.Callback):
+    """Judges the network after every epoch: `val_loss`, and `val_sdr_<source>` now and then.
+
+    Args:
+        judge: Judges it.
+        trained: The network inside the model that is trained.
+        batches: Training batches for statistics, or None to judge the weights as they are.
+        count: How many batches.
+        sdr_every: Epochs between measurements of SDR; 0 for none.
+    """
+
+    def __init__(
+        self, judge: Judge, trained: keras.Model, batches: Batches | None, count: int, sdr_every
+    ):
+        super().__init__()
+        self.judge, self.trained, self.batches = judge, trained, batches
+        self.count, self.sdr_every = count, sdr_every
+
+    def on_epoch_end(self, epoch, logs=None):
+        with one_device():
+            self.judge.take(self.trained)
+            if self.batches is not None:
+                weights = averaged_weights(self.model.optimizer)
+                self.judge.average(weights, self.batches, self.count)
+            logs["val_loss"] = self.judge.loss()
+            if self.sdr_every and (epoch + 1) % self.sdr_every == 0:
+                logs |= {SDR + source: value for source, value in self.judge.sdr().items()}
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Writes the network whenever the validation loss is the lowest so far.
+    """Writes the judged network whenever the validation loss is the lowest so far.
 
     Args:
         folder: Folder to write to, see `weights.save_network`.
-        network: What the network is.
-        model: The network inside the model that is trained.
+        judge: Holds the network.
     """
 
-    def __init__(self, folder: Path, network: Network, model: keras.Model):
+    def __init__(self, folder: Path, judge: Judge):
         super().__init__()
-        self.folder, self.network, self.inner = folder, network, model
-        self.best = float("inf")
+        self.folder, self.judge, self.best = folder, judge, float("inf")
 
     def on_epoch_end(self, epoch, logs=None):
         if logs["val_loss"] < self.best:
             self.best = logs["val_loss"]
-            save_network(self.folder, self.network, self.inner)
+            save_network(self.folder, self.judge.network, self.judge.model)
 
 
-class LossCurve(keras.callbacks.Callback):
-    """Keeps the losses of every epoch in `curve.csv` and draws them as `curve.png`.
+class Curve(keras.callbacks.Callback):
+    """Keeps what every epoch gave in `curve.csv` and draws it as `curve.png`.
 
     Args:
         folder: Folder to write to.
         seconds: Seconds of audio in an epoch, the unit of the horizontal axis.
+        sources: Sources whose SDR may be measured.
     """
 
-    def __init__(self, folder: Path, seconds: float):
+    def __init__(self, folder: Path, seconds: float, sources: tuple[str, ...]):
         super().__init__()
         self.folder, self.seconds, self.rows = folder, seconds, []
+        self.fields = ("epoch", "audio_seconds", "loss", "val_loss", "learning_rate")
+        self.fields += tuple(SDR + source for source in sources)
 
     def on_epoch_end(self, epoch, logs=None):
-        seen = (epoch + 1) * self.seconds
-        self.rows.append((epoch + 1, round(seen, 1), logs["loss"], logs["val_loss"]))
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row = {**logs, "epoch": epoch + 1, "learning_rate": rate}
+        row["audio_seconds"] = round((epoch + 1) * self.seconds, 1)
+        self.rows.append({field: row[field] for field in self.fields if field in row})
         with replacing(self.folder / "curve.csv") as partial, partial.open("w") as file:
-            writer = csv.writer(file)
-            writer.writerow(("epoch", "audio_seconds", "loss", "val_loss"))
+            writer = csv.DictWriter(file, self.fields)
+            writer.writeheader()
             writer.writerows(self.rows)
         with replacing(self.folder / "curve.png") as partial:
             self._draw(partial)
@@ -54,13 +120,72 @@ class LossCurve(keras.callbacks.Callback):
     def _draw(self, path):
         from matplotlib.figure import Figure
 
-        _, seconds, loss, val_loss = zip(*self.rows, strict=True)
-        minutes = [second / 60 for second in seconds]
-        figure = Figure(figsize=(7, 4), layout="constrained")
-        axes = figure.subplots()
-        axes.plot(minutes, loss, marker=".", label="training (remixed chunks)")
-        axes.plot(minutes, val_loss, marker=".", label="validation (whole songs)")
-        axes.set(xlabel="audio seen (minutes)", ylabel="MSE of magnitudes", ylim=(0, None))
-        axes.grid(alpha=0.3)
-        axes.legend()
+        measured = any(field.startswith(SDR) for row in self.rows for field in row)
+        figure = Figure(figsize=(7, 7 if measured else 4), layout="constrained")
+        losses, *scores = figure.subplots(2 if measured else 1, squeeze=False)[:, 0]
+        self._plot(losses, "loss", "training (remixed chunks)")
+        self._plot(losses, "val_loss", "validation (whole songs)")
+        losses.set(ylabel="MSE of magnitudes", ylim=(0, None))
+        for axes in scores:
+            for field in self.fields[5:]:
+                self._plot(axes, field, field.removeprefix(SDR))
+            axes.set(ylabel="SDR of validation songs (dB)")
+        for axes in (losses, *scores):
+            axes.set(xlabel="audio seen (minutes)")
+            axes.grid(alpha=0.3)
+            axes.legend()
         figure.savefig(path, dpi=150)
+
+    def _plot(self, axes, field, label):
+        rows = [row for row in self.rows if field in row]
+        minutes = [row["audio_seconds"] / 60 for row in rows]
+        axes.plot(minutes, [row[field] for row in rows], marker=".", label=label)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes `checkpoint.npz` and `run.json` after every epoch; comes last of all callbacks.
+
+    Args:
+        folder: Folder to write to.
+        variables: All variables that training changes.
+        callbacks: The other callbacks.
+        run: Settings for `run.json`.
+        state: State of a checkpoint to go on from, or an empty dict.
+    """
+
+    def __init__(self, folder: Path, variables, callbacks, run: dict[str, Any], state: dict):
+        super().__init__()
+        self.folder, self.variables, self.run, self.state = folder, variables, run, state
+        self.callbacks = {type(callback).__name__: callback for callback in callbacks}
+
+    def on_train_begin(self, logs=None):
+        for name, fields in self.state.get("callbacks", {}).items():
+            vars(self.callbacks[name]).update(fields)
+        write_run(self.folder, self.run, self.state)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.state = {
+            "epochs_done": epoch + 1,
+            "finished": self.model.stop_training or epoch + 1 == self.params["epochs"],
+            "callbacks": {
+                name: {field: getattr(callback, field) for field in STATE[name]}
+                for name, callback in self.callbacks.items()
+                if name in STATE
+            },
+        }
+        save_checkpoint(self.folder / CHECKPOINT, self.variables, self.state)
+        write_run(self.folder, self.run, self.state)
+
+
+def write_run(folder: Path, run: dict[str, Any], state: dict[str, Any]) -> None:
+    """Writes `run.json`: settings, epochs done, seconds trained and seconds of audio seen."""
+    callbacks = state.get("callbacks", {})
+    rows = callbacks.get("Curve", {}).get("rows", [])
+    done = {
+        "epochs_done": state.get("epochs_done", 0),
+        "finished": state.get("finished", False),
+        "training_seconds": round(callbacks.get("Clock", {}).get("seconds", 0.0), 1),
+        "audio_seconds": rows[-1]["audio_seconds"] if rows else 0.0,
+    }
+    with replacing(folder / "run.json") as partial:
+        partial.write_text(json.dumps({**run, **done}, indent=2) + "\n")

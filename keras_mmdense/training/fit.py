@@ -1,141 +1,191 @@
-"""Training a network with `fit`."""
+"""Training a network with `fit`, from where it was left."""
 
-import dataclasses
-import functools
-import hashlib
+import importlib.util
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from keras_mmdense.data.cache import CachedSong, cache_songs
-from keras_mmdense.data.pipeline import RemixedChunks, WholeSongs
-from keras_mmdense.data.songs import find_songs
-from keras_mmdense.files import replacing
-from keras_mmdense.layers.stft import STFT, Magnitude
-from keras_mmdense.training.callbacks import KeepBest, LossCurve
-from keras_mmdense.training.losses import MagnitudeMSE
-from keras_mmdense.weights import Network
+from keras_mmdense.data import datasets
+from keras_mmdense.data.cache import CachedSong
+from keras_mmdense.data.pipeline import Batches, RemixedChunks, training_batches
+from keras_mmdense.errors import InputError
+from keras_mmdense.training.callbacks import (
+    CHECKPOINT,
+    Checkpoint,
+    Clock,
+    Curve,
+    KeepBest,
+    Validate,
+    write_run,
+)
+from keras_mmdense.training.checkpoint import load_checkpoint
+from keras_mmdense.training.compiling import chunk_samples, compiled_model, network_of
+from keras_mmdense.training.config import TrainConfig
+from keras_mmdense.training.distribution import building, fitting, replicas
+from keras_mmdense.training.judging import STATISTICS_BATCHES, Judge
 
-
-@dataclasses.dataclass(frozen=True)
-class Songs:
-    """Decoded songs to train on and to validate with, and where they come from."""
-
-    training: list[CachedSong]
-    validation: list[CachedSong]
-    roots: tuple[str, ...]
+Songs = dict[str, list[CachedSong]]
 
 
 def load_songs(
-    roots: Sequence[str | Path],
-    network: Network,
+    config: TrainConfig,
     cache: str | Path,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Songs:
-    """Finds and decodes the songs of data sets, all mixed with one another.
+    """Finds and decodes the songs that settings name.
 
     Args:
-        roots: Folders of data sets, see `find_songs`.
-        network: Gives the rate and the channels that songs must have.
-        cache: Folder for decoded songs, see `cache_songs`.
-        progress: Called with (what, songs done, songs in all).
+        config: Names data sets, and the network that gives the rate and the channels.
+        cache: Folder for decoded songs, see `datasets.load`.
+        progress: Called with (songs done, songs in all).
 
     Returns:
-        The songs, memory-mapped.
+        Songs by split, "train" and "valid", memory-mapped.
 
     Raises:
         InputError: If a data set is missing or not as expected, or the cache cannot be written.
     """
-    decoded = {"train": [], "valid": []}
-    for root in roots:
-        root = Path(root).resolve()
-        folder = Path(cache) / f"{root.name}-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}"
-        for split, songs in decoded.items():
-            report = functools.partial(progress, f"{root.name}, {split}") if progress else None
-            rate, channels = network.config.sample_rate, network.channels
-            songs += cache_songs(find_songs(root, split), folder, rate, channels, report)
-    return Songs(decoded["train"], decoded["valid"], tuple(str(root) for root in roots))
+    network = network_of(config)
+    rate, channels = network.config.sample_rate, network.channels
+    return datasets.load(config.datasets, cache, rate, channels, progress=progress)
 
 
-def train(
-    songs: Songs,
-    network: Network,
-    output: str | Path,
-    *,
-    epochs: int = 50,
-    steps: int = 100,
-    batch: int = 8,
-    frames: int = 256,
-    learning_rate: float = 1e-3,
-    seed: int = 0,
-) -> keras.callbacks.History:
-    """Trains a network and keeps the weights of the lowest validation loss.
+def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[str, float]]:
+    """Trains a network, and keeps that of the lowest validation loss.
 
-    Chunks are remixed across all songs, see `RemixedChunks`; validation runs over whole songs.
-    Adam, its rate falling to zero along a cosine.
+    Chunks are remixed across all songs, see `RemixedChunks`; validation runs over whole songs. A
+    checkpoint is written after every epoch; where `output` holds one of the same settings, the run
+    goes on from it, and ends with the same weights as one that was never stopped (on the same
+    machine and backend).
 
     Args:
+        config: All settings.
         songs: What `load_songs` gives.
-        network: What to train.
-        output: Folder for `network.json`, weights, `run.json`, `curve.csv` and `curve.png`.
-        epochs: Number of epochs.
-        steps: Batches in an epoch.
-        batch: Chunks in a batch.
-        frames: Frames in a chunk.
-        learning_rate: Rate of Adam at the start.
-        seed: Seed of initial weights and batches.
+        output: Folder for `network.json` and its weights, `checkpoint.npz`, `run.json`,
+            `curve.csv`, `curve.png` and, if tensorboard is installed, its `logs`.
 
     Returns:
-        The history of `fit`.
+        What every epoch gave, as in `curve.csv`, those before a restart included.
 
     Raises:
-        InputError: If the output cannot be written.
+        InputError: If `output` holds another run or cannot be written, there are not as many
+            devices as settings want, or the loss is not a number.
     """
-    output = Path(output)
-    settings = {"epochs": epochs, "steps": steps, "batch": batch, "frames": frames, "seed": seed}
-    settings |= {"learning_rate": learning_rate, "roots": songs.roots}
-    settings |= {"backend": keras.backend.backend(), "keras": keras.__version__}
-    with replacing(output / "run.json") as partial:
-        partial.write_text(json.dumps(settings, indent=2) + "\n")
-    samples = (frames - 1) * network.config.hop
-    keras.utils.set_random_seed(seed)
-    inner = network.build()
-    model = compile_for_training(inner, network, samples, learning_rate, epochs * steps)
-    seconds = batch * steps * samples / network.config.sample_rate
-    targets = network.sources
-    return model.fit(
-        RemixedChunks(songs.training, targets, samples, batch, steps, seed, workers=2),
-        validation_data=WholeSongs(songs.validation, targets, samples, batch, workers=2),
-        epochs=epochs,
-        callbacks=[KeepBest(output, network, inner), LossCurve(output, seconds)],
-    )
+    output, network = Path(output), network_of(config)
+    run = _describe(config, network)
+    going_on = find_run(output, config)
+    _make_reproducible(config)
+    judge = Judge(network, songs["valid"], chunk_samples(config, network), config.batch)
+    spread = replicas(config.devices)
+    with building(spread):
+        trained, model = compiled_model(config, network)
+    variables = [*trained.variables, *model.optimizer.variables]
+    state = load_checkpoint(output / CHECKPOINT, variables) if going_on else {}
+    chunks = training_chunks(config, songs)
+    callbacks = _callbacks(config, judge, trained, chunks, output)
+    callbacks.append(Checkpoint(output, variables, callbacks, run, state))
+    if state.get("finished"):
+        write_run(output, run, state)
+        return state["callbacks"]["Curve"]["rows"]
+    done = state.get("epochs_done", 0)
+    with fitting(spread):
+        model.fit(
+            training_batches(chunks, config.batch, done * config.steps),
+            epochs=config.epochs,
+            initial_epoch=done,
+            steps_per_epoch=config.steps,
+            shuffle=False,
+            callbacks=callbacks,
+        )
+    rows = callbacks[-1].state["callbacks"]["Curve"]["rows"]
+    if all(math.isnan(row["val_loss"]) for row in rows):
+        raise InputError(f"{output}: the loss is not a number; try a lower learning rate")
+    return rows
 
 
-def compile_for_training(
-    inner: keras.Model, network: Network, samples: int, learning_rate: float, total_steps: int
-) -> keras.Model:
-    """Puts the STFT before a network and compiles the two.
+def training_chunks(config: TrainConfig, songs: Songs) -> RemixedChunks:
+    """Gives the examples that settings train on; `training_batches` makes batches of them."""
+    samples = chunk_samples(config, network_of(config))
+    return RemixedChunks(songs["train"], config.targets, samples, config.seed, config.augment)
+
+
+def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
+    """Looks for a run in a folder that settings can go on with.
 
     Args:
-        inner: The network, magnitude in and magnitude out.
-        network: What it is.
-        samples: Length of a training chunk in samples.
-        learning_rate: Rate of Adam at the start.
-        total_steps: Steps until the rate is zero.
+        output: The folder.
+        config: The settings.
 
     Returns:
-        A model from waveforms (batch, samples, channels) to magnitudes, that shares the network's
-        weights.
+        What its `run.json` holds, such as "epochs_done" and "finished"; empty if there is none.
+
+    Raises:
+        InputError: If it holds a run of other settings, or a network of no such run.
     """
-    n_fft, hop = 2 * (network.bins - 1), network.config.hop
-    waveform = keras.Input((samples, network.channels), name="mixture")
-    model = keras.Model(waveform, inner(Magnitude()(STFT(n_fft, hop)(waveform))))
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, total_steps)
-    model.compile(
-        optimizer=keras.optimizers.Adam(schedule),
-        loss=MagnitudeMSE(n_fft, hop),
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
-    )
-    return model
+    output = Path(output)
+    if not (output / CHECKPOINT).is_file():
+        if (output / "network.json").exists():
+            raise InputError(f"{output}: holds a network without a checkpoint; choose another")
+        return {}
+    try:
+        found = json.loads((output / "run.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{output / 'run.json'}: cannot be read: {error}") from error
+    for name, value in _describe(config, network_of(config)).items():
+        if found.get(name) != value and name != "keras":
+            raise InputError(
+                f"{output}: holds a run of other settings: {name} is {_short(found.get(name))}, "
+                f"not {_short(value)}; choose another folder"
+            )
+    return found
+
+
+def _describe(config, network) -> dict[str, Any]:
+    backend = {"backend": keras.backend.backend(), "keras": keras.__version__}
+    return {**config.to_dict(), "table": network.config.to_dict(), **backend}
+
+
+def _short(value):
+    text = json.dumps(value)
+    return text if len(text) < 100 else f"{text[:97]}..."
+
+
+def _make_reproducible(config):
+    keras.utils.set_random_seed(config.seed)
+    import tensorflow as tf
+
+    if keras.backend.backend() == "tensorflow":
+        tf.config.experimental.enable_op_determinism()
+    else:
+        tf.config.set_visible_devices([], "GPU")  # TensorBoard's writer would take its memory.
+
+
+def _callbacks(config, judge, trained, chunks, output):
+    batches = Batches(chunks, config.batch) if config.average else None
+    count = min(STATISTICS_BATCHES, config.steps)
+    rate = judge.network.config.sample_rate
+    seconds = config.batch * config.steps * chunks.samples / rate
+    callbacks = [
+        Clock(),
+        Validate(judge, trained, batches, count, config.sdr_every),
+        KeepBest(output, judge),
+    ]
+    if config.schedule == "plateau":
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                factor=0.1,
+                patience=config.patience,
+                min_delta=0.0,
+                min_lr=config.learning_rate / 10,
+            )
+        )
+    if config.early_stopping:
+        callbacks.append(keras.callbacks.EarlyStopping(patience=config.early_stopping))
+    callbacks.append(Curve(output, seconds, config.targets))
+    if importlib.util.find_spec("tensorboard"):
+        callbacks.append(keras.callbacks.TensorBoard(output / "logs", write_graph=False))
+    return callbacks

@@ -31,14 +31,18 @@ class Network:
     Args:
         config: Its table.
         sources: Names of its sources, in the order of its output.
-        bins: Frequency bins of its spectrograms.
+        bins: Frequency bins of its spectrograms; None stands for those of the table.
         channels: Audio channels.
     """
 
     config: ModelConfig
     sources: tuple[str, ...]
-    bins: int = 1025
+    bins: int | None = None
     channels: int = 2
+
+    def __post_init__(self):
+        if self.bins is None:
+            object.__setattr__(self, "bins", self.config.bins)
 
     def build(self) -> keras.Model:
         """Builds the network with random weights; takes any number of frames."""

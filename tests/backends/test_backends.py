@@ -12,10 +12,17 @@ import pytest
 from keras_mmdense.data.synth import write_songs
 
 
+# Without these, JAX spends minutes on compiling one sampler for every shape of kernel.
+COMPILE_FAST = {
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    "JAX_THREEFRY_PARTITIONABLE": "0",
+}
+
+
 def python(backend, *arguments):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    env = {**os.environ, "KERAS_BACKEND": backend}
+    env = {**os.environ, **COMPILE_FAST, "KERAS_BACKEND": backend}
     run = [sys.executable, *map(str, arguments)]
     result = subprocess.run(run, capture_output=True, text=True, check=False, env=env)
     assert result.returncode == 0, result.stderr[-2000:]

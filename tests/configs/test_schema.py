@@ -3,8 +3,18 @@ import json
 
 import pytest
 
-from keras_mmdense.configs import TABLES, Conv, Dense, ModelConfig, Stream
-from keras_mmdense.configs.tables import MDENSENET, MMDENSENET
+from keras_mmdense.configs import (
+    TABLES,
+    BlendConfig,
+    BLSTMConfig,
+    Conv,
+    Dense,
+    DenseNetConfig,
+    FNNConfig,
+    ModelConfig,
+    Stream,
+)
+from keras_mmdense.configs.tables import BLEND, BLSTM, FNN, MDENSENET, MMDENSELSTM, MMDENSENET
 
 
 def stream(**changes):
@@ -14,7 +24,7 @@ def stream(**changes):
 
 def table(*streams, **changes):
     fields = {"name": "mine", "family": "mmdensenet", "streams": streams, "final": Dense(2, 1)}
-    return ModelConfig(**{**fields, **changes})
+    return DenseNetConfig(**{**fields, **changes})
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -38,6 +48,26 @@ def test_tables_are_the_papers():
         Conv((3, 4), 32),
     ]
     assert [(b.k, b.layers) for b in MDENSENET.streams[0].blocks] == [(12, 4)] * 7
+
+
+def test_mmdenselstm_is_the_one_of_2018():
+    low, middle, high, full = MMDENSELSTM.streams
+    hz_per_bin = MMDENSELSTM.sample_rate / MMDENSELSTM.n_fft
+    assert [round(stream.band[0] / hz_per_bin) for stream in (low, middle, high)] == [0, 380, 1024]
+    assert {(b.k, b.layers) for b in low.blocks} == {(14, 5)}
+    assert {(b.k, b.layers) for b in middle.blocks} == {(4, 4)}
+    assert {(b.k, b.layers) for b in high.blocks} == {(2, 1)}
+    assert [(b.k, b.layers) for b in full.blocks] == [(7, n) for n in (3, 3, 4, 5, 5, 5, 4, 3, 3)]
+    cells = {
+        s.name: {i: 2 * b.cells for i, b in enumerate(s.blocks, 1) if b.cells}
+        for s in MMDENSELSTM.streams
+    }
+    assert cells == {
+        "low": {4: 128, 6: 128},
+        "middle": {4: 32},
+        "high": {4: 8},
+        "full": {5: 128, 8: 128},
+    }
 
 
 def test_tables_are_frozen():
@@ -87,6 +117,9 @@ def test_bad_streams_are_named(change, message):
         {"bn_momentum": 1.0},
         {"sample_rate": 0},
         {"hop": -5},
+        {"n_fft": 2047},
+        {"hop": 2048},
+        {"family": "blstm"},
     ],
 )
 def test_bad_tables_are_named(change):
@@ -94,12 +127,50 @@ def test_bad_tables_are_named(change):
         table(stream(band=(0, None)), **change)
 
 
+@pytest.mark.parametrize(
+    ("config", "change"),
+    [
+        (FNNConfig, {"context": 0}),
+        (FNNConfig, {"layers": 1}),
+        (FNNConfig, {"hidden": -1}),
+        (FNNConfig, {"band_limit": 0}),
+        (FNNConfig, {"family": "blstm"}),
+        (BLSTMConfig, {"cells": 0}),
+        (BLSTMConfig, {"layers": 2.5}),
+        (BLSTMConfig, {"band_limit": "16 kHz"}),
+        (BLSTMConfig, {"output": "phase"}),
+    ],
+)
+def test_bad_baselines_are_named(config, change):
+    (field, value), *_ = change.items()
+    with pytest.raises(ValueError, match=f"{field} .*received {value!r}"):
+        config(name="mine", **change)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_shares_lie_between_0_and_1(share):
+    with pytest.raises(ValueError, match=f"share must lie.*received {share}"):
+        dataclasses.replace(BLEND, share=share)
+
+
+@pytest.mark.parametrize("field", ["n_fft", "hop", "sample_rate"])
+def test_a_blend_has_one_front_end(field):
+    other = dataclasses.replace(BLSTM, **{field: 2 * getattr(BLSTM, field)})
+    with pytest.raises(ValueError, match=f"{field} of blstm must be.*{getattr(other, field)}"):
+        BlendConfig(name="mine", n_fft=4096, first=FNN, second=other)
+
+
+def test_tables_of_a_kind_without_family_cannot_be_made():
+    with pytest.raises(ValueError, match="family"):
+        ModelConfig(name="mine", family="mmdensenet")
+
+
 def test_one_stream_families_take_one_full_band():
     with pytest.raises(ValueError, match="one full-band stream"):
         table(stream(band=(0, None)), family="mdensenet")
 
 
-@pytest.mark.parametrize(("size", "value"), [("k", 0), ("layers", 1.5)])
+@pytest.mark.parametrize(("size", "value"), [("k", 0), ("layers", 1.5), ("cells", -1)])
 def test_bad_blocks_are_named(size, value):
     with pytest.raises(ValueError, match=f"{size} must be a positive integer, received {value}"):
         Dense(**{"k": 2, "layers": 2, size: value})
@@ -109,6 +180,10 @@ def test_unknown_and_missing_fields_are_named():
     fields = MMDENSENET.to_dict()
     with pytest.raises(ValueError, match="colour"):
         ModelConfig.from_dict({**fields, "colour": 1})
+    with pytest.raises(ValueError, match="family must be one of .*resnet"):
+        ModelConfig.from_dict({**fields, "family": "resnet"})
+    with pytest.raises(ValueError, match="cells"):
+        ModelConfig.from_dict({**BLEND.to_dict(), "second": {**FNN.to_dict(), "cells": 3}})
     del fields["final"]
     with pytest.raises(ValueError, match="final"):
         ModelConfig.from_dict(fields)

@@ -1,5 +1,6 @@
 """Scores written, read, drawn and laid out."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -47,15 +48,32 @@ def test_file_is_strict_json_with_rule_versions_summary_and_medians(tmp_path, re
         raise AssertionError(constant)
 
     content = json.loads(path.read_text(), parse_constant=refuse)
-    assert content["rule"] == "museval"
+    assert (content["rule"], content["engine"]) == ("museval", "museval")
+    assert content["data"] == {"songs": 2}
     assert content["versions"]["numpy"] == np.__version__
     network = content["systems"]["network"]
     assert network["summary"]["vocals"] == summarize(results["network"])["vocals"]
     assert network["songs"][0]["medians"]["vocals"]["SDR"] == pytest.approx(2.2)
+    assert network["songs"][0]["means"]["vocals"]["SDR"] == pytest.approx(2.2)
     assert network["songs"][0]["frames"]["vocals"]["SDR"] == [1.1, None, 3.3]
+    assert network["description"] == {}
     mixture = content["systems"]["mixture"]["songs"]
     assert mixture[0]["frames"]["vocals"]["SDR"] == ["inf", "-inf", "inf"]
     assert mixture[1]["medians"]["vocals"]["SDR"] is None
+
+
+def test_file_says_what_was_measured_and_how(tmp_path):
+    path = tmp_path / "scores.json"
+    timed = [dataclasses.replace(song(name, [1, 2, 6]), seconds=1.5) for name in "ab"]
+    data = {"root": "musdb18", "split": "test"}
+    known = {"network": {"model": "runs/vocals", "parameters": 338352}}
+    write_scores(path, {"network": timed}, "dsd100", data=data, descriptions=known)
+    content = json.loads(path.read_text())
+    assert content["data"] == {"root": "musdb18", "split": "test", "songs": 2}
+    network = content["systems"]["network"]
+    assert network["description"] == {**known["network"], "seconds": 3.0}
+    assert network["summary"]["vocals"]["SDR"] == 3.0
+    assert [song.seconds for song in read_scores(path)["network"]] == [1.5, 1.5]
 
 
 def test_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path, results, monkeypatch):
@@ -102,8 +120,16 @@ def test_table_fits_80_columns_and_shows_all_rows():
         console.print(table)
     lines = capture.get().splitlines()
     assert max(map(len, lines)) <= 80
+    assert "rule museval" in capture.get() and "shorter" not in capture.get()
     rows = [line.split() for line in lines]
     expected = ["-108.12", "-107.12", "-106.12", "-105.12", "1", "1"]
     assert ["ideal", "ratio", "mask", "vocals", *expected] in rows
     assert ["mixture", "vocals", *expected] in rows
     assert rows.count(["accompaniment", *expected]) == 2
+
+
+def test_table_says_how_many_songs_are_shorter_than_a_window():
+    console = pytest.importorskip("rich.console").Console(width=80, record=True)
+    with console.capture() as capture:
+        console.print(scores_table({"network": [song("a", [1.0]), song("b", [2.0])]}, "dsd100"))
+    assert "songs shorter than 30 s, each one frame: 2" in " ".join(capture.get().split())

@@ -1,19 +1,15 @@
 """Scores against museval itself, and the rules on hand-made numbers."""
 
 import builtins
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from keras_mmdense.evaluation import scores as module
-from keras_mmdense.evaluation.scores import (
-    METRICS,
-    SongScores,
-    evaluate_songs,
-    score_song,
-    summarize,
-)
+from keras_mmdense.errors import InputError
+from keras_mmdense.evaluation import bsseval
+from keras_mmdense.evaluation.rules import RULES, Rule
+from keras_mmdense.evaluation.scores import METRICS, SongScores, score_song, summarize
 
 RATE = 4000
 STEMS = ("vocals", "drums", "bass", "other")
@@ -36,11 +32,11 @@ def leaky(references, leak=0.2):
     }
 
 
-def direct(references, estimates, window=RATE, hop=RATE):
+def direct(references, estimates, window=RATE, hop=RATE, mode="v4"):
     museval = pytest.importorskip("museval")
     references, estimates = np.float64(references), np.float64(estimates)
     sdr, isr, sir, sar = museval.evaluate(
-        references, estimates, win=window, hop=hop, mode="v4", padding=False
+        references, estimates, win=window, hop=hop, mode=mode, padding=False
     )
     return {"SDR": sdr, "ISR": isr, "SIR": sir, "SAR": sar}
 
@@ -55,32 +51,50 @@ def flat_scores(frames, silent=None):
     return SongScores("song", RATE, 1.0, 1.0, {"vocals": metrics}, silent or {})
 
 
-@dataclass
-class Song:
-    name: str
-    audio: dict
-    sample_rate: int = RATE
-
-    @property
-    def samples(self):
-        return len(self.audio["vocals"])
-
-    def stems(self):
-        return dict(self.audio)
-
-
-@pytest.mark.parametrize(("window", "hop", "channels"), [(1.0, 1.0, 2), (0.7, 0.45, 1)])
-def test_equals_museval(window, hop, channels):
+@pytest.mark.parametrize(
+    ("mode", "window", "hop", "channels"),
+    [("v4", 1.0, 1.0, 1), ("v4", 0.7, 0.45, 1), ("v3", 1.2, 0.8, 1)],
+)
+def test_equals_museval(mode, window, hop, channels):
     references = songs_stems(channels)
     estimates = leaky(references)
-    song = score_song(references, dict(reversed(estimates.items())), RATE, window, hop, "a")
-    expected = direct(
-        list(references.values()), list(estimates.values()), int(window * RATE), int(hop * RATE)
-    )
-    assert list(song.frames) == list(STEMS)
+    rule = Rule("own", mode, window, hop, "mean")
+    song = score_song(references, dict(reversed(estimates.items())), RATE, rule, name="a")
+    frames = {"window": int(window * RATE), "hop": int(hop * RATE), "mode": mode}
+    expected = direct(list(references.values()), list(estimates.values()), **frames)
+    assert (song.name, song.window, song.hop) == ("a", window, hop)
+    assert list(song.frames) == [*STEMS, "accompaniment"]
     assert not song.silent
-    for index, stem in enumerate(STEMS):
+    for index, stem in enumerate(STEMS[1:], 1):
         assert_frames(song, stem, expected, index)
+    others = [
+        sum(np.float64(stems[stem]) for stem in STEMS[1:]) for stems in (references, estimates)
+    ]
+    pair = [
+        [stems["vocals"], sound]
+        for stems, sound in zip((references, estimates), others, strict=True)
+    ]
+    for index, stem in enumerate(("vocals", "accompaniment")):
+        assert_frames(song, stem, direct(*pair, **frames), index)
+
+
+def test_four_stems_equal_musevals_own_evaluation_of_a_track():
+    museval = pytest.importorskip("museval")
+    references = {stem: np.float64(audio) for stem, audio in songs_stems().items()}
+    estimates = {stem: np.float64(audio) for stem, audio in leaky(references).items()}
+    for stems in (references, estimates):
+        stems["accompaniment"] = stems["drums"] + stems["bass"] + stems["other"]
+    targets = {stem: SimpleNamespace(audio=audio) for stem, audio in references.items()}
+    track = SimpleNamespace(name="a", rate=RATE, targets=targets)
+    store = museval.eval_mus_track(track, estimates)
+    given = {stem: references[stem] for stem in STEMS}
+    song = score_song(given, {stem: estimates[stem] for stem in STEMS}, RATE)
+    assert {target["name"] for target in store.scores["targets"]} == set(song.frames)
+    for target in store.scores["targets"]:
+        for metric in METRICS:
+            # museval's store rounds to five digits
+            expected = [float(frame["metrics"][metric]) for frame in target["frames"]]
+            np.testing.assert_allclose(song.frames[target["name"]][metric], expected, atol=6e-6)
 
 
 def test_song_shorter_than_a_window_is_one_frame():
@@ -88,12 +102,13 @@ def test_song_shorter_than_a_window_is_one_frame():
     song = score_song(references, leaky(references), RATE)
     expected = direct(list(references.values()), list(leaky(references).values()))
     assert expected["SDR"].shape == (4, 1)
-    for index, stem in enumerate(STEMS):
+    assert song.window == 0.5
+    for index, stem in enumerate(STEMS[1:], 1):
         assert_frames(song, stem, expected, index)
 
 
 def test_vocals_alone_are_scored_beside_accompaniment():
-    references = songs_stems()
+    references = songs_stems(channels=2)
     vocals = leaky(references)["vocals"]
     accompaniment = sum(np.float64(references[stem]) for stem in STEMS[1:])
     mixture = sum(np.float64(audio) for audio in references.values())
@@ -122,9 +137,10 @@ def test_silent_reference_is_left_out_and_counted():
     song = score_song(references, estimates, RATE)
     heard = [stem for stem in STEMS if stem != "bass"]
     expected = direct([references[s] for s in heard], [estimates[s] for s in heard])
-    for index, stem in enumerate(heard):
+    for index, stem in enumerate(heard[1:], 1):
         assert_frames(song, stem, expected, index)
     assert song.silent == {"bass": "reference"}
+    assert np.isfinite(song.medians()["accompaniment"]["SIR"])
     assert np.isnan(song.frames["bass"]["SDR"]).all()
     assert song.frames["bass"]["SDR"].shape == (2,)
     row = summarize([song])["bass"]
@@ -139,7 +155,7 @@ def test_silent_estimate_is_counted_and_does_not_touch_the_others():
     song = score_song(references, {**estimates, "drums": 0 * estimates["drums"]}, RATE)
     assert song.silent == {"drums": "estimate"}
     assert np.isnan(song.frames["drums"]["SAR"]).all()
-    for stem in ("vocals", "bass", "other"):
+    for stem in ("bass", "other"):
         for metric in METRICS:
             before = whole.frames[stem][metric]
             np.testing.assert_allclose(song.frames[stem][metric], before, atol=1e-9)
@@ -149,10 +165,12 @@ def test_partly_silent_frame_is_nan_for_all_and_passed_over():
     references = songs_stems(seconds=3.0)
     references["bass"][:RATE] = 0
     song = score_song(references, leaky(references), RATE)
-    for stem in STEMS:
+    for stem in STEMS[1:]:
         values = song.frames[stem]["SDR"]
         assert np.isnan(values).tolist() == [True, False, False]
         assert song.medians()[stem]["SDR"] == pytest.approx(np.mean(values[1:]))
+    for stem in ("vocals", "accompaniment"):
+        assert np.isfinite(song.frames[stem]["SDR"]).all()
 
 
 def test_no_frame_in_which_all_sound_is_counted_as_silent():
@@ -165,13 +183,13 @@ def test_no_frame_in_which_all_sound_is_counted_as_silent():
 
 
 def test_opposite_channels_count_as_silent_because_museval_refuses_them():
-    references = songs_stems(channels=2)
+    references = {"vocals": noise(0, channels=2), "other": noise(1, channels=2)}
     references["other"][:, 1] = -references["other"][:, 0]
     assert score_song(references, leaky(references), RATE).silent["other"] == "reference"
 
 
 def test_all_silent_needs_no_museval(monkeypatch):
-    monkeypatch.setattr(module, "bsseval", None)
+    monkeypatch.setattr(bsseval, "bsseval", None)
     zeros = {stem: np.zeros((2 * RATE, 1)) for stem in STEMS}
     assert set(score_song(zeros, zeros, RATE).silent.values()) == {"reference"}
 
@@ -207,9 +225,56 @@ def test_rule_is_median_of_medians_without_nan():
     assert row == {**dict.fromkeys(METRICS, 5.0), "songs": 3, "silent": 1}
 
 
-def test_rule_must_be_known():
-    with pytest.raises(ValueError, match=r"'mean'.*museval"):
+def test_dsd100_is_the_median_over_songs_of_means_over_windows():
+    songs = [
+        flat_scores([1, 3, np.nan, 100]),
+        flat_scores([np.nan, 5]),
+        flat_scores([9, 7, 8, 10]),
+        flat_scores([np.nan, np.nan], {"vocals": "reference"}),
+    ]
+    row = summarize(songs, "dsd100")["vocals"]
+    assert row == {**dict.fromkeys(METRICS, 8.5), "songs": 3, "silent": 1}
+    assert songs[0].means()["vocals"]["SDR"] == pytest.approx(104 / 3)
+    rule = RULES["dsd100"]
+    assert (rule.mode, rule.window, rule.hop) == ("v3", 30.0, 15.0)
+
+
+def test_dsd100_makes_windows_of_30_s_every_15_s():
+    rate = 200
+    generator = np.random.default_rng(0)
+    for seconds, windows, length in (
+        (20, 1, 20),
+        (30, 1, 30),
+        (44, 1, 30),
+        (45, 2, 30),
+        (75, 4, 30),
+    ):
+        vocals, other = generator.standard_normal((2, seconds * rate, 1))
+        references = {"vocals": vocals, "other": other}
+        estimates = {"vocals": vocals + 0.1 * other, "other": other + 0.2 * vocals}
+        song = score_song(references, estimates, rate, "dsd100")
+        assert song.frames["vocals"]["SDR"].shape == (windows,)
+        assert song.window == length
+        for index in range(windows):
+            part = slice(15 * index * rate, (15 * index + 30) * rate)
+            alone = direct(
+                [vocals[part], other[part]], [x[part] for x in estimates.values()], 10**9, 10**9
+            )
+            np.testing.assert_allclose(
+                [song.frames["vocals"][metric][index] for metric in METRICS],
+                [alone[metric][0, 0] for metric in METRICS],
+                atol=1e-7,
+            )
+
+
+def test_rule_and_engine_must_be_known_and_go_together():
+    with pytest.raises(InputError, match=r"'mean'.*museval, dsd100"):
         summarize([], rule="mean")
+    references = songs_stems()
+    with pytest.raises(InputError, match=r"'slow'.*museval, fast"):
+        score_song(references, references, RATE, engine="slow")
+    with pytest.raises(InputError, match="fast computes v4 only"):
+        score_song(references, references, RATE, "dsd100", engine="fast")
 
 
 @pytest.mark.parametrize(
@@ -233,8 +298,9 @@ def test_bad_stems_are_refused_with_what_was_received(change, message):
 @pytest.mark.parametrize("values", [(0, 1.0, 1.0), (RATE, 0.0, 1.0), (RATE, 1.0, -1.0)])
 def test_bad_rates_are_refused(values):
     references = songs_stems()
-    with pytest.raises(ValueError, match=f"hop={values[2]} s, sample_rate={values[0]} Hz"):
-        score_song(references, references, *values)
+    rate, window, hop = values
+    with pytest.raises(ValueError, match=f"hop={hop} s, sample_rate={rate} Hz"):
+        score_song(references, references, rate, Rule("own", "v4", window, hop, "median"))
 
 
 @pytest.mark.parametrize(
@@ -257,44 +323,3 @@ def test_missing_museval_or_ffmpeg_is_said_in_one_line(monkeypatch, raised, expe
     with pytest.raises(expected, match=message) as caught:
         score_song(references, references, RATE)
     assert "\n" not in str(caught.value)
-
-
-def test_evaluate_songs_scores_systems_beside_baselines():
-    songs = [Song("one", songs_stems()), Song("two", songs_stems(seconds=1.0))]
-    heard, steps = [], []
-
-    def separate(mixture, sample_rate):
-        heard.append((mixture.copy(), sample_rate))
-        mixture *= 0.5
-        return {"vocals": mixture}
-
-    results = evaluate_songs(songs, {"half": separate}, lambda *step: steps.append(step))
-    assert list(results) == ["half", "mixture", "ideal ratio mask"]
-    np.testing.assert_allclose(heard[0][0], sum(songs[0].audio.values()), atol=1e-6)
-    assert heard[0][1] == RATE
-    assert [done for done, _, _ in steps] == [1, 2, 3, 4, 5, 6]
-    assert steps[0] == (1, 6, "one: half")
-    for scores in results.values():
-        assert [song.name for song in scores] == ["one", "two"]
-        assert list(scores[0].frames) == ["vocals", "accompaniment"]
-    mixture = sum(np.float64(audio) for audio in songs[1].audio.values())
-    accompaniment = mixture - songs[1].audio["vocals"]
-    expected = direct([songs[1].audio["vocals"], accompaniment], [mixture, mixture])
-    got = results["mixture"][1].frames
-    np.testing.assert_allclose(got["vocals"]["SDR"], expected["SDR"][0], atol=1e-4)
-    np.testing.assert_allclose(got["accompaniment"]["SDR"], expected["SDR"][1], atol=1e-4)
-
-
-def test_evaluate_songs_without_systems_gives_the_baselines_of_all_stems():
-    results = evaluate_songs([Song("one", songs_stems(seconds=1.0))], {})
-    assert list(results["mixture"][0].frames) == list(STEMS)
-    assert list(results["ideal ratio mask"][0].frames) == list(STEMS)
-    assert evaluate_songs([], {}, baselines=False) == {}
-
-
-def test_evaluate_songs_names_song_and_system_of_a_bad_estimate():
-    songs = [Song("one", songs_stems())]
-    with pytest.raises(ValueError, match=r"one, short: estimate of vocals"):
-        evaluate_songs(songs, {"short": lambda mixture, rate: {"vocals": mixture[:-1]}})
-    with pytest.raises(ValueError, match=r"\['mixture'\]"):
-        evaluate_songs(songs, {"mixture": lambda mixture, rate: {}})

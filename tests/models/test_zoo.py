@@ -1,15 +1,45 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 import keras_mmdense
-from keras_mmdense.configs import TABLES
+from keras_mmdense.configs import TABLES, BlendConfig, Dense
 from keras_mmdense.errors import InputError
-from keras_mmdense.models.receptive_field import context_frames
+from keras_mmdense.models.blocks import dense_block
+from keras_mmdense.models.receptive_field import context_frames, grid_frames
 from keras_mmdense.registry import parameters
 
 NAMES = keras_mmdense.list_models()
+CONVOLUTIONAL = ["densenet", "fnn", "mdensenet", "mmdensenet", "tiny"]
+
+
+def small(name):
+    """The table of a network, cut down where only its structure matters."""
+    table = TABLES[name]
+    if name == "fnn":
+        return dataclasses.replace(table, hidden=16)
+    if name == "blstm":
+        return dataclasses.replace(table, cells=8)
+    if name == "blend":
+        return dataclasses.replace(table, first=small("fnn"), second=small("blstm"))
+    if name == "mmdenselstm":
+        low, *others = TABLES["tiny"].streams
+        blocks = [dataclasses.replace(low.blocks[0], cells=cells) for cells in (0, 0, 3, 2, 0)]
+        streams = (dataclasses.replace(low, blocks=blocks), *others)
+        return dataclasses.replace(table, streams=streams, final=TABLES["tiny"].final)
+    return table
+
+
+def build(name, output="mask", **arguments):
+    table = small(name)
+    if isinstance(table, BlendConfig):
+        parts = {"first": table.first, "second": table.second}
+        parts = {key: dataclasses.replace(part, output=output) for key, part in parts.items()}
+        return keras_mmdense.build(dataclasses.replace(table, **parts), **arguments)
+    return keras_mmdense.build(table, output=output, **arguments)
 
 
 def spectrogram(frames=11, bins=65, channels=2, batch=1):
@@ -21,12 +51,27 @@ def test_parameter_counts_are_the_published_ones():
     mmdensenet = parameters(keras_mmdense.build("mmdensenet"))
     assert mmdensenet == 338_352
     assert 1 / 3 < parameters(keras_mmdense.build("mdensenet")) / mmdensenet < 1 / 2
+    assert parameters(keras_mmdense.build("mmdenselstm")) == pytest.approx(1.2e6, rel=0.2)
+
+
+def test_blstm_of_2018_has_30_million_parameters():
+    model = keras_mmdense.build("blstm")
+    assert model.input_shape == model.output_shape == (None, None, 2049, 2)
+    assert model.get_layer("input_crop").output.shape[2] == 1487
+    lstms = 8 * 500 * (2 * 1487 + 501) + 2 * 8 * 500 * (1000 + 501)
+    assert parameters(model) == lstms + 1001 * 2 * 2049 + 2 * 2 * 1487
+    assert parameters(model) == pytest.approx(30.0e6, rel=0.01)
+
+
+def test_a_blend_has_the_parameters_of_its_parts():
+    size = {name: parameters(build(name)) for name in ("fnn", "blstm", "blend")}
+    assert size["blend"] == size["fnn"] + size["blstm"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_output_is_finite_and_shaped_like_the_input(name):
     x = spectrogram()
-    y = keras_mmdense.build(name, bins=65)(x)
+    y = build(name, bins=65)(x)
     assert y.shape == x.shape
     assert np.isfinite(y).all()
 
@@ -34,7 +79,7 @@ def test_output_is_finite_and_shaped_like_the_input(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_several_sources_have_an_axis(name):
     x = spectrogram(batch=2)
-    model = keras_mmdense.build(name, bins=65, sources=("vocals", "drums", "bass"))
+    model = build(name, bins=65, sources=("vocals", "drums", "bass"))
     assert model(x).shape == (2, 3, 11, 65, 2)
     assert model.output_shape == (None, 3, None, 65, 2)
 
@@ -47,20 +92,19 @@ def test_any_bins_and_channels(bins, channels):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("frames", [1, 2, 7, 8, 63])
-def test_any_number_of_frames(name, frames):
-    x = spectrogram(frames, 33)
-    y = keras_mmdense.build(name, bins=33)(x)
-    assert y.shape == x.shape
-    fixed = keras_mmdense.build(name, bins=33, frames=frames)
-    assert fixed.output_shape == (None, frames, 33, 2)
+def test_any_number_of_frames(name):
+    model = build(name, bins=33)
+    for frames in (1, 7, 8, 31):
+        x = spectrogram(frames, 33)
+        assert model(x).shape == x.shape
+    assert build(name, bins=33, frames=7).output_shape == (None, 7, 33, 2)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("output", ["mask", "magnitude"])
 def test_a_step_reaches_every_trainable_weight(name, output):
     keras.utils.set_random_seed(1)
-    model = keras_mmdense.build(name, bins=33, sources=("a", "b"), output=output)
+    model = build(name, bins=33, sources=("a", "b"), output=output)
     x = spectrogram(16, 33, batch=2)
     before = [np.array(weight) for weight in model.trainable_weights]
     model.compile(keras.optimizers.SGD(1.0), "mse")
@@ -74,18 +118,19 @@ def test_a_step_reaches_every_trainable_weight(name, output):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_save_and_load_give_equal_output(name, tmp_path):
-    model = keras_mmdense.build(name, bins=33, sources=("a", "b"))
+    model = build(name, bins=33, sources=("a", "b"))
     x = spectrogram(13, 33)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(x), model(x))
 
 
-def test_a_mask_never_exceeds_the_mixture_and_a_magnitude_is_never_negative():
+@pytest.mark.parametrize("name", ["tiny", "fnn", "blstm", "blend", "mmdenselstm"])
+def test_a_mask_never_exceeds_the_mixture_and_a_magnitude_is_never_negative(name):
     x = spectrogram()
-    masked = np.array(keras_mmdense.build("tiny", bins=65)(x))
+    masked = np.array(build(name, bins=65)(x))
     assert (masked >= 0).all() and (masked <= x).all()
-    assert (np.array(keras_mmdense.build("tiny", bins=65, output="magnitude")(x)) >= 0).all()
+    assert (np.array(build(name, bins=65, output="magnitude")(x)) >= 0).all()
 
 
 def test_layer_names_are_deterministic():
@@ -96,27 +141,51 @@ def test_layer_names_are_deterministic():
     )
 
 
-def test_output_is_float32_under_mixed_precision():
-    keras.config.set_dtype_policy("mixed_bfloat16")
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", ["tiny", "fnn", "blstm", "blend", "mmdenselstm"])
+def test_output_is_float32_under_mixed_precision(name, policy):
+    keras.config.set_dtype_policy(policy)
     try:
-        y = keras_mmdense.build("tiny", bins=65, sources=("a", "b"))(spectrogram())
+        y = build(name, bins=65, sources=("a", "b"))(spectrogram())
     finally:
         keras.config.set_dtype_policy("float32")
     assert keras.backend.standardize_dtype(y.dtype) == "float32"
     assert np.isfinite(y).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_beyond_the_context_changes_the_output(name):
-    context = context_frames(TABLES[name])
-    coarsest = 2 ** max(stream.scales for stream in TABLES[name].streams)
-    model = keras_mmdense.build(name, bins=17, channels=1)
-    x = spectrogram(2 * context + coarsest, 17, 1)
+def influence(name, frames_after):
+    """How far a change of a network's first frames changes each frame of its output."""
+    keras.utils.set_random_seed(0)
+    grid = grid_frames(small(name))
+    model = build(name, bins=17, channels=1)
+    x = spectrogram(grid + frames_after, 17, 1)
     changed = x.copy()
-    changed[:, :coarsest] += 5
-    difference = np.abs(np.array(model(changed)) - np.array(model(x)))[0].max(axis=(1, 2))
-    assert difference[:coarsest].max() > 1e-3
-    assert difference[coarsest + context :].max() == 0
+    changed[:, :grid] += 5
+    run = model.predict_on_batch
+    difference = np.abs(run(changed) - run(x))[0].max(axis=(1, 2))
+    return difference[:grid], difference[grid:]
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_nothing_beyond_the_context_changes_the_output(name):
+    context = context_frames(small(name))
+    near, far = influence(name, 2 * context)
+    assert near.max() > 1e-3
+    assert far[context:].max() == 0
+
+
+@pytest.mark.parametrize("name", ["blstm", "blend", "mmdenselstm"])
+def test_little_beyond_the_context_changes_the_output_of_an_lstm(name):
+    context = context_frames(small(name))
+    near, far = influence(name, context + 16)
+    assert near.max() > 1e-3
+    assert far[context:].max() < 1e-5
+
+
+def test_the_context_of_a_blend_is_the_longer_one():
+    contexts = {name: context_frames(TABLES[name]) for name in ("fnn", "blstm", "blend")}
+    assert contexts == {"fnn": 3, "blstm": 256, "blend": 256}
+    assert grid_frames(TABLES["mmdenselstm"]) == 16
 
 
 def test_a_table_of_ones_own(tmp_path):
@@ -134,8 +203,9 @@ def test_overrides_replace_fields_of_the_table():
 
 
 def test_list_models_takes_a_pattern():
-    assert keras_mmdense.list_models("mm*") == ["mmdensenet"]
-    assert {"densenet", "mdensenet", "mmdensenet", "tiny"} <= set(NAMES)
+    assert keras_mmdense.list_models("mm*") == ["mmdenselstm", "mmdensenet"]
+    assert sorted(NAMES) == NAMES
+    assert {*CONVOLUTIONAL, "blend", "blstm", "mmdenselstm"} == set(NAMES)
 
 
 @pytest.mark.parametrize(
@@ -163,11 +233,18 @@ def test_unknown_names_are_bad_input():
 
 
 def test_dense_block_gives_its_last_maps_only():
-    from keras_mmdense.configs import Dense
-    from keras_mmdense.models.blocks import dense_block
-
     x = keras.Input((8, 8, 5))
     y = dense_block(x, Dense(3, 4), (3, 3), 0.9, "block")
     assert y.shape == (None, 8, 8, 3)
     weights = sum(ops.size(w) for w in keras.Model(x, y).trainable_weights)
     assert int(weights) == sum(2 * c + 9 * c * 3 + 3 for c in (5, 8, 11, 14))
+
+
+def test_an_lstm_adds_one_map_to_a_dense_block():
+    x = keras.Input((8, 10, 5))
+    y = dense_block(x, Dense(3, 1, cells=4), (3, 3), 0.9, "block")
+    assert y.shape == (None, 8, 10, 4)
+    weights = sum(ops.size(w) for w in keras.Model(x, y).trainable_weights)
+    dense, one_map = 2 * 5 + 9 * 5 * 3 + 3, 2 * 3 + 3 + 1
+    lstm, back = 2 * 4 * 4 * (10 + 4 + 1), (8 + 1) * 10
+    assert int(weights) == dense + one_map + lstm + back

@@ -1,53 +1,154 @@
 import csv
+import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.util.tensor_util import make_ndarray
 
 from keras_mmdense.configs import TABLES
+from keras_mmdense.data.datasets import DatasetSpec
 from keras_mmdense.data.synth import write_songs
+from keras_mmdense.errors import InputError
 from keras_mmdense.layers.stft import STFT
-from keras_mmdense.training.fit import load_songs, train
+from keras_mmdense.training.checkpoint import load_checkpoint, save_checkpoint
+from keras_mmdense.training.compiling import averaged_weights, compiled_model, network_of
+from keras_mmdense.training.config import TrainConfig
+from keras_mmdense.training.fit import find_run, load_songs, train
 from keras_mmdense.training.losses import MagnitudeMSE
 from keras_mmdense.weights import Network, load_network
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def config(tmp_path_factory):
     folder = tmp_path_factory.mktemp("training")
     write_songs(folder / "songs", 6, 4, seed=0)
-    network = Network(TABLES["tiny"], ("vocals", "drums", "bass", "other"))
-    songs = load_songs([folder / "songs"], network, folder / "cache")
-    sizes = {"epochs": 3, "steps": 15, "batch": 2, "frames": 32, "learning_rate": 3e-3}
-    history = train(songs, network, folder / "run", **sizes)
-    return folder / "run", network, history
+    return TrainConfig(
+        (DatasetSpec(folder / "songs"),),
+        model="tiny",
+        targets=("vocals", "drums", "bass", "other"),
+        epochs=3,
+        steps=15,
+        batch=2,
+        frames=32,
+        learning_rate=3e-3,
+        sdr_every=3,
+    )
 
 
-def test_the_loss_falls_and_the_best_weights_are_kept(trained):
-    folder, network, history = trained
-    losses = history.history["val_loss"]
+@pytest.fixture(scope="module")
+def trained(config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return folder, train(config, load_songs(config, folder / "cache"), folder)
+
+
+def test_the_loss_falls_and_the_best_weights_are_kept(trained, config):
+    folder, rows = trained
+    losses = [row["val_loss"] for row in rows]
     assert losses[-1] < 0.97 * losses[0]
-    loaded_network, model = load_network(folder)
-    assert loaded_network == network
+    network, model = load_network(folder)
+    assert network == Network(TABLES["tiny"], config.targets)
     assert model.count_params() == network.build().count_params()
 
 
 def test_the_curve_is_written_as_csv_and_png(trained):
-    folder, _, history = trained
-    rows = list(csv.DictReader((folder / "curve.csv").open()))
-    assert [float(row["val_loss"]) for row in rows] == history.history["val_loss"]
-    seconds = 2 * 15 * 31 * 1024 / 44100
-    np.testing.assert_allclose(
-        [float(row["audio_seconds"]) for row in rows], seconds * np.arange(1, 4), atol=0.05
-    )
+    folder, rows = trained
+    written = list(csv.DictReader((folder / "curve.csv").open()))
+    assert [float(row["val_loss"]) for row in written] == [row["val_loss"] for row in rows]
+    seconds = 2 * 15 * 31 * 1024 / 44100 * np.arange(1, 4)
+    found = [float(row["audio_seconds"]) for row in written]
+    np.testing.assert_allclose(found, seconds, atol=0.05)
+    assert [bool(row["val_sdr_bass"]) for row in written] == [False, False, True]
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_settings_are_kept(trained):
-    settings = json.loads((trained[0] / "run.json").read_text())
-    assert settings["epochs"] == 3 and settings["batch"] == 2
-    assert settings["backend"] == keras.backend.backend()
+def test_tensorboard_gets_every_epoch(trained):
+    (path,) = (trained[0] / "logs" / "validation").iterdir()
+    events = EventFileLoader(str(path)).Load()
+    found = [
+        (value.tag, event.step, float(make_ndarray(value.tensor)))
+        for event in events
+        for value in event.summary.value
+    ]
+    rows = trained[1]
+    expected = [("epoch_loss", i, pytest.approx(row["val_loss"])) for i, row in enumerate(rows)]
+    assert [entry for entry in found if entry[0] == "epoch_loss"] == expected
+    assert any(tag == "epoch_sdr_vocals" for tag, _, _ in found)
+
+
+def test_the_settings_are_kept(trained, config):
+    run = json.loads((trained[0] / "run.json").read_text())
+    assert config.to_dict().items() <= run.items()
+    assert run["backend"] == keras.backend.backend()
+    assert run["finished"] and run["epochs_done"] == 3
+    assert find_run(trained[0], config) == run
+    with pytest.raises(InputError, match="seed is 0, not 1"):
+        find_run(trained[0], dataclasses.replace(config, seed=1))
+
+
+def test_a_run_that_learns_nothing_stops_early(config, small, tmp_path):
+    """The averaged weights, and the statistics estimated for them, are the same every epoch."""
+    small.to_json(tmp_path / "small.json")
+    config = dataclasses.replace(
+        config,
+        model=str(tmp_path / "small.json"),
+        targets=("drums",),
+        steps=2,
+        optimizer="rmsprop",
+        schedule="constant",
+        early_stopping=1,
+        clip=0.1,
+        learning_rate=0.0,
+        precision="mixed_float16",
+        augment=(),
+        sdr_every=0,
+    )
+    rows = train(config, load_songs(config, tmp_path / "cache"), tmp_path / "run")
+    assert len(rows) == 2 and rows[0]["val_loss"] == rows[1]["val_loss"]
+    assert find_run(tmp_path / "run", config)["finished"]
+
+
+def test_a_loss_that_is_no_number_is_told(config, small, tmp_path):
+    small.to_json(tmp_path / "small.json")
+    config = dataclasses.replace(
+        config, model=str(tmp_path / "small.json"), epochs=1, steps=3, learning_rate=1e38
+    )
+    with pytest.raises(InputError, match="not a number"):
+        train(config, load_songs(config, tmp_path / "cache"), tmp_path / "run")
+
+
+def test_the_average_starts_with_the_first_step_and_spans_an_epoch(config, small, tmp_path):
+    small.to_json(tmp_path / "small.json")
+    config = dataclasses.replace(config, model=str(tmp_path / "small.json"), steps=4)
+    inner, model = compiled_model(config, network_of(config))
+    stems = 0.1 * np.random.default_rng(0).standard_normal((2, 4, 31 * 1024, 2), "float32")
+    before = [weight.numpy() for weight in inner.trainable_variables]
+    for expected_share in (0.0, 0.75):
+        model.train_on_batch(stems.sum(axis=1), stems)
+        after = [weight.numpy() for weight in inner.trainable_variables]
+        for old, new, average in zip(before, after, averaged_weights(model.optimizer), strict=True):
+            expected = expected_share * old + (1 - expected_share) * new
+            np.testing.assert_allclose(average.numpy(), expected, atol=1e-6)
+        before = after
+
+
+def test_a_checkpoint_gives_back_what_it_took(tmp_path):
+    rng = np.random.default_rng(0)
+    values = [rng.standard_normal((2, 3)), np.array(2.5), rng.standard_normal(4)]
+    variables = [keras.Variable(value.astype("float32")) for value in values]
+    save_checkpoint(tmp_path / "c.npz", variables, {"best": float("inf"), "rate": 0.1})
+    other = [keras.Variable(0 * value.astype("float32")) for value in values]
+    state = load_checkpoint(tmp_path / "c.npz", other)
+    assert state == {"best": float("inf"), "rate": 0.1}
+    for one, same in zip(variables, other, strict=True):
+        np.testing.assert_array_equal(one.numpy(), same.numpy())
+    with pytest.raises(InputError, match="another network"):
+        load_checkpoint(tmp_path / "c.npz", other[:2])
+    (tmp_path / "c.npz").write_bytes((tmp_path / "c.npz").read_bytes()[:200])
+    with pytest.raises(InputError, match="not a checkpoint"):
+        load_checkpoint(tmp_path / "c.npz", variables)
 
 
 def test_the_loss_is_the_mean_squared_error_of_magnitudes_of_each_example():

@@ -1,0 +1,28 @@
+"""Blending two trained networks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mmdense.cli.common import app, console, load
+
+
+@app.command()
+def blend(
+    first: Annotated[str, typer.Argument(help="A trained network, an FNN in the paper.")],
+    second: Annotated[str, typer.Argument(help="Another of the same stems, a BLSTM in the paper.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
+    share: Annotated[float, typer.Option(help="Share of FIRST in the output, lambda.")] = 0.25,
+):
+    """Make one network of two trained ones, whose outputs it blends before the Wiener filter.
+
+    `separate`, `evaluate` and `export` take OUTPUT as their --model.
+
+    Example: keras-mmdense blend runs/fnn runs/blstm -o runs/blend --share 0.25
+    """
+    from keras_mmdense.audio import check_writable
+
+    check_writable(output)
+    network = load("weights.blending").blend(first, second, output, share)
+    console.print(f"{output}: {network.config.summary}, {', '.join(network.sources)}")

@@ -1,0 +1,27 @@
+"""What the networks cost."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mmdense.cli.common import app, console, load
+
+
+@app.command()
+def efficiency(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN", help="Folders that `train` wrote, for training times."),
+    ] = None,
+):
+    """Compare the networks by parameters, multiply-adds for a second of audio, training time.
+
+    Each is also given relative to `blend`, the paper's baseline. Training times are those of the
+    runs named, for an hour of audio seen; they compare if the runs had the same machine.
+
+    Example: keras-mmdense efficiency runs/mmdensenet runs/fnn runs/blstm
+    """
+    trainings = [load("evaluation.runs").read_training(run) for run in runs or ()]
+    module = load("evaluation.efficiency")
+    console.print(module.efficiency_table(module.efficiency(trainings)))

@@ -1,0 +1,59 @@
+"""Writing trained networks as TFLite files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mmdense.cli.common import console, load
+from keras_mmdense.cli.export import export
+
+
+@export.command()
+def tflite(
+    model: Annotated[
+        list[str],
+        typer.Argument(
+            help="A trained network: a name that `models` lists, or a folder `train` wrote; several "
+            "for networks of one stem each."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(help="File to write, such as stems.tflite; its card goes beside it.")
+    ],
+    quantize: Annotated[
+        str | None, typer.Option(help="float16 or dynamic (8-bit weights); float32 by default.")
+    ] = None,
+    seconds: Annotated[
+        float,
+        typer.Option(help="Length that is kept of a window; longer is faster and takes more memory."),
+    ] = 6.0,
+    network_only: Annotated[
+        bool, typer.Option("--network-only", help="Magnitudes in and out, without STFT and filter.")
+    ] = False,
+    resizable: Annotated[
+        bool,
+        typer.Option("--resizable", help="Let the interpreter resize the input; slower, larger."),
+    ] = False,
+):
+    """Write a TFLite file: waveform in, stems out, for phones and small machines.
+
+    STFT and Wiener filter are inside; every operator is a builtin. The model card, which says how
+    windows join, is in the file's metadata and in a JSON file beside it.
+
+    Example: keras-mmdense export tflite mmdensenet_4stems stems.tflite --quantize float16
+    """
+    card = load("exporting.tflite").export_tflite(
+        model,
+        out,
+        quantize=quantize,
+        seconds=seconds,
+        network_only=network_only,
+        resizable=resizable,
+    )
+    size, rate = out.stat().st_size, card.sample_rate
+    console.print(
+        f"{out}: {', '.join(card.stems)}; {card.precision}, {size:,} bytes; keeps "
+        f"{card.window / rate:.2f} s of a window, with {card.context / rate:.2f} s of context on "
+        "either side"
+    )

@@ -1,0 +1,35 @@
+"""What a trained network reads: up-sampled maps or the skip path."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mmdense.cli.common import app, console, load
+from keras_mmdense.errors import InputError
+
+
+@app.command()
+def filters(
+    model: Annotated[
+        str, typer.Argument(help="A trained network: a name or a folder that `train` wrote.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The figure.")] = Path(
+        "filters.png"
+    ),
+):
+    """Show how strongly each up-path block reads up-sampled maps and skip maps.
+
+    The l2-norm of the filter weights for each input map, in the first convolution of each up-path
+    dense block: the paper's validation of its architecture.
+
+    Example: keras-mmdense filters runs/vocals -o filters.png
+    """
+    if output.suffix.lower() != ".png":
+        raise InputError(f"{output}: expected a name that ends in .png")
+    _, network = load("weights").load_network(model)
+    module = load("evaluation.filters")
+    blocks = module.filter_norms(network)
+    module.plot_filters(blocks, output)
+    console.print(module.filters_table(blocks, title=model))
+    console.print(str(output), highlight=False)

@@ -1,0 +1,73 @@
+"""Scores, spectrograms and sounds on one page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mmdense.cli.common import app, console, load, progress
+from keras_mmdense.errors import InputError
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", help="Folders that `evaluate --output` or `train` wrote."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The page; a .md file is written beside it.")
+    ] = Path("report.html"),
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of songs to show and play excerpts of.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Separates the excerpts: what `evaluate` takes; by default a network of the runs."
+        ),
+    ] = None,
+    excerpts: Annotated[int, typer.Option(min=1, help="How many songs to take.")] = 3,
+):
+    """Write a page that shows runs: scores, box plots, spectrograms, players, networks.
+
+    One HTML file that needs no network, with a Markdown file of its tables beside it. Without
+    --root it has no spectrograms and players.
+
+    Example: keras-mmdense report runs/vocals --root musdb18 --model runs/vocals
+    """
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{output}: expected a name that ends in .html")
+    if model and not root:
+        raise InputError("--model separates excerpts: give their songs with --root")
+    from keras_mmdense.audio import check_writable
+    from keras_mmdense.data.songs import check_root
+
+    check_writable(output.parent)
+    if root:
+        check_root(root)
+    scores, trainings = load("evaluation.runs").read_runs(runs)
+    contents = load("evaluation.contents")
+    taken = ()
+    if root:
+        networks = [model] if model else contents.find_networks(scores, trainings)
+        if not networks:
+            raise InputError("no network of these runs was found; name one with --model")
+        taken = _take(root, split, networks[0], scores, excerpts)
+    collected = contents.collect(scores, trainings, taken)
+    load("evaluation.html").write_html(output, collected)
+    load("evaluation.markdown").write_markdown(output.with_suffix(".md"), collected)
+    console.print(f"{output} and {output.with_suffix('.md').name}", highlight=False)
+
+
+def _take(root, split, model, scores, count):
+    from keras_mmdense.data.songs import find_songs
+
+    songs = find_songs(root, split)
+    separator = load("artifacts").open_separator(model)
+    ranking = load("evaluation.contents").rank_songs(scores, model, separator.stems)
+    with progress() as bars:
+        bar = bars("excerpts")
+        take = load("evaluation.excerpts").take_excerpts
+        return take(songs, separator, count, scored=ranking, progress=bar)

@@ -1,0 +1,117 @@
+"""What the tables of the DenseNets are made of, and the checks that all tables share."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv:
+    """A convolution of the table.
+
+    Args:
+        kernel: Size as (frames, bins).
+        maps: Number of output maps.
+    """
+
+    kernel: tuple[int, int]
+    maps: int
+
+    def __post_init__(self):
+        object.__setattr__(self, "kernel", check_kernel(self.kernel))
+        check_positive("maps", self.maps)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dense:
+    """A dense block of the table: `layers` composite layers of growth rate `k`.
+
+    Args:
+        k: Growth rate, the number of maps each layer adds.
+        layers: Number of composite layers, L in the paper.
+        cells: Cells a direction of the bidirectional LSTM that adds one more map to the block's
+            output (MMDenseLSTM, 2018); 0 for none.
+    """
+
+    k: int
+    layers: int
+    cells: int = 0
+
+    def __post_init__(self):
+        check_positive("k", self.k)
+        check_positive("layers", self.layers)
+        if self.cells != 0:
+            check_positive("cells", self.cells)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """One column of the table: a network over one band, or over the full band.
+
+    Args:
+        name: Name used as prefix of the layers, such as "low".
+        first: First convolution.
+        blocks: Dense blocks from input to output. With `scales` S there are 2 S + 1 of them: S on
+            the way down, one at the bottleneck, S on the way up.
+        scales: Number of times the stream halves its frames and bins. 0 keeps one scale.
+        kernel: Kernel of every dense layer as (frames, bins).
+        band: (lowest, highest) frequency in Hz; None stands for the Nyquist frequency. The band
+            None is the full band.
+    """
+
+    name: str
+    first: Conv
+    blocks: tuple[Dense, ...]
+    scales: int
+    kernel: tuple[int, int]
+    band: tuple[float, float | None] | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "blocks", tuple(self.blocks))
+        object.__setattr__(self, "kernel", check_kernel(self.kernel))
+        if self.band is not None:
+            object.__setattr__(self, "band", tuple(self.band))
+            if len(self.band) != 2:
+                raise ValueError(f"band must be (lowest, highest) in Hz, received {self.band}")
+        if not self.name.isidentifier():
+            raise ValueError(f"stream name must be an identifier, received {self.name!r}")
+        if self.scales < 0:
+            raise ValueError(f"scales must be 0 or more, received {self.scales}")
+        if not self.blocks:
+            raise ValueError(f"stream {self.name!r} has no dense blocks")
+        if self.scales and len(self.blocks) != 2 * self.scales + 1:
+            raise ValueError(
+                f"stream {self.name!r} with {self.scales} scales needs {2 * self.scales + 1} dense "
+                f"blocks, received {len(self.blocks)}"
+            )
+
+
+def check_tiling(streams: tuple[Stream, ...]) -> None:
+    """Raises ValueError unless the bands tile the spectrum beside at most one full band."""
+    bands = [stream.band for stream in streams if stream.band is not None]
+    if len(streams) - len(bands) > 1:
+        raise ValueError("at most one stream may cover the full band")
+    edges = [0.0] + [high for _, high in bands]
+    tiles = [low == edge for (low, _), edge in zip(bands, edges, strict=False)]
+    if not bands or not all(tiles) or edges[-1] is not None or None in edges[:-1]:
+        raise ValueError(
+            f"bands must tile the spectrum in rising order from 0 Hz to None, received {bands}"
+        )
+
+
+def check_kernel(kernel) -> tuple[int, int]:
+    """Gives a kernel as (frames, bins), or raises ValueError."""
+    kernel = tuple(kernel)
+    if len(kernel) != 2 or not all(isinstance(size, int) and size > 0 for size in kernel):
+        raise ValueError(f"a kernel is (frames, bins), received {kernel}")
+    return kernel
+
+
+def check_positive(name: str, value: int) -> None:
+    """Raises ValueError unless the value is a whole number from 1 up."""
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, received {value!r}")
+
+
+def check_one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises ValueError unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, received {value!r}")

@@ -1,0 +1,159 @@
+"""Songs separated and scored: one after the other, or in parallel; a broken-off run goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.evaluation.bsseval import check_engine
+from keras_mmdense.evaluation.jobs import Task, score_here, score_parallel
+from keras_mmdense.evaluation.oracles import ORACLES
+from keras_mmdense.evaluation.rules import Rule, find_rule
+from keras_mmdense.evaluation.scores import SongScores, Stems
+from keras_mmdense.evaluation.systems import System
+from keras_mmdense.evaluation.tracks import Tracks
+from keras_mmdense.stems import STEMS
+
+DEFAULT_ORACLES = ("mixture", "ideal ratio mask")
+
+Progress = Callable[[int, int, str], None]
+Done = dict[tuple[str, str], SongScores]
+
+
+def evaluate_songs(
+    songs: Sequence[Any],
+    systems: Sequence[System],
+    progress: Progress | None = None,
+    *,
+    oracles: Sequence[str] = DEFAULT_ORACLES,
+    rule: Rule | str = "museval",
+    engine: str = "museval",
+    processes: int | None = None,
+    output: str | Path | None = None,
+    root: str = "",
+    split: str = "",
+) -> dict[str, list[SongScores]]:
+    """Scores systems on songs, beside oracles.
+
+    The oracles give the stems that the systems give, or all if there is no system.
+
+    In parallel, this process reads the songs and runs the systems, and passes signals on as
+    temporary files; the other processes compute oracles and scores. At most `processes` songs are
+    scored at a time and one more is ready; fewer are where memory would not suffice, see
+    `bsseval.memory`.
+
+    Args:
+        songs: objects with `name`, `sample_rate` (Hz) and `stems()` -> stem -> `(samples,
+            channels)`; the systems get the sum of the stems.
+        systems: what to score.
+        progress: called with (done, total, label) at the start and after each song and system.
+        oracles: names of `ORACLES`.
+        rule: gives frames and version of BSSEval.
+        engine: who computes: one of `bsseval.ENGINES`.
+        processes: how many processes score, None for this one alone.
+        output: folder for the tracks' scores, see `tracks`; songs found there are not done again.
+        root, split: names of the data set and its part, which `output` tells apart.
+
+    Returns:
+        system -> scores, one entry a song, in the order of `songs`.
+
+    Raises:
+        InputError: two systems of one name; stems that `score_song` refuses; unknown rule, engine
+            or oracle; an output folder of other settings, or with a damaged file; too little
+            memory.
+    """
+    rule = find_rule(rule)
+    check_engine(engine, rule)
+    plan = _plan(systems, oracles)
+    settings = {"data": root, **vars(rule), "rule": rule.name, "engine": engine}
+    tracks = {} if output is None else _open(Path(output), split, settings, plan)
+    done = _read_done(songs, plan, tracks)
+    total, report = len(songs) * len(plan), progress or (lambda *_: None)
+    report(len(done), total, "")
+    separated = _separate(songs, plan, done, rule, engine)
+    results = score_here(separated) if processes is None else score_parallel(separated, processes)
+    with contextlib.closing(results):
+        for task, scores in results:
+            if output is not None:
+                tracks[task.system].write(scores, _digest(plan[task.system], task.name))
+            done[task.name, task.system] = scores
+            report(len(done), total, f"{task.name}: {task.system}")
+    return {system: [done[song.name, system] for song in songs] for system in plan}
+
+
+def folder_name(system: str) -> str:
+    """The folder of a system's scores: its name without what a path may not hold."""
+    return re.sub(r"[^\w .+-]+", "-", system).strip(" .-") or "system"
+
+
+def _plan(systems: Sequence[System], oracles: Sequence[str]) -> dict[str, System]:
+    """Systems and oracles by name."""
+    given = {stem for system in systems for stem in system.stems}
+    stems = tuple(stem for stem in STEMS if stem in given) or STEMS
+    plan: dict[str, System] = {}
+    for oracle in oracles:
+        if oracle not in ORACLES:
+            raise InputError(f"unknown oracle {oracle!r}; choices: {', '.join(ORACLES)}")
+    facts = {"oracle": True}
+    for system in (*systems, *(System(oracle, stems, None, facts, facts) for oracle in oracles)):
+        if folder_name(system.name).casefold() in map(str.casefold, map(folder_name, plan)):
+            raise InputError(f"two systems are called {system.name!r}")
+        plan[system.name] = system
+    return plan
+
+
+def _open(
+    output: Path, split: str, settings: Mapping[str, Any], plan: Mapping[str, System]
+) -> dict[str, Tracks]:
+    return {
+        name: Tracks(
+            output / folder_name(name), split, {**settings, "name": name, **system.identity}
+        )
+        for name, system in plan.items()
+    }
+
+
+def _read_done(
+    songs: Sequence[Any], plan: Mapping[str, System], tracks: Mapping[str, Tracks]
+) -> Done:
+    done = {}
+    for name, track in tracks.items():
+        for song in songs:
+            digest = functools.partial(_digest, plan[name])
+            scores = track.read(song.name, plan[name].stems, digest)
+            if scores is not None:
+                done[song.name, name] = scores
+    return done
+
+
+def _digest(system: System, song: str) -> str | None:
+    return system.digest(song) if system.digest else None
+
+
+def _separate(
+    songs: Sequence[Any], plan: Mapping[str, System], done: Done, rule: Rule, engine: str
+) -> Iterator[tuple[Task, Stems, Stems | None]]:
+    """Tasks that are not done yet, each with references and estimates; None for an oracle."""
+    before = set(done)
+    for song in songs:
+        missing = [system for system in plan.values() if (song.name, system.name) not in before]
+        references = song.stems() if missing else {}
+        for system in missing:
+            estimates = seconds = None
+            if system.separate is not None:
+                mixture = np.sum(list(references.values()), axis=0)
+                start = time.monotonic()
+                estimates = system.separate(song.name, mixture, song.sample_rate)
+                seconds = None if system.digest else time.monotonic() - start
+            task = Task(
+                song.name, system.name, system.stems, song.sample_rate, rule, engine, seconds
+            )
+            yield task, references, estimates

@@ -1,0 +1,193 @@
+"""BSSEval v4 by numpy and scipy alone: museval's scores, faster and in bounded memory.
+
+An estimate is projected twice onto the true sources, delayed by 0 to 511 samples: onto its own
+source and onto all of them. The filters of the projections are found once for the whole song;
+each frame is then projected by itself, starting from rest and with its tail.
+
+The filters need the sources' correlations alone. These are sums over short overlapping blocks,
+and one pivoted Cholesky factorisation of their block-Toeplitz Gram matrix serves all estimates.
+Where signals depend on one another (two equal channels), it leaves out those that add nothing;
+the projection is the one of museval's least-squares solution.
+
+Where sources depend on one another nearly, at the level of rounding (a bass without any treble),
+the filters are rounding noise in those directions, museval's as well: its ISR, SIR and SAR move by
+decibels if the same music is scored 0.7 times as loud. There no two programs agree, not even two
+builds of museval. SDR needs no filters and always agrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.linalg import solve_triangular, toeplitz
+from scipy.linalg.lapack import dpstrf
+
+METRICS = ("SDR", "ISR", "SIR", "SAR")
+TAPS = 512
+BLOCK = 2**14  # samples of a transform for correlations
+GROUP = 8  # transforms at once
+LONGEST = 2**17  # samples of a frame that are projected at once
+
+
+def bsseval(
+    references: Sequence[np.ndarray], estimates: Sequence[np.ndarray], window: int, hop: int
+) -> dict[str, np.ndarray]:
+    """Scores the estimates of all sources of one mixture, frame by frame.
+
+    Beyond its input it needs less than 0.5 GB for four stereo sources, however long they are.
+    Float32 input is not copied as a whole; all arithmetic is in float64.
+
+    Args:
+        references: true sources, each `(samples, channels)`, none silent.
+        estimates: their estimates, in the same order and of the same shape, none silent.
+        window: length of a frame, in samples.
+        hop: distance between frames, in samples.
+
+    Returns:
+        SDR, ISR, SIR and SAR, each `(sources, frames)` in dB: NaN where a source or an estimate is
+        silent in the frame, infinity where there is no error at all.
+
+    Raises:
+        ValueError: a source is silent or not finite, or shapes differ.
+
+    Source: Vincent et al., "Performance measurement in blind audio source separation", IEEE TASLP
+    14(4), 2006, with multichannel images and filters fixed over the song as in Liutkus, Stöter
+    and Ito, "The 2018 Signal Separation Evaluation Campaign", LVA/ICA 2018.
+
+    Example:
+        >>> noise = np.random.default_rng(0).standard_normal((2, 8000, 1))
+        >>> bsseval(noise, noise + 0.1 * noise[::-1], 4000, 4000)["SDR"].round()
+        array([[20., 20.],
+               [20., 20.]])
+    """
+    references, estimates = _signals(references), _signals(estimates)
+    _check(references, estimates)
+    samples, channels = references[0].shape
+    correlations = _correlations(references, estimates)
+    size = next_fast_len(min(window, samples, LONGEST) + 2 * (TAPS - 1), real=True)
+    response = _response(correlations, channels, size)
+    scores = []
+    for start in range(0, max(0, samples - window) + 1, hop):
+        frame = slice(start, min(start + window, samples))
+        if any(_silent(signal[frame]) for signal in references + estimates):
+            scores.append(np.full((len(METRICS), len(references)), np.nan))
+        else:
+            scores.append(_score(references, estimates, frame, response, size))
+    return dict(zip(METRICS, np.stack(scores, axis=-1), strict=True))
+
+
+def _signals(signals):
+    return [signal[:, None] if signal.ndim == 1 else signal for signal in map(np.asarray, signals)]
+
+
+def _check(references, estimates):
+    shapes = [[signal.shape for signal in signals] for signals in (references, estimates)]
+    if shapes[0] != shapes[1] or len(set(shapes[0])) != 1 or len(shapes[0][0]) != 2:
+        raise ValueError(
+            "references and estimates need one shape (samples, channels); "
+            f"received {shapes[0]} and {shapes[1]}"
+        )
+    for kind, signals in (("reference", references), ("estimate", estimates)):
+        for index, signal in enumerate(signals):
+            if _silent(signal):
+                raise ValueError(f"{kind} {index} is silent: its channels sum to zero throughout")
+
+
+def _silent(signal):
+    return not np.dot(signal, np.ones(signal.shape[1], signal.dtype)).any()
+
+
+def _segment(signals, start, stop, first, last):
+    """Samples of all signals' channels, (signals * channels, stop - start), 0 outside a span."""
+    channels = signals[0].shape[1]
+    segment = np.zeros((len(signals), channels, stop - start))
+    begin, end = max(start, first), min(stop, last)
+    for row, signal in zip(segment, signals, strict=True):
+        row[:, begin - start : end - start] = signal[begin:end].T
+    return segment.reshape(len(signals) * channels, stop - start)
+
+
+def _correlations(references, estimates):
+    """Sum over t of reference(t) * signal(t + lag), for the references' and then the estimates'
+    channels: (reference channels, all channels, TAPS)."""
+    samples, channels = references[0].shape
+    sources = len(references) * channels
+    step = BLOCK - TAPS + 1
+    spectrum = 0.0
+    for start in range(0, samples, GROUP * step):
+        stop = start + GROUP * step + TAPS - 1
+        segment = _segment(references + estimates, start, stop, 0, samples)
+        blocks = sliding_window_view(segment, BLOCK, axis=1)[:, ::step]
+        early = rfft(blocks[:sources, :, :step], BLOCK, workers=1).conj()
+        late = rfft(blocks, workers=1)
+        spectrum = spectrum + _bins_first(early) @ _bins_first(late).swapaxes(1, 2)
+    correlations = irfft(np.moveaxis(spectrum, 0, -1), BLOCK, workers=1)[..., :TAPS]
+    if not np.isfinite(correlations).all():
+        raise ValueError("references and estimates must be finite")
+    return correlations
+
+
+def _bins_first(spectra):
+    return np.ascontiguousarray(np.moveaxis(spectra, -1, 0))
+
+
+def _response(correlations, channels, size):
+    """Responses of all sources' filters, then of each source's own: (bins, inputs, outputs)."""
+    sources = len(correlations)
+    filters = np.zeros((sources, 2, sources, TAPS))
+    filters[:, 0] = _filters(correlations[:, :sources], correlations[:, sources:])
+    for start in range(0, sources, channels):
+        own = slice(start, start + channels)
+        cross = correlations[own, sources + start : sources + start + channels]
+        filters[own, 1, own] = _filters(correlations[own, own], cross)
+    return _bins_first(rfft(filters.reshape(sources, 2 * sources, TAPS), size, workers=1))
+
+
+def _filters(correlations, cross):
+    """Least-squares filters from inputs to outputs, (inputs, outputs, TAPS)."""
+    inputs, outputs, taps = cross.shape
+    gram = np.zeros((inputs * taps, inputs * taps), order="F")
+    for i in range(inputs):
+        for j in range(i + 1):
+            block = toeplitz(correlations[i, j], correlations[j, i])
+            gram[i * taps : (i + 1) * taps, j * taps : (j + 1) * taps] = block
+    right = cross.swapaxes(1, 2).reshape(inputs * taps, outputs)
+    factor, pivots, rank, _ = dpstrf(gram, lower=True, overwrite_a=True)
+    kept, factor = pivots[:rank] - 1, factor[:rank, :rank]
+    half = solve_triangular(factor, right[kept], lower=True)
+    solution = np.zeros_like(right)
+    solution[kept] = solve_triangular(factor, half, lower=True, trans="T")
+    return solution.reshape(inputs, taps, outputs).swapaxes(1, 2)
+
+
+def _score(references, estimates, frame, response, size):
+    """All metrics of one frame, (metrics, sources) in dB."""
+    energies = 0.0
+    step = size - TAPS + 1
+    for start in range(frame.start, frame.stop + TAPS - 1, step):
+        span = start - TAPS + 1, start + step, frame.start, frame.stop
+        true, estimate = _segment(references, *span), _segment(estimates, *span)
+        spectrum = rfft(true, workers=1).T[:, None] @ response
+        projected = irfft(spectrum[:, 0].T, size, workers=1)
+        parts = (true, estimate, *np.split(projected, 2))
+        energies = energies + _energies(*(part[:, TAPS - 1 :] for part in parts), len(references))
+    wanted, unwanted = energies
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(unwanted == 0, np.inf, 10 * np.log10(wanted / unwanted))
+
+
+def _energies(true, estimate, everything, own, sources):
+    """What each metric compares: ((wanted, unwanted), metrics, sources)."""
+    if sources == 1:
+        own = everything
+    wanted = (true, true, own, everything)
+    unwanted = (estimate - true, own - true, everything - own, estimate - everything)
+    return np.array([[_energy(part, sources) for part in parts] for parts in (wanted, unwanted)])
+
+
+def _energy(signals, sources):
+    signals = signals.reshape(sources, -1)
+    return np.einsum("st,st->s", signals, signals)

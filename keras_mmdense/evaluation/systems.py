@@ -1,0 +1,127 @@
+"""What is scored: a separator, or the files that any other tool wrote."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.stems import STEMS
+
+Stems = Mapping[str, np.ndarray]
+NAMES = (*STEMS, "accompaniment")
+
+
+@dataclass(frozen=True)
+class System:
+    """Something that gives estimates of a song's stems.
+
+    Attributes:
+        name: what the tables call it.
+        stems: names of the stems it gives.
+        separate: from a song's name, its mixture (samples, channels) and the rate in Hz to
+            estimates (samples, channels) by stem; None for an oracle.
+        identity: what changes when its estimates may change, as JSON can say it.
+        description: what is known of it, for reports: "model", "parameters".
+        digest: from a song's name to the sha256 of its estimates, where they are files; their
+            separation is not timed.
+    """
+
+    name: str
+    stems: tuple[str, ...]
+    separate: Callable[[str, np.ndarray, int], Stems] | None
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    description: Mapping[str, Any] = field(default_factory=dict)
+    digest: Callable[[str], str] | None = None
+
+
+def from_separator(
+    name: str, separator: Any, identity: str | None = None, parameters: int | None = None
+) -> System:
+    """Makes a system of a separator.
+
+    Args:
+        name: what the tables call it.
+        separator: has `stems` and `separate(mixture, sample_rate)`.
+        identity: tells its weights from others, such as a sha256.
+        parameters: how many it has, where that is known.
+    """
+    known = {} if parameters is None else {"parameters": parameters}
+    return System(
+        name,
+        tuple(separator.stems),
+        lambda song, mixture, rate: separator.separate(mixture, rate),
+        {"model": identity},
+        {"model": name, **known},
+    )
+
+
+def from_folder(folder: str | Path) -> System:
+    """Makes a system of the files that another tool wrote.
+
+    Args:
+        folder: holds `<song>/<stem>.wav`, or of another format that soundfile reads. The stems are
+            those of `NAMES` that any song has; every song must then have them.
+
+    Returns:
+        A system with the folder's name. It raises InputError when an estimate is missing, cannot be
+        read, or has not the mixture's length, channels and rate.
+
+    Raises:
+        InputError: there is no estimate.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    found = {path.stem for path in folder.glob("*/*.*") if not path.name.startswith(".")}
+    stems = tuple(stem for stem in NAMES if stem in found)
+    if not set(stems) & set(STEMS):
+        raise InputError(f"{folder}: no estimates found; expected <song>/<stem>.wav")
+
+    def files(song: str) -> dict[str, Path]:
+        return {stem: _find(folder / song, stem) for stem in stems}
+
+    def separate(song: str, mixture: np.ndarray, rate: int) -> Stems:
+        return {stem: _read(path, mixture, rate) for stem, path in files(song).items()}
+
+    def digest(song: str) -> str:
+        total = hashlib.sha256()
+        for path in files(song).values():
+            total.update(path.read_bytes())
+        return total.hexdigest()
+
+    name = folder.resolve().name
+    return System(name, stems, separate, {"estimates": name}, {"estimates": name}, digest)
+
+
+def _find(folder: Path, stem: str) -> Path:
+    paths = [path for path in sorted(folder.glob("*.*")) if path.stem == stem]
+    if not paths:
+        raise InputError(f"{folder / stem}.wav: no such estimate")
+    if len(paths) > 1:
+        raise InputError(f"{paths[1]}: a second estimate beside {paths[0].name}")
+    return paths[0]
+
+
+def _read(path: Path, mixture: np.ndarray, rate: int) -> np.ndarray:
+    try:
+        audio, found = soundfile.read(path, dtype="float64", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{path}: not an audio file that can be read: {error}") from error
+    if found != rate:
+        raise InputError(f"{path}: {found} Hz, expected the song's {rate} Hz")
+    if audio.shape != mixture.shape:
+        samples, channels = audio.shape
+        raise InputError(
+            f"{path}: {samples} samples of {channels} channels, expected {mixture.shape[0]} of "
+            f"{mixture.shape[1]}"
+        )
+    if not np.isfinite(audio).all():
+        raise InputError(f"{path}: holds samples that are not finite numbers")
+    return audio

@@ -1,0 +1,217 @@
+"""A trained network as a TFLite file: waveform in, stems out, for phones and small machines."""
+
+import contextlib
+import dataclasses
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from keras_mmdense.card import Card
+from keras_mmdense.errors import InputError
+from keras_mmdense.exporting.provenance import Source, load_source
+from keras_mmdense.exporting.tflite_file import check_builtin, finish, narrow_weights
+from keras_mmdense.files import replacing
+from keras_mmdense.layers.wiener import BLOCK
+from keras_mmdense.separator import Separator
+
+SECONDS = 6.0
+PRECISIONS = ("float16", "dynamic")
+
+
+def export_tflite(
+    models: Sequence[str | Path],
+    out: str | Path,
+    *,
+    quantize: str | None = None,
+    seconds: float = SECONDS,
+    network_only: bool = False,
+    resizable: bool = False,
+) -> Card:
+    """Writes trained networks with STFT and Wiener filter as one TFLite file of builtin operators.
+
+    Its signature `serving_default` takes `waveform`, (1, samples, channels), float32, and gives the
+    stems by name, each of the same shape. The samples are those of one window with its context on
+    both sides. The model card is in the metadata buffer `keras_mmdense_card`, and in a JSON file
+    beside it for apps that do not parse flatbuffers.
+
+    Args:
+        models: Names or folders that `weights.load_network` takes, each of other stems.
+        out: The file to write; the card goes beside it, with the suffix `.json`.
+        quantize: "float16" or "dynamic" (8-bit weights, float32 arithmetic elsewhere); None keeps
+            float32.
+        seconds: Length of the part of a window that is kept, rounded to the networks' grid.
+        network_only: Leave STFT and Wiener filter out: takes `magnitude`, (1, frames, bins,
+            channels), and gives the networks' magnitudes by stem, of the same shape.
+        resizable: Let the interpreter's `resize_tensor_input` set another number of samples (or
+            frames). Without it, the size is fixed; the file then needs less time and memory.
+
+    Returns:
+        The card that was written.
+
+    Raises:
+        InputError: If an argument is unknown, the file cannot be written, or Keras does not run on
+            TensorFlow.
+        RuntimeError: If the converter left something else than builtin operators.
+
+    Example:
+        >>> export_tflite(["mmdensenet_4stems"], "stems.tflite", quantize="float16").stems
+        ('vocals', 'drums', 'bass', 'other')
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"a TFLite file needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()!r}"
+        )
+    if quantize not in (None, *PRECISIONS):
+        raise InputError(f"quantize must be one of {', '.join(PRECISIONS)}, received {quantize!r}")
+    out = Path(out)
+    if out.suffix != ".tflite":
+        raise InputError(f"{out}: expected a name that ends in .tflite")
+    with replacing(out) as file, replacing(out.with_suffix(".json")) as beside:
+        source = load_source(models)
+        card = _card(source, seconds, quantize)
+        function = network_function(source) if network_only else waveform_function(source)
+        size = card.window + 2 * card.context
+        if network_only:
+            size = 1 + size // card.hop
+        content = convert(function, None if resizable else size, quantize)
+        check_builtin(content)
+        file.write_bytes(finish(content, card, size if resizable else None))
+        beside.write_text(card.to_json())
+    return card
+
+
+@dataclasses.dataclass(frozen=True)
+class Function:
+    """A graph to convert.
+
+    Args:
+        call: From a tensor to a list of tensors.
+        name: Name of the input.
+        shape: Shape of the input; None at the axis that the file's size fixes.
+        outputs: Names of the outputs.
+    """
+
+    call: object
+    name: str
+    shape: tuple[int | None, ...]
+    outputs: tuple[str, ...]
+
+
+def waveform_function(source: Source) -> Function:
+    """The graph from waveform to stems."""
+    networks = [(network, merge_batch_norm(model)) for network, model in source.networks]
+    separator = Separator.of(networks)
+    stems = separator.card.stems
+    return Function(
+        lambda x: [separator.graph(x, training=False)[:, i] for i in range(len(stems))],
+        "waveform",
+        (1, None, separator.card.channels),
+        stems,
+    )
+
+
+def network_function(source: Source) -> Function:
+    """The networks alone, from the mixture's magnitude to the sources'."""
+    models = [merge_batch_norm(model) for _, model in source.networks]
+
+    def call(x):
+        outputs = [model(x, training=False) for model in models]
+        return [
+            part for y in outputs for part in (tf.unstack(y, axis=1) if len(y.shape) == 5 else [y])
+        ]
+
+    network = source.networks[0][0]
+    stems = tuple(name for network, _ in source.networks for name in network.sources)
+    return Function(call, "magnitude", (1, None, network.bins, network.channels), stems)
+
+
+def convert(function: Function, size: int | None, quantize: str | None) -> bytes:
+    """Converts a graph with its variables frozen.
+
+    Args:
+        function: The graph.
+        size: Samples or frames of the input, or None for any number.
+        quantize: As `export_tflite` takes it.
+
+    Returns:
+        The file's content.
+    """
+    shape = [size if axis is None else axis for axis in function.shape]
+    spec = tf.TensorSpec(shape, tf.float32, name=function.name)
+    live = tf.function(function.call).get_concrete_function(spec)
+    frozen = convert_variables_to_constants_v2(live)
+
+    def named(x):
+        return dict(zip(function.outputs, frozen(x), strict=True))
+
+    module = tf.Module()
+    # The converter looks the function up in what it saves.
+    module.serving_default = tf.function(named, input_signature=[spec])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.serving_default.get_concrete_function()], module
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if quantize == "dynamic":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    with _quiet():
+        content = converter.convert()
+    return narrow_weights(content) if quantize == "float16" else content
+
+
+def merge_batch_norm(model: keras.Model) -> keras.Model:
+    """Copies a network with every batch norm as one depthwise 1x1 convolution.
+
+    Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
+    would make a multiplication and an addition of each, two passes through memory.
+    """
+
+    def replace(layer):
+        if isinstance(layer, layers.BatchNormalization):
+            return layers.DepthwiseConv2D(1, name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    # Without the mask that batch norm was called with.
+    copy = keras.models.clone_model(
+        model, clone_function=replace, call_function=lambda layer, *args, **_: layer(*args)
+    )
+    for layer in copy.layers:
+        old = model.get_layer(layer.name)
+        if isinstance(old, layers.BatchNormalization):
+            gamma, beta, mean, variance = old.get_weights()
+            scale = gamma / np.sqrt(variance + old.epsilon)
+            layer.set_weights([scale.reshape(1, 1, -1, 1), beta - mean * scale])
+        else:
+            layer.set_weights(old.get_weights())
+    return copy
+
+
+def _card(source, seconds, quantize):
+    card = source.separator.card
+    if not 0 < seconds <= 600:
+        raise InputError(f"seconds must lie between 0 and 600, received {seconds}")
+    scales = [s.scales for network, _ in source.networks for s in network.config.streams]
+    grid = max(BLOCK, 2 ** max(scales)) * card.hop
+    window = max(1, round(seconds * card.sample_rate / grid)) * grid
+    return dataclasses.replace(card, window=window, precision=quantize or "float32")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the converter's log lines, which name no fault, off the terminal."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,32 @@
+"""BLEND: a weighted sum of two networks' outputs."""
+
+import keras
+
+from keras_mmdense.configs import BlendConfig
+from keras_mmdense.layers.sources import Blend
+
+
+def blend(mixture, config: BlendConfig, sources: int):
+    """Assembles a blend; each part is a model of its own in the graph, see `part_names`.
+
+    Args:
+        mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
+        config: Table of family "blend".
+        sources: Number of sources.
+
+    Returns:
+        Magnitudes of the sources, see `heads.head`.
+    """
+    from keras_mmdense.models import BUILDERS  # which hold this function
+
+    outputs = []
+    for name, part in zip(part_names(config), (config.first, config.second), strict=True):
+        inputs = keras.Input(mixture.shape[1:], dtype="float32", name="mixture")
+        estimate = BUILDERS[part.family](inputs, part, sources)
+        outputs.append(keras.Model(inputs, estimate, name=name)(mixture))
+    return Blend(config.share, dtype="float32", name="blend")(outputs)
+
+
+def part_names(config: BlendConfig) -> tuple[str, str]:
+    """Gives the names of the layers that are a blend's two networks."""
+    return f"first_{config.first.name}", f"second_{config.second.name}"

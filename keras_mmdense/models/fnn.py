@@ -1,0 +1,37 @@
+"""FNN: a frame from its neighbours by dense layers, every channel by itself."""
+
+from keras import layers
+
+from keras_mmdense.configs import FNNConfig
+from keras_mmdense.models.heads import crop_band, magnitudes
+
+
+def fnn(mixture, config: FNNConfig, sources: int):
+    """Assembles the feed-forward baseline.
+
+    Batch norm of every bin, ReLU layers, and a layer that gives the frame. The network is mono: the
+    channels share its weights. Its first layer sees 2 * context + 1 frames, which is a convolution
+    over frames; frames beyond the ends count as zero.
+
+    Args:
+        mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
+        config: Table of family "fnn".
+        sources: Number of sources.
+
+    Returns:
+        Magnitudes of the sources, see `heads.head`.
+    """
+    bins, channels = mixture.shape[2:]
+    x = crop_band(mixture, config)
+    x = layers.Permute((1, 3, 2), name="input_permute")(x)
+    x = layers.BatchNormalization(momentum=config.bn_momentum, name="input_bn")(x)
+    kernel = (2 * config.context + 1, 1)
+    options = {"padding": "same", "activation": "relu", "name": "dense1"}
+    x = layers.Conv2D(config.hidden, kernel, **options)(x)
+    for i in range(2, config.layers):
+        x = layers.Dense(config.hidden, activation="relu", name=f"dense{i}")(x)
+    x = layers.Dense(sources * bins, name=f"dense{config.layers}")(x)
+    x = layers.Reshape((-1, channels, sources, bins), name="output_reshape")(x)
+    x = layers.Permute((1, 4, 3, 2), name="output_permute")(x)
+    x = layers.Reshape((-1, bins, sources * channels), name="output_maps")(x)
+    return magnitudes(x, mixture, config.output, sources)

@@ -1,0 +1,56 @@
+"""All that a run needs to go on, in one file that is replaced whole."""
+
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.files import replacing
+
+
+def save_checkpoint(path: Path, variables: Sequence[keras.Variable], state: dict[str, Any]) -> None:
+    """Writes variables and state to an .npz file.
+
+    Args:
+        path: The file; replaced when the new one is complete.
+        variables: Variables, in an order that a later run repeats.
+        state: Anything JSON holds.
+    """
+    arrays = {
+        f"{number:05d}": keras.ops.convert_to_numpy(variable)
+        for number, variable in enumerate(variables)
+    }
+    with replacing(path) as partial:
+        np.savez(partial, state=np.array(json.dumps(state)), **arrays)
+
+
+def load_checkpoint(path: Path, variables: Sequence[keras.Variable]) -> dict[str, Any]:
+    """Reads what `save_checkpoint` wrote.
+
+    Args:
+        path: The file.
+        variables: Variables that take the values.
+
+    Returns:
+        The state.
+
+    Raises:
+        InputError: If the file cannot be read or holds other variables.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            state = json.loads(str(file["state"]))
+            values = [file[name] for name in sorted(set(file.files) - {"state"})]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a checkpoint: {error}") from error
+    shapes = [tuple(variable.shape) for variable in variables]
+    if [value.shape for value in values] != shapes:
+        raise InputError(f"{path}: a checkpoint of another network or optimizer")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return state

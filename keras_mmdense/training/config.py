@@ -1,0 +1,173 @@
+"""All settings of a training run in one place."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from keras_mmdense.data.augmentation import AUGMENTATIONS
+from keras_mmdense.data.datasets import DatasetSpec
+from keras_mmdense.errors import InputError
+from keras_mmdense.stems import STEMS
+
+OPTIMIZERS = ("adam", "rmsprop")
+SCHEDULES = ("cosine", "plateau", "constant")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """What a run trains, on what, and how; equal settings give equal weights.
+
+    Args:
+        datasets: Data sets, all mixed with one another.
+        model: A network of the zoo, or the path of a .json table.
+        targets: Stems the network gives.
+        epochs: Epochs at most.
+        steps: Batches in an epoch.
+        batch: Chunks in a batch, over all devices.
+        frames: Frames in a chunk.
+        optimizer: "adam" or "rmsprop".
+        learning_rate: Its rate at the start.
+        schedule: "cosine" falls to zero over all epochs; "plateau" divides the rate by ten, once,
+            after `patience` epochs without a lower validation loss; "constant" keeps it.
+        patience: Epochs that "plateau" waits.
+        early_stopping: Epochs without a lower validation loss after which the run ends; 0 for none.
+        clip: Largest norm of the gradient over all weights; 0 for no limit.
+        average: Whether the network that is judged and kept has the exponential average of the
+            weights over about the last epoch, else the weights themselves.
+        precision: Keras' policy for the network's layers.
+        devices: Devices that share a batch.
+        augment: Steps of the augmentation, see `RemixedChunks`.
+        sdr_every: Epochs between measurements of SDR on validation songs; 0 for none.
+        seed: Seed of initial weights and batches.
+
+    Raises:
+        InputError: If a value is not allowed.
+    """
+
+    datasets: tuple[DatasetSpec, ...]
+    model: str = "mmdensenet"
+    targets: tuple[str, ...] = ("vocals",)
+    epochs: int = 50
+    steps: int = 100
+    batch: int = 8
+    frames: int = 256
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    patience: int = 5
+    early_stopping: int = 0
+    clip: float = 0.0
+    average: bool = True
+    precision: str = "float32"
+    devices: int = 1
+    augment: tuple[str, ...] = AUGMENTATIONS
+    sdr_every: int = 5
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, allowed, expected in _RULES:
+            if not allowed(getattr(self, name)):
+                raise InputError(f"{name} must be {expected}, received {getattr(self, name)!r}")
+        if self.batch % self.devices:
+            raise InputError(f"batch must be a multiple of {self.devices} devices: {self.batch}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives the settings as plain dicts and lists, ready for JSON; roots become absolute."""
+        fields = dataclasses.asdict(self)
+        for dataset in fields["datasets"]:
+            dataset["root"] = str(Path(dataset["root"]).resolve())
+        return json.loads(json.dumps(fields))
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "TrainConfig":
+        """Reads settings that `to_dict` gave, or a part of them.
+
+        Args:
+            fields: Values by name; "datasets" is a list of dicts, see `DatasetSpec.from_dict`.
+
+        Returns:
+            The settings; those that are not given have their default.
+
+        Raises:
+            InputError: If a name is unknown, "datasets" is missing, or a value is not allowed.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in fields:
+            if name not in names:
+                raise InputError(f"unknown setting {name!r}; choose of {', '.join(names)}")
+        datasets = fields.get("datasets")
+        if not isinstance(datasets, list | tuple) or not datasets:
+            raise InputError(f'"datasets" must be a list of data sets, received {datasets!r}')
+        read = {name: _read(fields[name]) for name in fields}
+        read["datasets"] = tuple(
+            entry if isinstance(entry, DatasetSpec) else DatasetSpec.from_dict(entry)
+            for entry in datasets
+        )
+        return cls(**read)
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """Reads a file of settings for `TrainConfig.from_dict`.
+
+    Args:
+        path: A JSON file.
+
+    Returns:
+        Its fields.
+
+    Raises:
+        InputError: If it is missing or does not hold a JSON object.
+    """
+    try:
+        fields = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise InputError(f"{path}: expected a JSON object, found {type(fields).__name__}")
+    return fields
+
+
+def _read(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _number(low, kinds):
+    def allowed(value):
+        return isinstance(value, kinds) and not isinstance(value, bool) and value >= low
+
+    return allowed
+
+
+def _choice(choices):
+    return choices.__contains__, f"one of {', '.join(choices)}"
+
+
+def _several(choices, least):
+    def allowed(values):
+        known = isinstance(values, tuple) and all(value in choices for value in values)
+        return known and len(values) == len(set(values)) >= least
+
+    return allowed, f"distinct names of {', '.join(choices)}"
+
+
+_COUNT = _number(1, int), "a whole number from 1 up"
+_COUNT_OR_NONE = _number(0, int), "a whole number from 0 up"
+_AMOUNT = _number(0, int | float), "a number from 0 up"
+_RULES = (
+    ("model", lambda value: isinstance(value, str), "a name"),
+    ("targets", *_several(STEMS, 1)),
+    *((name, *_COUNT) for name in ("epochs", "steps", "batch", "patience", "devices")),
+    ("frames", _number(2, int), "a whole number from 2 up"),
+    ("optimizer", *_choice(OPTIMIZERS)),
+    *((name, *_AMOUNT) for name in ("learning_rate", "clip")),
+    ("schedule", *_choice(SCHEDULES)),
+    *((name, *_COUNT_OR_NONE) for name in ("early_stopping", "sdr_every", "seed")),
+    ("average", lambda value: isinstance(value, bool), "true or false"),
+    ("precision", *_choice(PRECISIONS)),
+    ("augment", *_several(AUGMENTATIONS, 0)),
+)

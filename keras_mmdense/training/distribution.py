@@ -1,0 +1,65 @@
+"""Several devices that share every batch: MirroredStrategy on TensorFlow, DataParallel on JAX."""
+
+import contextlib
+
+import keras
+
+from keras_mmdense.errors import InputError
+
+
+def replicas(devices: int):
+    """Gives what spreads batches over devices.
+
+    Args:
+        devices: Number of devices; the first ones that the backend lists, GPUs before CPUs.
+
+    Returns:
+        A tf.distribute.Strategy or a keras.distribution.Distribution; None for one device.
+
+    Raises:
+        InputError: If there are not as many, or the backend is torch.
+    """
+    if devices == 1:
+        return None
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        names = _first([device.name for device in found], devices)
+        return tf.distribute.MirroredStrategy(names)
+    if backend == "jax":
+        return keras.distribution.DataParallel(
+            devices=_first(keras.distribution.list_devices(), devices)
+        )
+    raise InputError(f"{backend} trains on one device; choose the backend tensorflow or jax")
+
+
+def building(spread) -> contextlib.AbstractContextManager:
+    """The scope to build and compile a model in that trains on what `replicas` gave."""
+    return spread.scope() if spread else contextlib.nullcontext()
+
+
+def fitting(spread) -> contextlib.AbstractContextManager:
+    """The scope to call `fit` in."""
+    return building(spread if keras.backend.backend() == "jax" else None)
+
+
+@contextlib.contextmanager
+def one_device():
+    """A scope inside `fitting` for models that were built outside of `building`."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    spread = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(spread)
+
+
+def _first(found, devices):
+    if len(found) < devices:
+        raise InputError(f"{devices} devices wanted, found {len(found)}: {', '.join(found)}")
+    return found[:devices]

@@ -1,0 +1,77 @@
+"""One small network, trained nowhere, and its SavedModel."""
+
+import functools
+
+import keras
+import pytest
+from typer.testing import CliRunner
+
+from keras_mmdense import weights
+from keras_mmdense.cli.common import app
+from keras_mmdense.configs import TABLES
+from keras_mmdense.stems import STEMS
+
+WINDOW = 32
+
+
+def save_tiny(folder, sources=STEMS, seed=0, **sizes):
+    keras.utils.set_random_seed(seed)
+    network = weights.Network(TABLES["tiny"], tuple(sources), **sizes)
+    weights.save_network(folder, network, network.build())
+    return folder
+
+
+@pytest.fixture
+def save_network():
+    """Writes a small network with random weights: (folder, sources, seed, sizes) -> folder."""
+    return save_tiny
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    return save_tiny(tmp_path_factory.mktemp("network") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_source(tiny_folder):
+    """The network and the separator that the SavedModel must equal."""
+    from keras_mmdense.exporting.provenance import load_source
+
+    return load_source([tiny_folder], WINDOW)
+
+
+@pytest.fixture(scope="session")
+def command(tiny_folder, tmp_path_factory):
+    """Runs `export saved-model` with short windows, over an older export: folder, output."""
+    import keras_mmdense.cli.export  # noqa: F401
+    from keras_mmdense.exporting import saved_model
+
+    out = tmp_path_factory.mktemp("exported") / "mmdense" / "1"
+    (out / saved_model.EXTRA).mkdir(parents=True)
+    (out / saved_model.CARD).touch()
+    (out / "older").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        short = functools.partial(saved_model.export_saved_model, window=WINDOW)
+        patch.setattr(saved_model, "export_saved_model", short)
+        result = CliRunner().invoke(app, ["export", "saved-model", str(tiny_folder), str(out)])
+    assert result.exit_code == 0, result.output
+    return out, result.output
+
+
+@pytest.fixture(scope="session")
+def exported(command):
+    """Folder of the SavedModel."""
+    return command[0]
+
+
+@pytest.fixture(scope="session")
+def command_output(command):
+    """What the command printed."""
+    return command[1]
+
+
+@pytest.fixture(scope="session")
+def loaded(exported):
+    import tensorflow as tf
+
+    return tf.saved_model.load(exported)

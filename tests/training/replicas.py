@@ -1,0 +1,52 @@
+"""Run by test_distribution.py: five training steps on one or two devices of this machine."""
+
+import os
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+
+import keras
+import numpy as np
+
+from keras_mmdense.data.cache import CachedSong
+from keras_mmdense.data.datasets import DatasetSpec
+from keras_mmdense.data.pipeline import training_batches
+from keras_mmdense.training.compiling import averaged_weights, compiled_model, network_of
+from keras_mmdense.training.config import TrainConfig
+from keras_mmdense.training.distribution import building, fitting, replicas
+from keras_mmdense.training.fit import training_chunks
+
+
+def main(path, devices, model):
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
+    config = TrainConfig(
+        (DatasetSpec("none"),),
+        model=model,
+        targets=("vocals", "bass"),
+        batch=4,
+        frames=12,
+        learning_rate=1e-4,
+        devices=int(devices),
+    )
+    rng = np.random.default_rng(0)
+    songs = [CachedSong("noise", 0.03 * rng.standard_normal((4, 40000, 2), "float32"))] * 4
+    keras.utils.set_random_seed(0)
+    spread = replicas(config.devices)
+    with building(spread):
+        inner, trained = compiled_model(config, network_of(config))
+    batches = training_batches(training_chunks(config, {"train": songs}), config.batch)
+    with fitting(spread):
+        history = trained.fit(batches, epochs=5, steps_per_epoch=1, shuffle=False, verbose=0)
+    variables = [*inner.variables, *averaged_weights(trained.optimizer)]
+    values = {f"{i}": keras.ops.convert_to_numpy(value) for i, value in enumerate(variables)}
+    np.savez(path, loss=history.history["loss"], **values)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,63 @@
+"""Two devices give the numbers of one, in processes of their own.
+
+The noise is quiet and the learning rate 1e-4: convolution biases before batch norm have no gradient
+but rounding, which Adam scales up to whole steps.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_mmdense.data.datasets import DatasetSpec
+from keras_mmdense.errors import InputError
+from keras_mmdense.training.compiling import compiled_model, network_of
+from keras_mmdense.training.config import TrainConfig
+from keras_mmdense.training.distribution import replicas
+
+
+def five_steps(backend, devices, model, path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    script = Path(__file__).with_name("replicas.py")
+    run = [sys.executable, script, path, devices, model]
+    env = {**os.environ, "KERAS_BACKEND": backend}
+    result = subprocess.run(map(str, run), capture_output=True, text=True, check=False, env=env)
+    assert result.returncode == 0, result.stderr[-2000:]
+    with np.load(path) as file:
+        return dict(file)
+
+
+def compare(backend, model, folder):
+    one, two = (five_steps(backend, n, model, folder / f"{n}.npz") for n in (1, 2))
+    np.testing.assert_allclose(two.pop("loss"), one.pop("loss"), rtol=0, atol=1e-6)
+    assert set(one) == set(two)
+    for name, values in one.items():
+        np.testing.assert_allclose(two[name], values, rtol=0, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_devices_equal_one(backend, small, tmp_path):
+    small.to_json(tmp_path / "small.json")
+    compare(backend, tmp_path / "small.json", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_devices_equal_one_with_bands_and_scales(backend, tmp_path):
+    compare(backend, "tiny", tmp_path)
+
+
+def test_devices_that_are_not_there_are_named():
+    with pytest.raises(InputError, match="99 devices wanted, found 1"):
+        replicas(99)
+
+
+def test_clipping_each_device_by_itself_is_refused():
+    config = TrainConfig((DatasetSpec("none"),), model="tiny", clip=1.0, devices=2)
+    with pytest.raises(InputError, match="clip on several devices"):
+        compiled_model(config, network_of(config))
