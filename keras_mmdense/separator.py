@@ -13,7 +13,7 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.layers.sources import Rest
 from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import BLOCK, WienerFilter
-from keras_mmdense.models.receptive_field import context_frames
+from keras_mmdense.models.receptive_field import context_frames, grid_frames
 from keras_mmdense.outputs import Output, StemWriter, Written
 from keras_mmdense.registry import build, model_config
 from keras_mmdense.stems import rest_name
@@ -296,7 +296,7 @@ def separation_model(models: Sequence[keras.Model], network: Network, rest: bool
 
 def _card(networks, stems, window):
     configs = [network.config for network in networks]
-    grid = max(BLOCK, *(2**stream.scales for config in configs for stream in config.streams))
+    grid = max(BLOCK, *(grid_frames(config) for config in configs))
     if window < grid or window % grid:
         raise InputError(f"window must be a multiple of {grid} frames, received {window}")
     # The first and last frame of a window see its edge, as does a Wiener block they touch.

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "layers": set(),
     "models": {"configs", "layers"},
     "registry": {"configs", "models", "weights", "errors"},
-    "weights": {"configs", "registry", "errors", "files"},
+    "weights": {"configs", "models", "registry", "errors", "files"},
     "audio": {"errors", "files"},
     "outputs": {"audio", "errors", "stems"},
     "batch": {"audio", "errors", "outputs"},

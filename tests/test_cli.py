@@ -7,7 +7,9 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from typer.testing import CliRunner
 
+from keras_mmdense.cli import app
 from keras_mmdense.configs import TABLES
 from keras_mmdense.weights import Network, save_network
 
@@ -151,12 +153,23 @@ def test_demo_writes_four_stems_and_a_figure(tmp_path):
 def test_models_prints_the_published_parameter_counts():
     table = succeeds("models")
     assert "338,352" in table and "159,406" in table and "mmdensenet_4stems" in table
+    assert "100.00 %" in table and "0.92 %" in table
 
 
-@pytest.mark.parametrize("name", ["", "separate", "train", "evaluate", "models", "synth", "demo"])
-def test_help_has_an_example(name):
-    text = succeeds(*([name] if name else []), "--help")
-    assert f"keras-mmdense {name}" in " ".join(text.split()) or not name
+COMMANDS = (
+    *("separate", "train", "evaluate", "report", "models", "filters", "efficiency", "blend"),
+    *("synth", "demo", "export saved-model", "export tflite"),
+)
+
+
+def test_help_has_an_example():
+    """In one process, as none of them needs more than the command line itself."""
+    text = succeeds("--help")
+    assert all(name.split()[0] in text for name in COMMANDS)
+    for name in COMMANDS:
+        result = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "120"})
+        assert result.exit_code == 0, result.output
+        assert f"Example: keras-mmdense {name}" in " ".join(result.output.split()), name
 
 
 def test_bad_songs(tmp_path, tiny):

@@ -14,8 +14,8 @@ def tflite(
     model: Annotated[
         list[str],
         typer.Argument(
-            help="A trained network: a name that `models` lists, or a folder `train` wrote; several "
-            "for networks of one stem each."
+            help="A trained network: a name that `models` lists, or a folder `train` wrote; "
+            "several for networks of one stem each."
         ),
     ],
     out: Annotated[
@@ -26,7 +26,7 @@ def tflite(
     ] = None,
     seconds: Annotated[
         float,
-        typer.Option(help="Length that is kept of a window; longer is faster and takes more memory."),
+        typer.Option(help="Length kept of a window; longer is faster and takes more memory."),
     ] = 6.0,
     network_only: Annotated[
         bool, typer.Option("--network-only", help="Magnitudes in and out, without STFT and filter.")

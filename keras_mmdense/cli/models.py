@@ -21,10 +21,10 @@ def models():
 def _networks(registry):
     from rich.table import Table
 
-    table = Table(title="Networks (one source, stereo)")
-    for column in ("network", "family", "shape", "STFT / hop"):
+    table = Table(title="Networks (one source, stereo) and their trainable parameters")
+    for column in ("network", "shape", "STFT / hop"):
         table.add_column(column)
-    for column in ("trainable parameters", f"of {REFERENCE}"):
+    for column in ("parameters", f"of {REFERENCE}"):
         table.add_column(column, justify="right")
     names = registry.list_models()
     sizes = {name: registry.parameters(registry.build(name)) for name in names}
@@ -32,7 +32,7 @@ def _networks(registry):
         config, size = registry.model_config(name), sizes[name]
         front = f"{config.n_fft} / {config.hop}"
         share = f"{100 * size / sizes[REFERENCE]:.2f} %"
-        table.add_row(name, config.family, config.summary, front, f"{size:,}", share)
+        table.add_row(name, config.summary, front, f"{size:,}", share)
     return table
 
 

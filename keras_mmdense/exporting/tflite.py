@@ -174,7 +174,7 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
 
     def replace(layer):
         if isinstance(layer, layers.BatchNormalization):
-            return layers.DepthwiseConv2D(1, name=layer.name)
+            return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
         return type(layer).from_config(layer.get_config())
 
     # Without the mask that batch norm was called with.

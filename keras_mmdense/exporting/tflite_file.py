@@ -190,10 +190,10 @@ class _Builder(flatbuffers.Builder):
         super().__init__(1 << 20)
         self._written = {}
 
-    def StartVector(self, size, count, alignment):  # noqa: N802
+    def StartVector(self, size, count, alignment):
         return super().StartVector(size, count, 16 if size == 1 else alignment)
 
-    def CreateNumpyVector(self, x):  # noqa: N802
+    def CreateNumpyVector(self, x):
         key = x.dtype.str, x.tobytes()
         if key not in self._written:
             self._written[key] = super().CreateNumpyVector(x)

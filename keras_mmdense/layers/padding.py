@@ -49,7 +49,8 @@ class CropLike(keras.layers.Layer):
 
     def call(self, inputs):
         x, reference = inputs
-        return x[:, : ops.shape(reference)[1], : reference.shape[2]]
+        # One axis at a time: with an end unknown to the graph, it would forget the other one too.
+        return x[:, : ops.shape(reference)[1]][:, :, : reference.shape[2]]
 
     def compute_output_shape(self, input_shape):
         (batch, _, _, maps), (_, frames, bins, _) = input_shape

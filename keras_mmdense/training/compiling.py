@@ -49,6 +49,10 @@ def compiled_model(config: TrainConfig, network: Network) -> tuple[keras.Model, 
     jit = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=_optimizer(config), loss=loss, jit_compile=jit)
     model.optimizer.build(model.trainable_variables)
+    if config.average:  # Until the first step, which loss scaling may leave out.
+        averages = averaged_weights(model.optimizer)
+        for average, weight in zip(averages, model.trainable_variables, strict=True):
+            average.assign(weight)
     return inner, model
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from keras_mmdense.data.synth import write_songs
 
-
 # Without these, JAX spends minutes on compiling one sampler for every shape of kernel.
 COMPILE_FAST = {
     "XLA_FLAGS": "--xla_backend_optimization_level=0",

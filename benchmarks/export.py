@@ -1,0 +1,146 @@
+"""Exported files beside Keras, asserted: python benchmarks/export.py [--table] [--seconds 30].
+
+One song through the same network, in windows of the same size, each in a process of its own:
+Keras, the SavedModel, and the TFLite file with one and two threads. Prints the speed (times real
+time, after a first window; the best of three runs), the peak memory, and with --table the sizes and
+speeds of all precisions in the form of export/mobile/README.md. Fails where it does not hold:
+- TFLite with two threads takes no longer than the SavedModel
+- float16 of one `mmdensenet` source is under 0.75 MB (of 2^20 bytes), of `tiny` under 100,000 bytes
+
+Speeds count only on a machine that does nothing else; the load is printed.
+"""
+
+import argparse
+import datetime
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+RATE = 44100
+SAMPLE = Path(__file__).parents[1] / "export" / "mobile" / "python"
+MEASURED = """
+import sys, time
+from pathlib import Path
+import numpy as np
+
+kind, path, song, window, threads = sys.argv[1:]
+song, window = np.load(song), int(window)
+if kind == "tflite":
+    sys.path.insert(0, SAMPLE)
+    from separate import Separator
+    separate = Separator(path, int(threads)).separate
+else:
+    from keras_mmdense.artifacts import open_separator
+    from keras_mmdense.separator import Separator
+    made = Separator(path, window=window) if kind == "keras" else open_separator(path)
+    separate = lambda x: made.separate(x, 44100)
+separate(song[: 44100])
+seconds = []
+for _ in range(3):
+    start = time.monotonic()
+    separate(song)
+    seconds.append(time.monotonic() - start)
+# Not ru_maxrss: that starts from the peak of the process that started this one.
+peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+print("measured", min(seconds), peak / 1e6)
+"""
+
+
+def measure(kind, path, song, window=0, threads=0):
+    """Separates the song in a process of its own: times real time, and peak memory in GB."""
+    code = MEASURED.replace("SAMPLE", repr(str(SAMPLE)))
+    arguments = [kind, str(path), str(song), str(window), str(threads)]
+    command = [sys.executable, "-c", code, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, peak = map(float, run.stdout.split("measured")[1].split())
+    return len(np.load(song, mmap_mode="r")) / RATE / seconds, peak
+
+
+def compare(model, song, folder):
+    """Keras, SavedModel and TFLite side by side."""
+    from keras_mmdense.exporting.saved_model import export_saved_model
+    from keras_mmdense.exporting.tflite import export_tflite
+
+    card = export_tflite([model], folder / "compared.tflite")
+    frames = card.window // card.hop
+    export_saved_model([model], folder / "compared", window=frames)
+    rows = {
+        "Keras": measure("keras", model, song, frames),
+        "SavedModel": measure("saved_model", folder / "compared", song),
+        "TFLite, 1 thread": measure("tflite", folder / "compared.tflite", song, threads=1),
+        "TFLite, 2 threads": measure("tflite", folder / "compared.tflite", song, threads=2),
+    }
+    print(f"{Path(model).name}, windows of {card.window / RATE:.2f} s")
+    for name, (speed, peak) in rows.items():
+        print(f"{name:18} {speed:5.2f} x real time, peak {peak:.2f} GB")
+    slower = rows["SavedModel"][0] / rows["TFLite, 2 threads"][0]
+    print(f"TFLite with 2 threads takes {slower:.2f} of the SavedModel's time")
+    return slower
+
+
+def tabulate(networks, song, folder):
+    """Sizes, speeds and memory of every network and precision; gives the sizes."""
+    from keras_mmdense.exporting.tflite import export_tflite
+
+    print("| network | precision | bytes | 1 thread | 2 threads | peak memory |")
+    print("|---|---|---|---|---|---|")
+    sizes = {}
+    for name, model in networks.items():
+        for precision in ("float32", "float16", "dynamic"):
+            out = folder / "tabulated.tflite"
+            export_tflite([model], out, quantize=None if precision == "float32" else precision)
+            (one, peak), (two, _) = (measure("tflite", out, song, threads=n) for n in (1, 2))
+            size = sizes[name, precision] = out.stat().st_size
+            speeds = f"{one:.1f} x | {two:.1f} x"
+            print(f"| {name} | {precision} | {size:,} | {speeds} | {peak:.2f} GB |", flush=True)
+    return sizes
+
+
+def untrained(name, folder):
+    """A network of one source with random weights; its size and speed are a trained one's."""
+    from keras_mmdense.configs import TABLES
+    from keras_mmdense.weights import Network, save_network
+
+    network = Network(TABLES[name], ("vocals",))
+    save_network(folder / name, network, network.build())
+    return folder / name
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--table", action="store_true", help="also all precisions")
+    parser.add_argument("--seconds", type=int, default=30, help="length of the song")
+    parser.add_argument("--model", default="mmdensenet_4stems", help="a trained network")
+    options = parser.parse_args()
+    from keras_mmdense.data.synth import synthesize
+    from keras_mmdense.exporting.tflite import export_tflite
+
+    machine = platform.processor() or platform.machine()
+    load = os.getloadavg()[0]
+    print(f"{machine}, {os.cpu_count()} cores, load {load:.1f}, {datetime.date.today()}")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        song = folder / "song.npy"
+        np.save(song, sum(synthesize(1, options.seconds).values()).astype("float32"))
+        networks = {
+            f"`{name}`, one source": untrained(name, folder) for name in ("mmdensenet", "tiny")
+        }
+        if options.table:
+            tabulate({**networks, f"`{options.model}`": options.model}, song, folder)
+        for (name, model), limit in zip(networks.items(), (0.75 * 2**20, 100_000), strict=True):
+            export_tflite([model], folder / "size.tflite", quantize="float16")
+            size = (folder / "size.tflite").stat().st_size
+            print(f"{name}, float16: {size:,} bytes")
+            assert size < limit, size
+        assert compare(options.model, song, folder) <= 1
+
+
+if __name__ == "__main__":
+    main()
