@@ -109,7 +109,10 @@ def untrained(name, folder):
     from keras_mmdense.weights import Network, save_network
 
     network = Network(TABLES[name], ("vocals",))
-    save_network(folder / name, network, network.build())
+    model, rng = network.build(), np.random.default_rng(0)
+    for weight in model.weights:  # or equal zeros would be stored once
+        weight.assign(weight + rng.uniform(0.01, 0.1, weight.shape))
+    save_network(folder / name, network, model)
     return folder / name
 
 

@@ -52,7 +52,7 @@ def compiled_model(config: TrainConfig, network: Network) -> tuple[keras.Model, 
     if config.average:  # Until the first step, which loss scaling may leave out.
         averages = averaged_weights(model.optimizer)
         for average, weight in zip(averages, model.trainable_variables, strict=True):
-            average.assign(weight)
+            average.assign(keras.ops.copy(weight))
     return inner, model
 
 

@@ -160,7 +160,7 @@ def _jax_training_pass(model):
 
 def _assign(variables, values):
     for variable, value in zip(variables, values, strict=True):
-        variable.assign(ops.convert_to_numpy(value))
+        variable.assign(np.array(ops.convert_to_numpy(value)))
 
 
 def _median(values):
