@@ -78,7 +78,7 @@ def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[st
     output, network = Path(output), network_of(config)
     run = _describe(config, network)
     going_on = find_run(output, config)
-    _make_reproducible(config)
+    make_reproducible(config)
     judge = Judge(network, songs["valid"], chunk_samples(config, network), config.batch)
     spread = replicas(config.devices)
     with building(spread):
@@ -111,6 +111,19 @@ def training_chunks(config: TrainConfig, songs: Songs) -> RemixedChunks:
     """Gives the examples that settings train on; `training_batches` makes batches of them."""
     samples = chunk_samples(config, network_of(config))
     return RemixedChunks(songs["train"], config.targets, samples, config.seed, config.augment)
+
+
+def make_reproducible(config: TrainConfig) -> None:
+    """Seeds all random numbers, and gives TensorFlow's operations one order."""
+    keras.utils.set_random_seed(config.seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    elif _has_tensorboard():
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")  # TensorBoard's writer would take its memory.
 
 
 def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
@@ -154,16 +167,6 @@ def _short(value):
     return text if len(text) < 100 else f"{text[:97]}..."
 
 
-def _make_reproducible(config):
-    keras.utils.set_random_seed(config.seed)
-    import tensorflow as tf
-
-    if keras.backend.backend() == "tensorflow":
-        tf.config.experimental.enable_op_determinism()
-    else:
-        tf.config.set_visible_devices([], "GPU")  # TensorBoard's writer would take its memory.
-
-
 def _callbacks(config, judge, trained, chunks, output):
     batches = Batches(chunks, config.batch) if config.average else None
     count = min(STATISTICS_BATCHES, config.steps)
@@ -186,6 +189,11 @@ def _callbacks(config, judge, trained, chunks, output):
     if config.early_stopping:
         callbacks.append(keras.callbacks.EarlyStopping(patience=config.early_stopping))
     callbacks.append(Curve(output, seconds, config.targets))
-    if importlib.util.find_spec("tensorboard"):
+    if _has_tensorboard():
         callbacks.append(keras.callbacks.TensorBoard(output / "logs", write_graph=False))
     return callbacks
+
+
+def _has_tensorboard():
+    """Keras writes TensorBoard's logs through TensorFlow, whatever the backend."""
+    return all(importlib.util.find_spec(name) for name in ("tensorboard", "tensorflow"))
