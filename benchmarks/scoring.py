@@ -5,15 +5,17 @@ those of the ideal ratio mask; stems that are silent throughout are left out. Ea
 process of its own on one core, on the same float32 signals. Prints, and fails where it does not
 hold:
 - the fast engine takes at most a tenth of museval's processor time
-- its peak memory is at most a quarter of museval's, as is what it takes beyond its input
+- its peak memory is at most a quarter of museval's, as is what it takes beyond its input (of a
+  whole song; in an excerpt, Python's own memory weighs more)
 - no score of any frame, metric and stem differs by more than 1e-4 dB
 
 The stems are brought to 16 bits with dither, as WAV files hold them. Without that noise, music
-decoded from a lossy format has no signal at all at high frequencies, museval's system of equations
-is singular up to rounding, and its ISR, SIR and SAR are rounding noise. How much is printed last,
-for an excerpt as decoded: museval's scores of the same music, 0.7 times as loud.
+decoded from a lossy format has next to nothing at high frequencies, museval's system of equations
+is singular up to rounding, and its ISR, SIR and SAR are rounding noise, far too low. How much they
+move is printed last, for an excerpt as decoded, by scoring it again 0.7 times as loud.
 
-museval takes about 8 GB and many minutes for a song; --seconds scores an excerpt from its middle.
+museval takes about 6 GB and three minutes of a free core for a song of five minutes; --seconds
+scores an excerpt from its middle.
 """
 
 import argparse
@@ -125,7 +127,7 @@ def compare_engines(song, seconds):
     print(f"beyond its input {beyond:.2f}; greatest differences in dB:")
     worst = differences(fast[0], museval[0], stems)
     assert faster >= 10, faster
-    assert peak <= 0.25 and beyond <= 0.25, (peak, beyond)
+    assert seconds or max(peak, beyond) <= 0.25, (peak, beyond)
     assert worst <= 1e-4, worst
 
 

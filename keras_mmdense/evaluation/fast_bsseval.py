@@ -9,10 +9,11 @@ and one pivoted Cholesky factorisation of their block-Toeplitz Gram matrix serve
 Where signals depend on one another (two equal channels), it leaves out those that add nothing;
 the projection is the one of museval's least-squares solution.
 
-Where sources depend on one another nearly, at the level of rounding (a bass without any treble),
-the filters are rounding noise in those directions, museval's as well: its ISR, SIR and SAR move by
-decibels if the same music is scored 0.7 times as loud. There no two programs agree, not even two
-builds of museval. SDR needs no filters and always agrees.
+Music decoded from a lossy format without rounding to 16 bits has next to nothing at high
+frequencies. There sources depend on one another nearly, at the level of rounding, and rounding
+noise fills the filters: museval's ISR, SIR and SAR come out tens of dB too low and move by several
+dB if the same music is scored 0.7 times as loud (benchmarks/scoring.py prints it). These differ
+from museval's then, usually upwards. SDR needs no filters and always agrees.
 """
 
 from __future__ import annotations
