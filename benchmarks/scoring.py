@@ -9,10 +9,10 @@ hold:
   whole song; in an excerpt, Python's own memory weighs more)
 - no score of any frame, metric and stem differs by more than 1e-4 dB
 
-The stems are brought to 16 bits with dither, as WAV files hold them. Without that noise, music
-decoded from a lossy format has next to nothing at high frequencies, museval's system of equations
-is singular up to rounding, and its ISR, SIR and SAR are rounding noise, far too low. How much they
-move is printed last, for an excerpt as decoded, by scoring it again 0.7 times as loud.
+The stems are read as `keras-mmdense evaluate` reads them, lossy files in 16 bits. Decoded to float,
+such music has next to nothing at high frequencies, museval's system of equations is singular up to
+rounding, and its ISR, SIR and SAR are rounding noise, far too low. How much they move is printed
+last, for an excerpt as decoded, by scoring it again 0.7 times as loud.
 
 museval takes about 6 GB and three minutes of a free core for a song of five minutes; --seconds
 scores an excerpt from its middle.
@@ -28,6 +28,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+
+from keras_mmdense.stems import STEMS
 
 WINDOW = 1.0
 EXCERPT = 15
@@ -58,11 +60,11 @@ np.savez(out, **scores, seconds=seconds, before=before, peak=peak)
 
 def prepare(song, seconds, folder):
     """Writes references and estimates, (stems, samples, channels); gives the stems and the rate."""
+    from keras_mmdense.data.songs import FolderSong
     from keras_mmdense.evaluation.oracles import ideal_ratio_mask
 
-    stems, rate = read(song, seconds)
-    generator = np.random.default_rng(0)
-    stems = {stem: sixteen_bits(audio, generator) for stem, audio in stems.items()}
+    found = FolderSong(song, {stem: list(song.glob(f"{stem}.*")) for stem in STEMS})
+    stems, rate = excerpt(found.stems(), found.sample_rate, seconds), found.sample_rate
     np.save(folder / "references.npy", np.stack(list(stems.values())))
     np.save(folder / "estimates.npy", np.stack(list(ideal_ratio_mask(stems).values())))
     length = len(next(iter(stems.values()))) / rate
@@ -70,26 +72,13 @@ def prepare(song, seconds, folder):
     return list(stems), rate
 
 
-def read(song, seconds):
-    """Reads the stems that sound, or an excerpt from the middle: float32 by name, and the rate."""
-    from keras_mmdense.stems import STEMS
-
-    stems = {}
-    for stem in STEMS:
-        path = next(song.glob(f"{stem}.*"))
-        stems[stem], rate = soundfile.read(path, dtype="float32", always_2d=True)
-    samples = len(stems[stem])
+def excerpt(stems, rate, seconds):
+    """Cuts stems from their middle, or not, and leaves out those that are silent."""
+    samples = len(next(iter(stems.values())))
     length = min(samples, round(seconds * rate)) if seconds else samples
     first = (samples - length) // 2
     stems = {stem: audio[first : first + length] for stem, audio in stems.items()}
-    stems = {stem: audio for stem, audio in stems.items() if audio.sum(axis=1).any()}
-    return stems, rate
-
-
-def sixteen_bits(audio, generator):
-    """Rounds to 16 bits with triangular dither."""
-    dither = generator.random(audio.shape, "float32") - generator.random(audio.shape, "float32")
-    return np.clip(np.round(audio * 32768 + dither), -32768, 32767) / np.float32(32768)
+    return {stem: audio for stem, audio in stems.items() if audio.sum(axis=1).any()}
 
 
 def measure(engine, folder, window):
@@ -137,7 +126,10 @@ def noise_of_museval(song):
     from keras_mmdense.evaluation.fast_bsseval import bsseval as fast
     from keras_mmdense.evaluation.oracles import ideal_ratio_mask
 
-    stems, rate = read(song, EXCERPT)
+    files = {stem: next(song.glob(f"{stem}.*")) for stem in STEMS}
+    decoded = {stem: soundfile.read(path, always_2d=True) for stem, path in files.items()}
+    rate = decoded[STEMS[0]][1]
+    stems = excerpt({stem: audio for stem, (audio, _) in decoded.items()}, rate, EXCERPT)
     estimates = ideal_ratio_mask(stems)
     references, estimates = (np.stack(list(s.values()), dtype=float) for s in (stems, estimates))
     loud, quiet = (bsseval(references * g, estimates * g, rate, rate) for g in (1, 0.7))

@@ -13,6 +13,8 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
 SUFFIXES = (".wav", ".flac", ".ogg")
+LOSSY = ("VORBIS", "OPUS")
+DEEP = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 MISSING = ("error", "silence")
 _STEM_FILES = "{vocals,drums,bass,other}.wav"
 
@@ -99,8 +101,7 @@ class FolderSong(Song):
     @property
     def sixteen_bits(self) -> bool:
         """Whether all files are coded with 16 bits or fewer, or with loss."""
-        deep = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
-        return all(info.subtype not in deep for info in self._infos.values())
+        return all(info.subtype not in DEEP for info in self._infos.values())
 
     def check(self) -> None:
         """Raises InputError if files cannot be read or differ in rate, length or channels."""
@@ -114,7 +115,11 @@ class FolderSong(Song):
                 raise InputError(f"{path}: {shape}, expected {expected} as in {first.name}")
 
     def read(self, stem: str) -> np.ndarray:
-        """Reads one stem as float32 (samples, channels) in [-1, 1]."""
+        """Reads one stem as float32 (samples, channels) in [-1, 1].
+
+        Lossy files are rounded to 16 bits, as musdb reads its own. Decoded to float they can be so
+        empty at high frequencies that BSSEval's filters are rounding noise (benchmarks/scoring.py).
+        """
         total = np.zeros((self._first.frames, self._first.channels), "float32")
         for path in self.files[stem]:
             try:
@@ -123,6 +128,8 @@ class FolderSong(Song):
                 raise InputError(f"{path}: cannot be read to its end: {error}") from error
             if audio.shape != total.shape:
                 raise InputError(f"{path}: only {len(audio)} of {len(total)} samples can be read")
+            if self._infos[path].subtype in LOSSY:
+                audio = np.rint(audio * 2**15) / np.float32(2**15)
             total += audio
         return total
 
