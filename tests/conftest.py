@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["COLUMNS"] = "120"
 
 MUSIC = Path(os.environ.get("KERAS_MMDENSE_MUSIC", Path(__file__).parents[2] / "shared" / "data"))
 STRICT = os.environ.get("KERAS_MMDENSE_NO_SKIP") == "1"
@@ -39,7 +40,7 @@ def stems_root():
 
 @pytest.fixture(scope="session")
 def real_stems(stems_root):
-    """Twelve seconds in which all four stems of a real song sound: name -> (samples, 2)."""
+    """Twelve seconds of a real song, its bass silent: name -> (samples, 2)."""
     rate, start, seconds = 44100, 60, 12
     folder = stems_root / "Lithium"
     span = {"start": start * rate, "frames": seconds * rate, "dtype": "float32"}

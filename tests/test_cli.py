@@ -1,15 +1,19 @@
-"""The command as a person runs it: its own process, real files, exit status and one clear line."""
+"""The command as a person runs it: real files, exit status and one clear line."""
 
+import contextlib
+import io
 import json
+import os
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from keras_mmdense.cli import app
+from keras_mmdense.cli import app, main
 from keras_mmdense.configs import TABLES
 from keras_mmdense.weights import Network, save_network
 
@@ -17,12 +21,27 @@ STEMS = ("vocals", "drums", "bass", "other")
 
 
 def command(*arguments, **environment):
+    """Runs the command line in this process, whose TensorFlow has started already."""
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    argv = ["keras-mmdense", *map(str, arguments)]
+    with (
+        mock.patch.dict(os.environ, environment),
+        mock.patch.object(sys, "argv", argv),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+    return subprocess.CompletedProcess(argv, status, out.getvalue(), err.getvalue())
+
+
+def fresh(*arguments):
+    """Runs the command as a person does, in a process of its own."""
     code = "from keras_mmdense.cli import main; main()"
     run = [sys.executable, "-c", code, *map(str, arguments)]
-    import os
-
-    env = {**os.environ, "COLUMNS": "120", **environment}
-    return subprocess.run(run, capture_output=True, text=True, check=False, env=env)
+    return subprocess.run(run, capture_output=True, text=True, check=False)
 
 
 def succeeds(*arguments):
@@ -55,7 +74,8 @@ def song(tmp_path_factory, real_mixture):
 
 
 def test_separate_writes_whole_stems_that_sum_to_the_song(song, tiny, tmp_path):
-    succeeds("separate", song, "-o", tmp_path, "--model", tiny)
+    result = fresh("separate", song, "-o", tmp_path, "--model", tiny)
+    assert result.returncode == 0 and not result.stderr, result.stderr
     mixture, rate = soundfile.read(song)
     files = sorted((tmp_path / "Übung 1").iterdir())
     assert [file.name for file in files] == sorted(f"{stem}.wav" for stem in STEMS)
@@ -134,7 +154,8 @@ def test_synth_train_evaluate(tmp_path):
     succeeds("synth", songs, "--tracks", 3, "--seconds", 3, "--seed", 5)
     sizes = ["--epochs", 2, "--steps", 2, "--batch", 1, "--frames", 16]
     out = ["--output", run, "--target", "vocals"]
-    succeeds("train", "--root", songs, "--model", "tiny", *out, *sizes)
+    result = fresh("train", "--root", songs, "--model", "tiny", *out, *sizes)
+    assert result.returncode == 0, result.stderr
     for name in ("network.json", "network.weights.h5", "curve.csv", "curve.png", "run.json"):
         assert (run / name).stat().st_size
     table = succeeds("evaluate", "--root", songs, "--model", run, "--output", tmp_path / "scores")
@@ -170,6 +191,13 @@ def test_help_has_an_example():
         result = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "120"})
         assert result.exit_code == 0, result.output
         assert f"Example: keras-mmdense {name}" in " ".join(result.output.split()), name
+
+
+def test_an_error_is_one_line_in_a_process_of_its_own(tmp_path, tiny):
+    song = tmp_path / "missing.wav"
+    result = fresh("separate", song, "-o", tmp_path / "out", "--model", tiny)
+    assert result.returncode == 2 and not result.stdout.strip()
+    assert result.stderr == f"keras-mmdense: error: {song}: no such file\n"
 
 
 def test_bad_songs(tmp_path, tiny):
