@@ -65,7 +65,7 @@ def memory_of_a_minute(seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--songs", type=int, default=4)
+    parser.add_argument("--songs", type=int, default=12)
     parser.add_argument("--seconds", type=int, default=7)
     given = parser.parse_args()
     load = os.getloadavg()[0]
