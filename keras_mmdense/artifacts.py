@@ -8,11 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_mmdense import registry
 from keras_mmdense.card import Card
 from keras_mmdense.errors import InputError
-from keras_mmdense.registry import list_models, model_config
 from keras_mmdense.separator import Separator
-from keras_mmdense.weights import SHIPPED, Network, list_weights
+from keras_mmdense.weights import Network, network_folder
 
 CARD = "assets.extra/card.json"
 METADATA = "keras_mmdense_card"
@@ -51,7 +51,7 @@ def open_separator(name: str | Path, *, stems: Sequence[str] | None = None) -> S
 
 def fingerprint(name: str | Path) -> str:
     """Gives the sha256 of all the files of what `open_separator` opens."""
-    path = SHIPPED / name if str(name) in list_weights() else Path(name)
+    path = network_folder(name)
     if (path / "network.json").is_file():
         files = [path / "network.json", path / "network.weights.h5"]
     else:
@@ -70,7 +70,7 @@ def parameters(separator: Separator) -> int | None:
     graph = getattr(separator, "graph", None)
     if graph is None:
         return None
-    return sum(int(np.prod(weight.shape)) for weight in graph.trainable_weights)
+    return registry.parameters(graph)
 
 
 def _open_saved_model(path: Path) -> tuple[Callable, Card]:
@@ -168,13 +168,13 @@ def _parts(graph: keras.Model) -> list[keras.Model]:
 def _network(path: Path, model: keras.Model) -> Network:
     """What a network is, by its name, its shapes and the zoo's table of that name."""
     shape = model.output_shape
-    tables = [name for name in list_models() if model.name.startswith(f"{name}_")]
+    tables = [name for name in registry.list_models() if model.name.startswith(f"{name}_")]
     for table in sorted(tables, key=len, reverse=True):
         names = model.name.removeprefix(f"{table}_")
         stems = (names,) if len(shape) == 4 else tuple(names.split("_"))
         if len(shape) == 5 and len(stems) != shape[1]:
             continue
-        network = Network(model_config(table), stems, bins=shape[-2], channels=shape[-1])
+        network = Network(registry.model_config(table), stems, bins=shape[-2], channels=shape[-1])
         if _sizes(network.build()) == _sizes(model):
             return network
     raise InputError(

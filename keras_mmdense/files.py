@@ -1,6 +1,7 @@
-"""Files that appear under their name only when they are complete."""
+"""Files that appear under their name only when they are complete, and what they hold."""
 
 import contextlib
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -36,3 +37,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sha256(path: str | Path) -> str:
+    """Gives the sha256 of a file in hexadecimal digits, in bounded memory."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

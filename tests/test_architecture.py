@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "stems": set(),
     "files": {"errors"},
     "card": {"errors"},
+    "precision": set(),
     "configs": set(),
     "layers": set(),
     "models": {"configs", "layers"},
@@ -31,11 +32,14 @@ MAY_IMPORT = {
     },
     "artifacts": {"card", "errors", "layers", "registry", "separator", "weights"},
     "exporting": {
-        *("card", "configs", "models", "registry", "layers", "weights", "separator"),
+        *("card", "configs", "models", "registry", "layers", "precision", "weights", "separator"),
         *("data", "errors", "files", "stems"),
     },
     "data": {"errors", "files", "stems"},
-    "training": {"data", "layers", "registry", "separator", "weights", "errors", "files", "stems"},
+    "training": {
+        *("data", "layers", "precision", "registry", "separator", "weights"),
+        *("errors", "files", "stems"),
+    },
     "evaluation": {
         *("configs", "registry", "weights", "separator"),
         *("data", "errors", "files", "stems"),

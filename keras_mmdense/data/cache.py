@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_mmdense.data.songs import Song
 from keras_mmdense.errors import InputError
-from keras_mmdense.files import replacing
+from keras_mmdense.files import replacing, sha256
 from keras_mmdense.stems import STEMS
 
 VERSION = 1
@@ -143,18 +143,10 @@ def _digest(path, index):
         stat = path.stat()
         state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
         if index.get(str(path), [None])[:-1] != state:
-            index[str(path)] = [*state, _hash(path)]
+            index[str(path)] = [*state, sha256(path)]
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     return index[str(path)][-1]
-
-
-def _hash(path):
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _check(song, sample_rate):

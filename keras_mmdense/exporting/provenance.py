@@ -1,8 +1,6 @@
 """What an exported file is made of: networks in float32, and a card that tells their origin."""
 
-import contextlib
 import dataclasses
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +8,17 @@ from typing import Any
 
 import keras
 
+from keras_mmdense.files import sha256
+from keras_mmdense.precision import dtype_policy
 from keras_mmdense.separator import CORE_FRAMES, Separator
-from keras_mmdense.weights import CARD, SHIPPED, WEIGHTS, Network, list_weights, load_network
+from keras_mmdense.weights import (
+    WEIGHTS,
+    Network,
+    card_lines,
+    licence,
+    load_network,
+    network_folder,
+)
 
 SCORES = "scores/scores.json"
 
@@ -42,37 +49,17 @@ def load_source(models: Sequence[str | Path], window: int = CORE_FRAMES) -> Sour
     Raises:
         InputError: If a network is unknown, or they do not go together.
     """
-    with _float32():
+    with dtype_policy("float32"):
         networks = tuple(load_network(model) for model in models)
         separator = Separator.of(networks, window=window)
-    folders = [SHIPPED / model if str(model) in list_weights() else Path(model) for model in models]
+    folders = [network_folder(model) for model in models]
     separator.card = dataclasses.replace(
         separator.card,
-        weights=tuple(_sha256(folder / WEIGHTS) for folder in folders),
-        licence="; ".join(dict.fromkeys(_licence(folder) for folder in folders)),
+        weights=tuple(sha256(folder / WEIGHTS) for folder in folders),
+        licence="; ".join(dict.fromkeys(licence(folder) for folder in folders)),
         scores={folder.name: scores for folder in folders if (scores := _scores(folder))},
     )
     return Source(networks, separator)
-
-
-@contextlib.contextmanager
-def _float32():
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(policy)
-
-
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _licence(folder):
-    lines = _card_lines(folder)
-    said = [line.partition(":")[2].strip() for line in lines if line.startswith("Licence:")]
-    return said[0] if said else "unknown"
 
 
 def _scores(folder) -> dict[str, Any]:
@@ -85,7 +72,7 @@ def _scores(folder) -> dict[str, Any]:
         sdr = {stem: row["SDR"] for stem, row in summary.items()}
         data = content.get("data", "not named in the file of scores")
         return {"data": data, "rule": content["rule"], "sdr": sdr} if sdr else {}
-    return _table_scores(_card_lines(folder))
+    return _table_scores(card_lines(folder))
 
 
 def _table_scores(lines):
@@ -103,8 +90,3 @@ def _table_scores(lines):
 
 def _cells(line):
     return [cell.strip() for cell in line.strip("| \n").split("|")]
-
-
-def _card_lines(folder):
-    path = folder / CARD
-    return path.read_text().splitlines() if path.is_file() else []

@@ -1,11 +1,10 @@
 """From settings to a model that `fit` takes."""
 
-import contextlib
-
 import keras
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.stft import STFT, Magnitude
+from keras_mmdense.precision import dtype_policy
 from keras_mmdense.registry import model_config
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.losses import MagnitudeMSE
@@ -37,7 +36,7 @@ def compiled_model(config: TrainConfig, network: Network) -> tuple[keras.Model, 
         InputError: If gradients are to be clipped on several devices of TensorFlow, where Keras
             would clip each device's by itself.
     """
-    with _dtype_policy(config.precision):
+    with dtype_policy(config.precision):
         inner = network.build()
     if config.devices > 1 and keras.backend.backend() == "tensorflow":
         if config.clip:
@@ -97,13 +96,3 @@ def _optimizer(config):
     if config.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
-
-
-@contextlib.contextmanager
-def _dtype_policy(name):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -5,7 +5,6 @@ the weights file. A training run writes such a folder, and the package ships som
 """
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import keras
 
 from keras_mmdense.configs import ModelConfig
 from keras_mmdense.errors import InputError
-from keras_mmdense.files import replacing
+from keras_mmdense.files import replacing, sha256
 from keras_mmdense.registry import build
 
 SHIPPED = Path(__file__).parent
@@ -59,9 +58,24 @@ def describe(name: str) -> tuple[Network, str]:
     """Gives what a network of the package is, and the licence line of its card."""
     folder = SHIPPED / name
     network, _ = _read_description(folder / DESCRIPTION)
-    lines = (folder / CARD).read_text().splitlines()
-    licence = [line for line in lines if line.startswith("Licence:")]
-    return network, licence[0].removeprefix("Licence:").strip()
+    return network, licence(folder)
+
+
+def network_folder(name: str | Path) -> Path:
+    """Gives the folder of a network that comes with the package, by name, or the path itself."""
+    return SHIPPED / name if str(name) in list_weights() else Path(name)
+
+
+def card_lines(folder: Path) -> list[str]:
+    """Reads the lines of a network's card; none where it has no card."""
+    path = folder / CARD
+    return path.read_text().splitlines() if path.is_file() else []
+
+
+def licence(folder: Path) -> str:
+    """Gives the terms that a network's card states, "unknown" where it states none."""
+    lines = [line for line in card_lines(folder) if line.startswith("Licence:")]
+    return lines[0].removeprefix("Licence:").strip() if lines else "unknown"
 
 
 def save_network(folder: str | Path, network: Network, model: keras.Model) -> None:
@@ -75,7 +89,7 @@ def save_network(folder: str | Path, network: Network, model: keras.Model) -> No
     folder = Path(folder)
     with replacing(folder / WEIGHTS) as partial:
         model.save_weights(partial)
-        digest = _sha256(partial)
+        digest = sha256(partial)
     description: dict[str, Any] = {
         "table": network.config.to_dict(),
         "sources": network.sources,
@@ -99,7 +113,7 @@ def load_network(name: str | Path) -> tuple[Network, keras.Model]:
     Raises:
         InputError: If there is no such network, or its files do not belong together.
     """
-    folder = SHIPPED / name if str(name) in list_weights() else Path(name)
+    folder = network_folder(name)
     path = folder / DESCRIPTION
     if not path.is_file():
         choices = ", ".join(list_weights()) or "none is shipped"
@@ -110,7 +124,7 @@ def load_network(name: str | Path) -> tuple[Network, keras.Model]:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise InputError(f"{weights}: no such file")
-    if _sha256(weights) != digest:
+    if sha256(weights) != digest:
         raise InputError(f"{weights}: not the weights that {path.name} describes (sha256 differs)")
     model = network.build()
     load_weights(model, weights)
@@ -164,7 +178,3 @@ def _shapes(path: Path) -> list[tuple[int, ...]]:
             lambda _, item: shapes.append(item.shape) if isinstance(item, h5py.Dataset) else None
         )
     return sorted(shapes)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

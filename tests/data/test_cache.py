@@ -122,7 +122,7 @@ def test_a_changed_file_of_equal_size_and_date_is_decoded_anew(song_folder, tmp_
 
 def test_files_are_not_read_twice_while_they_do_not_change(song_folder, tmp_path, monkeypatch):
     folder, cache, hashed = song_folder(tmp_path / "song"), tmp_path / "cache", []
-    monkeypatch.setattr(cache_module, "_hash", lambda path: hashed.append(path.name) or "0")
+    monkeypatch.setattr(cache_module, "sha256", lambda path: hashed.append(path.name) or "0")
     one(folder, cache)
     assert sorted(hashed) == sorted(f"{stem}.wav" for stem in STEMS)
     one(folder, cache)
