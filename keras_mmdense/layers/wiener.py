@@ -91,11 +91,10 @@ def _stereo_filter(magnitudes, real, imag, summed):
     m_imag, s_imag = _rotate(gain * imag[:, None])
     mid, side = ops.square(m_real) + ops.square(m_imag), ops.square(s_real) + ops.square(s_imag)
     psd = (mid + side) / 2
-    cross_re = m_real * s_real + m_imag * s_imag
-    cross_im = m_imag * s_real - m_real * s_imag
-    sums = summed(ops.concatenate([psd, mid, side, cross_re, cross_im], axis=1))
-    total, *sums = (sums[:, i : i + psd.shape[1]] for i in range(0, sums.shape[1], psd.shape[1]))
-    r_mm, r_ss, r_re, r_im = (part / (total + 1e-20) for part in sums)
+    total = summed(psd) + 1e-20
+    r_mm, r_ss = summed(mid) / total, summed(side) / total
+    r_re = summed(m_real * s_real + m_imag * s_imag) / total
+    r_im = summed(m_imag * s_real - m_real * s_imag) / total
     n_im = -r_im
     covariance = [ops.sum(psd * r, axis=1) for r in (r_mm, r_ss, r_re, r_im)]
     z_mid, z_side = _solve(*covariance, *zip(_rotate(real), _rotate(imag), strict=True))
