@@ -89,13 +89,13 @@ def _open_saved_model(path: Path) -> tuple[Callable, Card]:
     function = loaded.signatures[name]
     _check_names(path, function.structured_outputs, card)
     # separate_window leaves the context away, which serving_default takes for more music.
-    padding = card.context if name == "separate_window" else 0
+    trim = 0 if name == "separate_window" else card.context
 
     def run(waveforms: np.ndarray) -> np.ndarray:
         # The functions of a SavedModel live as long as `loaded` does.
         found = loaded.signatures[name](waveform=tf.constant(waveforms, tf.float32))
         stems = np.stack([found[stem].numpy() for stem in card.stems], axis=1)
-        return np.pad(stems, ((0, 0), (0, 0), (padding, padding), (0, 0)))
+        return stems[:, :, trim : trim + card.window]
 
     return run, card
 

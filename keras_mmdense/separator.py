@@ -10,6 +10,7 @@ from keras import ops
 from keras_mmdense import audio
 from keras_mmdense.card import Card
 from keras_mmdense.errors import InputError
+from keras_mmdense.layers.padding import Trim
 from keras_mmdense.layers.sources import Rest
 from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import BLOCK, WienerFilter
@@ -95,7 +96,7 @@ class Separator:
 
         Args:
             run: From waveforms (batch, card.window + 2 * card.context, card.channels) to stems
-                (batch, len(card.stems), samples, channels), float32.
+                (batch, len(card.stems), card.window, card.channels), float32.
             card: What the graph is.
             stems: Stems to return, None for all.
         """
@@ -254,11 +255,12 @@ class Separator:
             raise InputError("the networks differ in rate, hop, bins or channels")
         names = [source for network, _ in networks for source in network.sources]
         rest = rest_name(names)
-        self.graph = separation_model([model for _, model in networks], first, bool(rest))
-        self._run = self.graph.predict_on_batch
         self.card = _card(
             [network for network, _ in networks], [*names, *filter(None, [rest])], window
         )
+        models = [model for _, model in networks]
+        self.graph = separation_model(models, first, bool(rest), self.card.context)
+        self._run = self.graph.predict_on_batch
         self._choose(stems)
 
     def _choose(self, stems):
@@ -268,17 +270,20 @@ class Separator:
                 raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self.card.stems)}")
 
 
-def separation_model(models: Sequence[keras.Model], network: Network, rest: bool) -> keras.Model:
+def separation_model(
+    models: Sequence[keras.Model], network: Network, rest: bool, context: int
+) -> keras.Model:
     """Puts networks between the STFT and the Wiener filter: the graph that everything else runs.
 
     Args:
         models: Networks from magnitude to magnitudes.
         network: Gives rate, hop, bins and channels, which all share.
         rest: Whether what the sources leave of the mixture becomes one more source.
+        context: Samples on either side that the graph sees and does not separate, as in its card.
 
     Returns:
-        A model from waveforms (batch, samples, channels) to stems (batch, sources, samples,
-        channels), float32; any number of samples from 1 up.
+        A model from waveforms (batch, context + samples + context, channels) to stems (batch,
+        sources, samples, channels), float32; any number of samples from 1 up.
     """
     n_fft, hop = 2 * (network.bins - 1), network.config.hop
     waveform = keras.Input((None, network.channels), name="waveform")
@@ -289,8 +294,14 @@ def separation_model(models: Sequence[keras.Model], network: Network, rest: bool
     sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
     if rest:
         sources = Rest(dtype="float32", name="rest")([sources, mixture])
+    # Of the context the Wiener filter needs what its sums reach, the inverse STFT nothing.
+    reach = WIENER_REACH + BLOCK
+    trim = Trim(context // hop - reach, axis=-3, name="network_context")
+    sources, real, imag = trim(sources), trim(real), trim(imag)
     real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, real, imag])
-    stems = InverseSTFT(n_fft, hop, name="inverse_stft")([real, imag, waveform])
+    trim = Trim(reach, axis=-3, name="wiener_context")
+    core = Trim(context, axis=-2, name="context")(waveform)
+    stems = InverseSTFT(n_fft, hop, name="inverse_stft")([trim(real), trim(imag), core])
     return keras.Model(waveform, stems, name="separation")
 
 

@@ -19,7 +19,8 @@ class Stream:
     last channel, or mono, is doubled to a pair and averaged back.
 
     Args:
-        graph: From waveforms (batch, samples, width) to stems (batch, sources, samples, width).
+        graph: From waveforms (batch, context + core + context, width) to stems (batch, sources,
+            core, width).
         sources: Number of sources the graph gives.
         width: Channels of the graph, 1 or 2.
         graph_rate: Rate in Hz the graph works at.
@@ -90,9 +91,8 @@ class Stream:
 
     def _separate(self, window, keep):
         """Stems of a window's core, (keep, sources * channels)."""
-        context = self._cutter.context
         batch = np.stack(np.split(window, len(self._groups), axis=1))
-        stems = self._graph(batch)[:, :, context : context + keep]
+        stems = self._graph(batch)[:, :, :keep]
         parts = [
             stem if len(group) == self._width else stem.mean(axis=-1, keepdims=True)
             for group, stem in zip(self._groups, stems, strict=True)

@@ -68,7 +68,7 @@ class Signatures:
         context, samples = self.card.context, tf.shape(waveform)[1]
         message = f"waveform must be longer than twice the context of {context}; it is {{}} samples"
         waveform = require(waveform, samples > 2 * context, message, samples)
-        return self._by_name(self._graph(waveform)[:, :, context : samples - context])
+        return self._by_name(self._graph(waveform))
 
     def separate_wav(self, wav_bytes):
         """WAV files; stems as 32-bit float WAV with the file's channels, `<stem>_bytes` by name."""

@@ -36,10 +36,10 @@ def export_tflite(
 ) -> Card:
     """Writes trained networks with STFT and Wiener filter as one TFLite file of builtin operators.
 
-    Its signature `serving_default` takes `waveform`, (1, samples, channels), float32, and gives the
-    stems by name, each of the same shape. The samples are those of one window with its context on
-    both sides. The model card is in the metadata buffer `keras_mmdense_card`, and in a JSON file
-    beside it for apps that do not parse flatbuffers.
+    Its signature `serving_default` takes `waveform`, (1, context + window + context, channels),
+    float32, and gives the stems by name, each (1, window, channels). The model card, which tells
+    both sizes, is in the metadata buffer `keras_mmdense_card`, and in a JSON file beside it for
+    apps that do not parse flatbuffers.
 
     Args:
         models: Names or folders that `weights.load_network` takes, each of other stems.
@@ -49,8 +49,9 @@ def export_tflite(
         seconds: Length of the part of a window that is kept, rounded to the networks' grid.
         network_only: Leave STFT and Wiener filter out: takes `magnitude`, (1, frames, bins,
             channels), and gives the networks' magnitudes by stem, of the same shape.
-        resizable: Let the interpreter's `resize_tensor_input` set another number of samples (or
-            frames). Without it, the size is fixed; the file then needs less time and memory.
+        resizable: Let the interpreter's `resize_tensor_input` set a window of another number of
+            samples (or frames). Without it, the size is fixed; the file then needs less time and
+            memory.
 
     Returns:
         The card that was written.

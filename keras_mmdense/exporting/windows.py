@@ -14,8 +14,8 @@ def in_windows(graph, card: Card, waveform):
     context goes through at once; short waveforms get short windows.
 
     Args:
-        graph: From waveform (batch, samples, channels) to stems (batch, sources, samples,
-            channels).
+        graph: From waveform (batch, context + samples + context, channels) to stems (batch,
+            sources, samples, channels).
         card: What the graph is.
         waveform: (batch, samples, channels), float32.
 
@@ -30,8 +30,7 @@ def in_windows(graph, card: Card, waveform):
     padded = tf.pad(waveform, [[0, 0], [context, end], [0, 0]])
 
     def separate(i):
-        window = padded[:, i * core : (i + 1) * core + 2 * context]
-        return graph(window)[:, :, context : context + core]
+        return graph(padded[:, i * core : (i + 1) * core + 2 * context])
 
     sources, channels = len(card.stems), card.channels
     spec = tf.TensorSpec([None, sources, None, channels], tf.float32)

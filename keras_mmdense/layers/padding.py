@@ -55,3 +55,35 @@ class CropLike(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         (batch, _, _, maps), (_, frames, bins, _) = input_shape
         return (batch, frames, bins, maps)
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class Trim(keras.layers.Layer):
+    """Cuts the same number off both ends of an axis.
+
+    Args:
+        size: How many frames or samples to cut at either end.
+        axis: Which axis, counted from the last one: -3 for frames, -2 for samples.
+    """
+
+    def __init__(self, size: int, axis: int, **kwargs):
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        if size < 0 or axis >= 0:
+            raise ValueError(f"size must be >= 0 and axis < 0, received {size} and {axis}")
+        self.size, self.axis = size, axis
+
+    def call(self, x):
+        length = ops.shape(x)[self.axis] - 2 * self.size
+        key = [slice(None)] * len(x.shape)
+        key[self.axis] = slice(self.size, self.size + length)
+        return x[tuple(key)]
+
+    def compute_output_shape(self, input_shape):
+        shape = list(input_shape)
+        if shape[self.axis] is not None:
+            shape[self.axis] -= 2 * self.size
+        return tuple(shape)
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "axis": self.axis}

@@ -142,13 +142,12 @@ class InverseSTFT(_Transform):
 
     def _overlap_add(self, frames):
         """Hops of the signal, (..., hops, hop), of overlapping frames."""
-        count, overlap = ops.shape(frames)[2], self._overlap
-        parts = ops.reshape(frames, (-1, frames.shape[1], count, overlap, self.hop))
-        hops = ops.pad(parts[:, :, :, 0], ((0, 0), (0, 0), (0, overlap - 1), (0, 0)))
+        overlap, hop = self._overlap, self.hop
+        hops = ops.pad(frames[..., :hop], ((0, 0), (0, 0), (0, overlap - 1), (0, 0)))
         for i in range(1, overlap):
+            part = frames[..., i * hop : (i + 1) * hop]
             # Not an addition: TensorFlow adds three and more in an order that depends on timing.
-            later = ops.pad(-parts[:, :, :, i], ((0, 0), (0, 0), (i, overlap - 1 - i), (0, 0)))
-            hops = hops - later
+            hops = hops - ops.pad(-part, ((0, 0), (0, 0), (i, overlap - 1 - i), (0, 0)))
         return hops
 
 

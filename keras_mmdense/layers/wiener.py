@@ -87,8 +87,7 @@ def _stereo_filter(magnitudes, real, imag, summed):
     centred music, whose left-right covariance is nearly singular, becomes well conditioned.
     """
     gain = magnitudes / ops.maximum(ops.sqrt(ops.square(real) + ops.square(imag)), 1e-15)[:, None]
-    m_real, s_real = _rotate(gain * real[:, None])
-    m_imag, s_imag = _rotate(gain * imag[:, None])
+    (m_real, s_real), (m_imag, s_imag) = (_mid_side(gain * x[:, None]) for x in (real, imag))
     mid, side = ops.square(m_real) + ops.square(m_imag), ops.square(s_real) + ops.square(s_imag)
     psd = (mid + side) / 2
     total = summed(psd) + 1e-20
@@ -97,19 +96,30 @@ def _stereo_filter(magnitudes, real, imag, summed):
     r_im = summed(m_imag * s_real - m_real * s_imag) / total
     n_im = -r_im
     covariance = [ops.sum(psd * r, axis=1) for r in (r_mm, r_ss, r_re, r_im)]
-    z_mid, z_side = _solve(*covariance, *zip(_rotate(real), _rotate(imag), strict=True))
+    z_mid, z_side = _solve(*covariance, *zip(_mid_side(real), _mid_side(imag), strict=True))
     (z0, z1), (z2, z3) = ([z[:, None] for z in pair] for pair in (z_mid, z_side))
     # Never three terms added: TensorFlow adds those in an order that depends on timing.
     out_real = psd * (r_mm * z0 + r_re * z2 - r_im * z3), psd * (r_ss * z2 + r_re * z0 - n_im * z1)
     out_imag = psd * (r_mm * z1 + r_re * z3 - n_im * z2), psd * (r_ss * z3 + r_re * z1 - r_im * z0)
-    return tuple(
-        ops.stack(_rotate(ops.stack(pair, axis=-1)), axis=-1) for pair in (out_real, out_imag)
-    )
+    return tuple(_left_right(*pair) for pair in (out_real, out_imag))
 
 
-def _rotate(x):
-    """Left and right to mid and side, or back: the rotation is its own inverse."""
-    return (x[..., 0] + x[..., 1]) * 0.5**0.5, (x[..., 0] - x[..., 1]) * 0.5**0.5
+def _mid_side(x):
+    """Mid and side of (..., 2), without the last axis.
+
+    Channels are taken apart on the first axis: TensorFlow Lite is slow at every other number.
+    """
+    return _rotate(*ops.unstack(ops.moveaxis(x, -1, 0), 2))
+
+
+def _left_right(mid, side):
+    """Left and right on a last axis."""
+    return ops.moveaxis(ops.stack(_rotate(mid, side)), 0, -1)
+
+
+def _rotate(a, b):
+    """The rotation between left and right, mid and side: its own inverse."""
+    return (a + b) * 0.5**0.5, (a - b) * 0.5**0.5
 
 
 def _solve(c_mm, c_ss, c_re, c_im, mid, side):

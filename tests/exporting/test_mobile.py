@@ -57,8 +57,7 @@ def ahead_and_behind(context):
     """A graph that looks as far as the context, either way."""
 
     def run(x):
-        padded = np.pad(x, ((0, 0), (context, context), (0, 0)))
-        return x * 0.5 + padded[:, : x.shape[1]] - 0.25 * padded[:, 2 * context :]
+        return x[:, context:-context] * 0.5 + x[:, : -2 * context] - 0.25 * x[:, 2 * context :]
 
     return run
 
@@ -73,7 +72,8 @@ def test_the_loop_is_that_of_the_separator(sample, samples, window, context):
     parts = list(sample.separate_windows(lambda x: {"all": run(x)}, content, song))
     joined = np.concatenate([part["all"] for part in parts])
     np.testing.assert_array_equal(joined, expected)
-    np.testing.assert_array_equal(joined, run(song[None])[0])
+    whole = np.pad(song, ((context, context), (0, 0)))
+    np.testing.assert_array_equal(joined, run(whole[None])[0])
 
 
 def test_a_song_of_several_windows(sample, exported, tiny_folder, real_mixture):

@@ -36,7 +36,8 @@ def separate_windows(run, card, song):
     on either side, zeros outside the song.
 
     Args:
-        run: From a waveform (1, window + 2 * context, channels) to stems by name of that shape.
+        run: From a waveform (1, context + window + context, channels) to stems by name, each
+            (1, window, channels).
         card: The model card.
         song: (samples, channels), float32.
 
@@ -50,7 +51,7 @@ def separate_windows(run, card, song):
         before, after = max(-first, 0), max(last - len(song), 0)
         stems = run(np.pad(inside, ((before, after), (0, 0)))[None])
         keep = min(window, len(song) - start)
-        yield {name: stem[0, context : context + keep] for name, stem in stems.items()}
+        yield {name: stem[0, :keep] for name, stem in stems.items()}
 
 
 class Separator:

@@ -25,7 +25,8 @@ public struct Windows {
     ///
     /// - Parameters:
     ///   - song: samples * channels floats in [-1, 1].
-    ///   - run: from a waveform of `size` * channels floats to stems by name, of the same length.
+    ///   - run: from a waveform of `size` * channels floats to stems by name, each of
+    ///     `window` * channels floats.
     /// - Returns: stems by name, each as long as the song.
     public func separate(
         _ song: [Float],
@@ -42,9 +43,8 @@ public struct Windows {
         var joined: [String: [Float]] = [:]
         for start in stride(from: 0, to: samples, by: window) {
             let keep = min(window, samples - start)
-            let kept = context * channels..<(context + keep) * channels
             for (name, stem) in try run(cut(song, samples: samples, first: start - context)) {
-                joined[name, default: []] += stem[kept]
+                joined[name, default: []] += stem[..<(keep * channels)]
             }
         }
         return joined

@@ -26,9 +26,9 @@ class Separator(model: File, card: String, threads: Int = 2) : Closeable {
     /** Rate in Hz that songs must have. */
     val sampleRate: Int = facts.getInt("sample_rate")
 
-    private val count = windows.size * facts.getInt("channels")
-    private val input = floats()
-    private val outputs = stems.associateWith { floats() }
+    private val kept = facts.getInt("window") * facts.getInt("channels")
+    private val input = floats(windows.size * facts.getInt("channels"))
+    private val outputs = stems.associateWith { floats(kept) }
 
     /** Separates interleaved audio, samples * channels floats in [-1, 1], into stems by name. */
     fun separate(song: FloatArray): Map<String, FloatArray> = windows.separate(song, ::run)
@@ -42,10 +42,10 @@ class Separator(model: File, card: String, threads: Int = 2) : Closeable {
         interpreter.runSignature(mapOf("waveform" to input), outputs, "serving_default")
         return outputs.mapValues { (_, stem) ->
             stem.rewind()
-            FloatArray(count).also { stem.get(it) }
+            FloatArray(kept).also { stem.get(it) }
         }
     }
 
-    private fun floats(): FloatBuffer =
+    private fun floats(count: Int): FloatBuffer =
         ByteBuffer.allocateDirect(4 * count).order(ByteOrder.nativeOrder()).asFloatBuffer()
 }

@@ -14,7 +14,8 @@ class Windows(private val window: Int, private val context: Int, private val cha
      * Separates a song.
      *
      * @param song samples * channels floats in [-1, 1].
-     * @param run from a waveform of [size] * channels floats to stems by name, of the same length.
+     * @param run from a waveform of [size] * channels floats to stems by name, each of
+     *     window * channels floats.
      * @return stems by name, each as long as the song.
      */
     fun separate(
@@ -33,9 +34,7 @@ class Windows(private val window: Int, private val context: Int, private val cha
             val keep = minOf(window, samples - start)
             for ((name, stem) in run(cut(song, samples, start - context))) {
                 val all = joined.getOrPut(name) { FloatArray(song.size) }
-                System.arraycopy(
-                    stem, context * channels, all, start * channels, keep * channels
-                )
+                System.arraycopy(stem, 0, all, start * channels, keep * channels)
             }
         }
         return joined
