@@ -258,8 +258,8 @@ class Separator:
         self.card = _card(
             [network for network, _ in networks], [*names, *filter(None, [rest])], window
         )
-        models = [model for _, model in networks]
-        self.graph = separation_model(models, first, bool(rest), self.card.context)
+        networks = [_without_margin(model, self.card) for _, model in networks]
+        self.graph = separation_model(networks, first, self.card)
         self._run = self.graph.predict_on_batch
         self._choose(stems)
 
@@ -270,16 +270,15 @@ class Separator:
                 raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self.card.stems)}")
 
 
-def separation_model(
-    models: Sequence[keras.Model], network: Network, rest: bool, context: int
-) -> keras.Model:
+def separation_model(estimators: Sequence[Callable], network: Network, card: Card) -> keras.Model:
     """Puts networks between the STFT and the Wiener filter: the graph that everything else runs.
 
     Args:
-        models: Networks from magnitude to magnitudes.
-        network: Gives rate, hop, bins and channels, which all share.
-        rest: Whether what the sources leave of the mixture becomes one more source.
-        context: Samples on either side that the graph sees and does not separate, as in its card.
+        estimators: From the mixture's magnitude to the sources', without `margin(card)` frames on
+            either side.
+        network: Gives hop, bins and channels, which all share.
+        card: What the graph will be. One stem more than the estimators give is what those leave of
+            the mixture.
 
     Returns:
         A model from waveforms (batch, context + samples + context, channels) to stems (batch,
@@ -289,20 +288,28 @@ def separation_model(
     waveform = keras.Input((None, network.channels), name="waveform")
     real, imag = STFT(n_fft, hop, name="stft")(waveform)
     mixture = Magnitude(name="magnitude")([real, imag])
-    estimates = [model(mixture) for model in models]
+    estimates = [estimator(mixture) for estimator in estimators]
     estimates = [ops.expand_dims(x, 1) if len(x.shape) == 4 else x for x in estimates]
     sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
-    if rest:
-        sources = Rest(dtype="float32", name="rest")([sources, mixture])
     # Of the context the Wiener filter needs what its sums reach, the inverse STFT nothing.
-    reach = WIENER_REACH + BLOCK
-    trim = Trim(context // hop - reach, axis=-3, name="network_context")
-    sources, real, imag = trim(sources), trim(real), trim(imag)
-    real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, real, imag])
-    trim = Trim(reach, axis=-3, name="wiener_context")
-    core = Trim(context, axis=-2, name="context")(waveform)
+    trim = Trim(margin(card), axis=-3, name="network_context")
+    if len(card.stems) > sources.shape[1]:
+        sources = Rest(dtype="float32", name="rest")([sources, trim(mixture)])
+    real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
+    trim = Trim(WIENER_REACH + BLOCK, axis=-3, name="wiener_context")
+    core = Trim(card.context, axis=-2, name="context")(waveform)
     stems = InverseSTFT(n_fft, hop, name="inverse_stft")([trim(real), trim(imag), core])
     return keras.Model(waveform, stems, name="separation")
+
+
+def margin(card: Card) -> int:
+    """Counts the frames on either side of a window that only the networks look at."""
+    return card.context // card.hop - WIENER_REACH - BLOCK
+
+
+def _without_margin(model, card):
+    trim = Trim(margin(card), axis=-3, name=f"{model.name}_margin")
+    return lambda mixture: trim(model(mixture))
 
 
 def _card(networks, stems, window):

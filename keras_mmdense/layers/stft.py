@@ -182,9 +182,8 @@ def inverse_real_fft(real, imag, n_fft: int):
     Returns:
         The real sequences, (..., n_fft).
     """
-    imag = ops.concatenate(
-        [ops.zeros_like(imag[..., :1]), imag[..., 1:-1], ops.zeros_like(imag[..., :1])], axis=-1
-    )
+    edges = [(0, 0)] * (len(imag.shape) - 1) + [(1, 1)]
+    imag = ops.pad(imag[..., 1:-1], edges)
     mirrored = ops.flip((real - imag)[..., 1:-1], axis=-1)
     a, d = ops.rfft(ops.concatenate([real + imag, mirrored], axis=-1))
     mirrored = ops.flip((a - d)[..., 1:-1], axis=-1)

@@ -48,7 +48,9 @@ class WienerFilter(keras.layers.Layer):
         magnitudes, real, imag = inputs
         if magnitudes.shape[-1] == 1:
             return _ratio_mask(magnitudes, real, imag)
-        return _stereo_filter(magnitudes, real, imag, self._sum)
+        frames = ops.shape(real)[1]
+        parts = [self._blocks(x) for x in (magnitudes, real[:, None], imag[:, None])]
+        return tuple(_joined(pair, frames) for pair in _stereo_filter(*parts, self._sum))
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[0]), tuple(input_shape[0])
@@ -59,19 +61,36 @@ class WienerFilter(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "reach": self.reach}
 
+    def _blocks(self, x):
+        """Takes channels apart and cuts frames into blocks, one of all frames without a reach.
+
+        Channels come apart on the first axis: TensorFlow Lite is slow at every other number.
+
+        Args:
+            x: (batch, sources, frames, bins, 2).
+
+        Returns:
+            Two tensors (batch, sources, blocks, frames of a block, bins); zeros fill the last one.
+        """
+        sources, frames, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
+        x = ops.moveaxis(x, -1, 0)
+        count, size = 1, frames
+        if self.reach is not None:
+            count, size = (frames + BLOCK - 1) // BLOCK, BLOCK
+            x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, BLOCK - 1), (0, 0)))
+            x = x[:, :, :, : count * BLOCK]
+        return ops.unstack(ops.reshape(x, (2, -1, sources, count, size, bins)), 2)
+
     def _sum(self, x):
-        """Sums (batch, sources, frames, bins) over frames, for every frame over its reach."""
+        """Sums blocks over frames, each with those its reach covers; keeps the axes."""
+        x = ops.sum(x, axis=3)
         if self.reach is None:
-            return ops.sum(x, axis=2, keepdims=True)
-        sources, bins, frames = x.shape[1], x.shape[3], ops.shape(x)[2]
-        blocks = (frames + BLOCK - 1) // BLOCK
-        x = ops.pad(x, ((0, 0), (0, 0), (0, BLOCK - 1), (0, 0)))[:, :, : blocks * BLOCK]
-        x = ops.sum(ops.reshape(x, (-1, blocks, BLOCK, bins)), axis=2)
+            return x[:, :, :, None]
+        sources, count, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
         side = self.reach // BLOCK
-        x = ops.pad(x, ((0, 0), (side, side), (0, 0)))[:, :, None]
+        x = ops.pad(ops.reshape(x, (-1, count, bins)), ((0, 0), (side, side), (0, 0)))[:, :, None]
         x = ops.average_pool(x, (2 * side + 1, 1), 1, "valid", "channels_last") * (2.0 * side + 1)
-        x = ops.repeat(x, BLOCK, axis=2)
-        return ops.reshape(x, (-1, sources, blocks * BLOCK, bins))[:, :, :frames]
+        return ops.reshape(x, (-1, sources, count, 1, bins))
 
 
 def _ratio_mask(magnitudes, real, imag):
@@ -80,14 +99,25 @@ def _ratio_mask(magnitudes, real, imag):
     return mask * real[:, None], mask * imag[:, None]
 
 
+def _joined(pair, frames):
+    """(batch, sources, frames, bins, 2) of two channels in blocks."""
+    _, sources, count, size, bins = ops.shape(pair[0])
+    x = ops.reshape(ops.stack(pair), (2, -1, sources, count * size, bins))
+    return ops.moveaxis(x[:, :, :, :frames], 0, -1)
+
+
 def _stereo_filter(magnitudes, real, imag, summed):
     """The filter for two channels, every 2x2 matrix written out.
 
     It works on mid and side instead of left and right: the filter commutes with this rotation, and
     centred music, whose left-right covariance is nearly singular, becomes well conditioned.
     """
-    gain = magnitudes / ops.maximum(ops.sqrt(ops.square(real) + ops.square(imag)), 1e-15)[:, None]
-    (m_real, s_real), (m_imag, s_imag) = (_mid_side(gain * x[:, None]) for x in (real, imag))
+    gains = [
+        magnitude / ops.maximum(ops.sqrt(ops.square(re) + ops.square(im)), 1e-15)
+        for magnitude, re, im in zip(magnitudes, real, imag, strict=True)
+    ]
+    m_real, s_real = _rotate(*(gain * x for gain, x in zip(gains, real, strict=True)))
+    m_imag, s_imag = _rotate(*(gain * x for gain, x in zip(gains, imag, strict=True)))
     mid, side = ops.square(m_real) + ops.square(m_imag), ops.square(s_real) + ops.square(s_imag)
     psd = (mid + side) / 2
     total = summed(psd) + 1e-20
@@ -95,26 +125,12 @@ def _stereo_filter(magnitudes, real, imag, summed):
     r_re = summed(m_real * s_real + m_imag * s_imag) / total
     r_im = summed(m_imag * s_real - m_real * s_imag) / total
     n_im = -r_im
-    covariance = [ops.sum(psd * r, axis=1) for r in (r_mm, r_ss, r_re, r_im)]
-    z_mid, z_side = _solve(*covariance, *zip(_mid_side(real), _mid_side(imag), strict=True))
-    (z0, z1), (z2, z3) = ([z[:, None] for z in pair] for pair in (z_mid, z_side))
+    covariance = [ops.sum(psd * r, axis=1, keepdims=True) for r in (r_mm, r_ss, r_re, r_im)]
+    (z0, z1), (z2, z3) = _solve(*covariance, *zip(_rotate(*real), _rotate(*imag), strict=True))
     # Never three terms added: TensorFlow adds those in an order that depends on timing.
     out_real = psd * (r_mm * z0 + r_re * z2 - r_im * z3), psd * (r_ss * z2 + r_re * z0 - n_im * z1)
     out_imag = psd * (r_mm * z1 + r_re * z3 - n_im * z2), psd * (r_ss * z3 + r_re * z1 - r_im * z0)
-    return tuple(_left_right(*pair) for pair in (out_real, out_imag))
-
-
-def _mid_side(x):
-    """Mid and side of (..., 2), without the last axis.
-
-    Channels are taken apart on the first axis: TensorFlow Lite is slow at every other number.
-    """
-    return _rotate(*ops.unstack(ops.moveaxis(x, -1, 0), 2))
-
-
-def _left_right(mid, side):
-    """Left and right on a last axis."""
-    return ops.moveaxis(ops.stack(_rotate(mid, side)), 0, -1)
+    return _rotate(*out_real), _rotate(*out_imag)
 
 
 def _rotate(a, b):

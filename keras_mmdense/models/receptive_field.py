@@ -33,6 +33,26 @@ def grid_frames(config: ModelConfig) -> int:
     return 1
 
 
+def frames_after(config: DenseNetConfig, stream: Stream | None = None, up: int = 1) -> int:
+    """Counts the frames on either side that a network looks at from some place on.
+
+    Args:
+        config: The network's table.
+        stream: One of its streams; None counts from the end of the streams on.
+        up: Counts from this dense block on the stream's way up, 1 for the coarsest.
+
+    Returns:
+        Frames at the first scale.
+    """
+    head = config.final.layers * _side(config.final_kernel) + _side(config.output_kernel)
+    if stream is None:
+        return head
+    blocks = stream.blocks[stream.scales + up :]
+    scales = range(len(blocks) - 1, -1, -1)
+    pairs = zip(blocks, scales, strict=True)
+    return head + sum(block.layers * _side(stream.kernel) * 2**scale for block, scale in pairs)
+
+
 def _reach(config: ModelConfig) -> int:
     if isinstance(config, BlendConfig):
         return max(_reach(config.first), _reach(config.second))
@@ -44,8 +64,7 @@ def _reach(config: ModelConfig) -> int:
 
 
 def _dense_net(config: DenseNetConfig) -> int:
-    head = config.final.layers * _side(config.final_kernel) + _side(config.output_kernel)
-    return head + max(_stream(stream) for stream in config.streams)
+    return frames_after(config) + max(_stream(stream) for stream in config.streams)
 
 
 def _stream(stream: Stream) -> int:
