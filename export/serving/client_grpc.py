@@ -3,12 +3,10 @@
 Example: python client_grpc.py song.wav -o stems --card models/mmdense/1/assets.extra/card.json
 """
 
-import argparse
-
 import grpc
 import numpy as np
 import tensorflow as tf
-from songs import CARD_HELP, RequestError, main, read_card, retrying, separate_song
+from songs import RequestError, main, retrying
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 TRANSIENT = {
@@ -59,21 +57,5 @@ class GrpcClient:
             raise RequestError(f"{error.code().name}: {error.details()}") from error
 
 
-def _parser():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("song", help="audio file that soundfile reads")
-    parser.add_argument("-o", "--output", required=True, help="folder for the stems")
-    parser.add_argument("--card", required=True, help=CARD_HELP)
-    parser.add_argument("--server", default="localhost:8500", help="host:port")
-    parser.add_argument("--model", default="mmdense", help="name of the model on the server")
-    return parser
-
-
-def _separate(arguments):
-    card = read_card(arguments.card)
-    client = GrpcClient(arguments.server, arguments.model, card)
-    return separate_song(arguments.song, arguments.output, card, client.separate)
-
-
 if __name__ == "__main__":
-    main(_parser(), _separate)
+    main(__doc__, GrpcClient, "localhost:8500")

@@ -3,13 +3,12 @@
 Example: python client_rest.py song.wav -o stems --card models/mmdense/1/assets.extra/card.json
 """
 
-import argparse
 import base64
 import io
 
 import requests
 import soundfile
-from songs import CARD_HELP, RequestError, main, read_card, retrying, separate_song
+from songs import RequestError, main, retrying
 
 TRANSIENT = {429, 502, 503, 504}
 
@@ -62,21 +61,5 @@ def _transient(error):
     return isinstance(error, requests.ConnectionError | requests.Timeout)
 
 
-def _parser():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("song", help="audio file that soundfile reads")
-    parser.add_argument("-o", "--output", required=True, help="folder for the stems")
-    parser.add_argument("--card", required=True, help=CARD_HELP)
-    parser.add_argument("--server", default="http://localhost:8501", help="URL")
-    parser.add_argument("--model", default="mmdense", help="name of the model on the server")
-    return parser
-
-
-def _separate(arguments):
-    card = read_card(arguments.card)
-    client = RestClient(arguments.server, arguments.model, card)
-    return separate_song(arguments.song, arguments.output, card, client.separate)
-
-
 if __name__ == "__main__":
-    main(_parser(), _separate)
+    main(__doc__, RestClient, "http://localhost:8501")

@@ -1,5 +1,6 @@
 """What the clients share: the model card, songs in windows, retries, stems on disk."""
 
+import argparse
 import json
 import random
 import sys
@@ -90,10 +91,26 @@ def retrying(call, transient, sleep=time.sleep):
             sleep(FIRST_WAIT * 2**attempt * random.uniform(0.5, 1))
 
 
-def main(parser, separate):
-    """Parses the command line, runs `separate(arguments)` and tells errors in one line."""
+def main(description, client, server):
+    """Runs a client from the command line and tells errors in one line.
+
+    Args:
+        description: What it does and an example, for --help.
+        client: Class to make of server, model and card; its `separate` takes windows.
+        server: Where it looks for the server unless told.
+    """
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, formatter_class=raw)
+    parser.add_argument("song", help="audio file that soundfile reads")
+    parser.add_argument("-o", "--output", required=True, help="folder for the stems")
+    parser.add_argument("--card", required=True, help=CARD_HELP)
+    parser.add_argument("--server", default=server, help="by default %(default)s")
+    parser.add_argument("--model", default="mmdense", help="name of the model on the server")
+    arguments = parser.parse_args()
     try:
-        for file in separate(parser.parse_args()):
+        card = read_card(arguments.card)
+        separate = client(arguments.server, arguments.model, card).separate
+        for file in separate_song(arguments.song, arguments.output, card, separate):
             print(file)
     except (RequestError, OSError) as error:
         sys.exit(f"error: {error}")
