@@ -1,10 +1,17 @@
-"""Run by test_distribution.py: five training steps on one or two devices of this machine."""
+"""Run by test_distribution.py: five training steps on one or two devices of this machine.
+
+    python replicas.py out.npz devices model [process address]
+
+With a process, 0 or 1, the two devices are in a process each (JAX), which feeds its part of every
+batch.
+"""
 
 import os
 import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+if sys.argv[4:] == []:
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 
 import keras
 import numpy as np
@@ -18,7 +25,9 @@ from keras_mmdense.training.distribution import building, fitting, replicas
 from keras_mmdense.training.fit import training_chunks
 
 
-def main(path, devices, model):
+def main(path, devices, model, process=None, address=None):
+    if process is not None:
+        keras.distribution.initialize(address, 2, int(process))
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -41,11 +50,22 @@ def main(path, devices, model):
     with building(spread):
         inner, trained = compiled_model(config, network_of(config))
     batches = training_batches(training_chunks(config, {"train": songs}), config.batch)
+    if process is not None:
+        batches = part(batches, int(process), config.batch // 2)
+        spread.auto_shard_dataset = False
     with fitting(spread):
         history = trained.fit(batches, epochs=5, steps_per_epoch=1, shuffle=False, verbose=0)
     variables = [*inner.variables, *averaged_weights(trained.optimizer)]
     values = {f"{i}": keras.ops.convert_to_numpy(value) for i, value in enumerate(variables)}
     np.savez(path, loss=history.history["loss"], **values)
+
+
+def part(batches, process, size):
+    """The examples of every batch that one process feeds."""
+    rows = slice(process * size, (process + 1) * size)
+    for number in range(5):
+        mixture, targets = batches[number]
+        yield mixture[rows], targets[rows]
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ but rounding, which Adam scales up to whole steps.
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,20 +21,32 @@ from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.distribution import replicas
 
 
-def five_steps(backend, devices, model, path):
+def start(backend, *arguments):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     script = Path(__file__).with_name("replicas.py")
-    run = [sys.executable, script, path, devices, model]
+    command = [sys.executable, str(script), *map(str, arguments)]
     env = {**os.environ, "KERAS_BACKEND": backend}
-    result = subprocess.run(map(str, run), capture_output=True, text=True, check=False, env=env)
-    assert result.returncode == 0, result.stderr[-2000:]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env)
+
+
+def results(process, path):
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors[-2000:]
     with np.load(path) as file:
         return dict(file)
 
 
+def five_steps(backend, devices, model, path):
+    return results(start(backend, path, devices, model), path)
+
+
 def compare(backend, model, folder):
     one, two = (five_steps(backend, n, model, folder / f"{n}.npz") for n in (1, 2))
+    assert_equal(one, two)
+
+
+def assert_equal(one, two):
     np.testing.assert_allclose(two.pop("loss"), one.pop("loss"), rtol=0, atol=1e-6)
     assert set(one) == set(two)
     for name, values in one.items():
@@ -50,6 +63,25 @@ def test_two_devices_equal_one(backend, small, tmp_path):
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_two_devices_equal_one_with_bands_and_scales(backend, tmp_path):
     compare(backend, "tiny", tmp_path)
+
+
+def test_two_processes_equal_one(small, tmp_path):
+    """What docs/training.md says of several machines, as far as one machine can show it."""
+    small.to_json(tmp_path / "small.json")
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        address = f"localhost:{probe.getsockname()[1]}"
+    files = [tmp_path / f"process{i}.npz" for i in range(2)]
+    model = tmp_path / "small.json"
+    both = [start("jax", file, 2, model, i, address) for i, file in enumerate(files)]
+    try:
+        first, second = (results(*pair) for pair in zip(both, files, strict=True))
+    finally:
+        for process in both:
+            process.kill()
+    one = five_steps("jax", 1, model, tmp_path / "one.npz")
+    assert_equal(dict(one), first)
+    assert_equal(one, second)
 
 
 def test_devices_that_are_not_there_are_named():
