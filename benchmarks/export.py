@@ -1,9 +1,10 @@
-"""Exported files beside Keras, asserted: python benchmarks/export.py [--table] [--seconds 30].
+"""Exported files beside Keras, asserted: python benchmarks/export.py [--table] [--windows 5].
 
-One song through the same network, in windows of the same size, each in a process of its own:
-Keras, the SavedModel, and the TFLite file with one and two threads. Prints the speed (times real
-time, after a first window; the best of all runs), the peak memory, and with --table the sizes and
-speeds of all precisions in the form of export/mobile/README.md. Fails where it does not hold:
+One song of whole windows through the same network, in windows of the same size, each in a process
+of its own: Keras, the SavedModel, and the TFLite file with one and two threads. Prints the speed
+(times real time, after a first window; the best of all runs), the peak memory, and with --table the
+sizes and speeds of all precisions in the form of export/mobile/README.md. Fails where it does not
+hold:
 - TFLite with two threads takes no longer than the SavedModel
 - float16 of one `mmdensenet` source is under 0.75 MB (of 2^20 bytes), of `tiny` under 100,000 bytes
 
@@ -122,7 +123,7 @@ def untrained(name, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--table", action="store_true", help="also all precisions")
-    parser.add_argument("--seconds", type=int, default=30, help="length of the song")
+    parser.add_argument("--windows", type=int, default=5, help="length of the song")
     parser.add_argument("--model", default="mmdensenet_4stems", help="a trained network")
     options = parser.parse_args()
     from keras_mmdense.data.synth import synthesize
@@ -134,7 +135,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         song = folder / "song.npy"
-        np.save(song, sum(synthesize(1, options.seconds).values()).astype("float32"))
+        samples = options.windows * export_tflite([options.model], folder / "size.tflite").window
+        music = sum(synthesize(1, samples / RATE + 1).values())
+        np.save(song, music[:samples].astype("float32"))
         networks = {
             f"`{name}`, one source": untrained(name, folder) for name in ("mmdensenet", "tiny")
         }
