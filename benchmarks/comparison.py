@@ -75,6 +75,7 @@ def draw(systems, path):
         bars = axes.bar([Path(name).name for name in values], values.values(), color="#0072B2")
         axes.bar_label(bars, fmt="%.1f")
         axes.set(title=stem, ylabel="SDR (dB)")
+        axes.margins(y=0.15)  # room for the labels
         axes.tick_params("x", rotation=60)
     figure.savefig(path, dpi=150)
 
