@@ -157,7 +157,7 @@ def _open_keras(path: Path) -> list[tuple[Network, keras.Model]]:
     models = [model] if len(model.input_shape) == 4 else _parts(model)
     if not models:
         raise InputError(f"{path}: neither a network from magnitudes to magnitudes nor a separator")
-    return [(_network(path, model), model) for model in models]
+    return [_network(path, model) for model in models]
 
 
 def _parts(graph: keras.Model) -> list[keras.Model]:
@@ -165,8 +165,11 @@ def _parts(graph: keras.Model) -> list[keras.Model]:
     return [part for part in parts if len(part.input_shape) == 4]
 
 
-def _network(path: Path, model: keras.Model) -> Network:
-    """What a network is, by its name, its shapes and the zoo's table of that name."""
+def _network(path: Path, model: keras.Model) -> tuple[Network, keras.Model]:
+    """What a network is, by its name, its shapes and the zoo's table of that name; and itself.
+
+    In a separation graph it lacks the margin, so it is built anew.
+    """
     shape = model.output_shape
     tables = [name for name in registry.list_models() if model.name.startswith(f"{name}_")]
     for table in sorted(tables, key=len, reverse=True):
@@ -175,16 +178,24 @@ def _network(path: Path, model: keras.Model) -> Network:
         if len(shape) == 5 and len(stems) != shape[1]:
             continue
         network = Network(registry.model_config(table), stems, bins=shape[-2], channels=shape[-1])
-        if _sizes(network.build()) == _sizes(model):
-            return network
+        built = network.build()
+        if _sizes(built) == _sizes(model):
+            return network, _with_weights(built, model)
     raise InputError(
         f"{path}: cannot tell the table and the stems of the network {model.name!r}; a .keras file "
         "must hold a network of the zoo as build gives it"
     )
 
 
-def _sizes(model: keras.Model) -> list[tuple[int, ...]]:
-    return [tuple(weight.shape) for weight in model.weights]
+def _sizes(model: keras.Model) -> dict[str, list[tuple[int, ...]]]:
+    sizes = {layer.name: [tuple(x.shape) for x in layer.weights] for layer in model.layers}
+    return {name: shapes for name, shapes in sizes.items() if shapes}
+
+
+def _with_weights(built: keras.Model, model: keras.Model) -> keras.Model:
+    for layer in built.layers:
+        layer.set_weights(model.get_layer(layer.name).get_weights())
+    return built
 
 
 def _card(path: Path) -> Card:

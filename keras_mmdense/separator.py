@@ -14,6 +14,7 @@ from keras_mmdense.layers.padding import Trim
 from keras_mmdense.layers.sources import Rest
 from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import BLOCK, WienerFilter
+from keras_mmdense.models.margins import without_margin
 from keras_mmdense.models.receptive_field import context_frames, grid_frames
 from keras_mmdense.outputs import Output, StemWriter, Written
 from keras_mmdense.registry import build, model_config
@@ -258,8 +259,7 @@ class Separator:
         self.card = _card(
             [network for network, _ in networks], [*names, *filter(None, [rest])], window
         )
-        networks = [_without_margin(model, self.card) for _, model in networks]
-        self.graph = separation_model(networks, first, self.card)
+        self.graph = separation_model(networks, self.card)
         self._run = self.graph.predict_on_batch
         self._choose(stems)
 
@@ -270,46 +270,36 @@ class Separator:
                 raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self.card.stems)}")
 
 
-def separation_model(estimators: Sequence[Callable], network: Network, card: Card) -> keras.Model:
+def separation_model(networks: Sequence[tuple[Network, keras.Model]], card: Card) -> keras.Model:
     """Puts networks between the STFT and the Wiener filter: the graph that everything else runs.
 
     Args:
-        estimators: From the mixture's magnitude to the sources', without `margin(card)` frames on
-            either side.
-        network: Gives hop, bins and channels, which all share.
-        card: What the graph will be. One stem more than the estimators give is what those leave of
+        networks: Networks from magnitude to magnitudes, each with what it is.
+        card: What the graph will be. One stem more than the networks give is what those leave of
             the mixture.
 
     Returns:
         A model from waveforms (batch, context + samples + context, channels) to stems (batch,
         sources, samples, channels), float32; any number of samples from 1 up.
     """
-    n_fft, hop = 2 * (network.bins - 1), network.config.hop
-    waveform = keras.Input((None, network.channels), name="waveform")
-    real, imag = STFT(n_fft, hop, name="stft")(waveform)
+    waveform = keras.Input((None, card.channels), name="waveform")
+    real, imag = STFT(card.n_fft, card.hop, name="stft")(waveform)
     mixture = Magnitude(name="magnitude")([real, imag])
-    estimates = [estimator(mixture) for estimator in estimators]
+    # Of the context the Wiener filter needs what its sums reach, the inverse STFT nothing.
+    reach = WIENER_REACH + BLOCK
+    margin = card.context // card.hop - reach
+    trim = Trim(margin, axis=-3, name="network_context")
+    models = [without_margin(model, network.config, margin) for network, model in networks]
+    estimates = [model(mixture) for model in models]
     estimates = [ops.expand_dims(x, 1) if len(x.shape) == 4 else x for x in estimates]
     sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
-    # Of the context the Wiener filter needs what its sums reach, the inverse STFT nothing.
-    trim = Trim(margin(card), axis=-3, name="network_context")
     if len(card.stems) > sources.shape[1]:
         sources = Rest(dtype="float32", name="rest")([sources, trim(mixture)])
     real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
-    trim = Trim(WIENER_REACH + BLOCK, axis=-3, name="wiener_context")
+    trim = Trim(reach, axis=-3, name="wiener_context")
     core = Trim(card.context, axis=-2, name="context")(waveform)
-    stems = InverseSTFT(n_fft, hop, name="inverse_stft")([trim(real), trim(imag), core])
+    stems = InverseSTFT(card.n_fft, card.hop, name="inverse_stft")([trim(real), trim(imag), core])
     return keras.Model(waveform, stems, name="separation")
-
-
-def margin(card: Card) -> int:
-    """Counts the frames on either side of a window that only the networks look at."""
-    return card.context // card.hop - WIENER_REACH - BLOCK
-
-
-def _without_margin(model, card):
-    trim = Trim(margin(card), axis=-3, name=f"{model.name}_margin")
-    return lambda mixture: trim(model(mixture))
 
 
 def _card(networks, stems, window):

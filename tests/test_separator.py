@@ -5,9 +5,8 @@ import soundfile
 
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
-from keras_mmdense.layers.padding import Trim
 from keras_mmdense.layers.wiener import WienerFilter
-from keras_mmdense.separator import Separator, margin, separation_model
+from keras_mmdense.separator import Separator, separation_model
 from keras_mmdense.stems import STEMS, rest_name
 from keras_mmdense.weights import Network
 
@@ -225,8 +224,7 @@ def test_weights_of_ones_own(tmp_path):
 def test_the_graph_takes_batches_of_any_length():
     network, model = random_network()
     card = Separator.of([(network, model)]).card
-    trim = Trim(margin(card), axis=-3)
-    graph = separation_model([lambda mixture: trim(model(mixture))], network, card)
+    graph = separation_model([(network, model)], card)
     x = np.stack([noise(4567), 0.5 * noise(4567)])
     seen = np.pad(x, ((0, 0), (card.context, card.context), (0, 0)))
     y = np.array(graph(seen))

@@ -8,17 +8,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
+from keras import layers
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_mmdense.card import Card
 from keras_mmdense.errors import InputError
-from keras_mmdense.exporting.lean import lean
 from keras_mmdense.exporting.provenance import Source, load_source
 from keras_mmdense.exporting.tflite_file import check_builtin, finish, narrow_weights
 from keras_mmdense.files import replacing
 from keras_mmdense.layers.wiener import BLOCK
-from keras_mmdense.separator import margin, separation_model
+from keras_mmdense.separator import separation_model
 
 SECONDS = 6.0
 PRECISIONS = ("float16", "dynamic")
@@ -107,8 +108,8 @@ class Function:
 def waveform_function(source: Source) -> Function:
     """The graph from waveform to stems."""
     card = source.separator.card
-    estimators = [lean(model, network.config, margin(card)) for network, model in source.networks]
-    graph = separation_model(estimators, source.networks[0][0], card)
+    networks = [(network, merge_batch_norm(model)) for network, model in source.networks]
+    graph = separation_model(networks, card)
     return Function(
         lambda x: [graph(x, training=False)[:, i] for i in range(len(card.stems))],
         "waveform",
@@ -119,7 +120,7 @@ def waveform_function(source: Source) -> Function:
 
 def network_function(source: Source) -> Function:
     """The networks alone, from the mixture's magnitude to the sources'."""
-    models = [lean(model, network.config) for network, model in source.networks]
+    models = [merge_batch_norm(model) for _, model in source.networks]
 
     def call(x):
         outputs = [model(x, training=False) for model in models]
@@ -163,6 +164,33 @@ def convert(function: Function, size: int | None, quantize: str | None) -> bytes
     with _quiet():
         content = converter.convert()
     return narrow_weights(content) if quantize == "float16" else content
+
+
+def merge_batch_norm(model: keras.Model) -> keras.Model:
+    """Copies a network with every batch norm as one depthwise 1x1 convolution.
+
+    Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
+    would make a multiplication and an addition of each, two passes through memory.
+    """
+
+    def replace(layer):
+        if isinstance(layer, layers.BatchNormalization):
+            return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
+        return type(layer).from_config(layer.get_config())
+
+    # Without the mask that batch norm was called with.
+    copy = keras.models.clone_model(
+        model, clone_function=replace, call_function=lambda layer, *args, **_: layer(*args)
+    )
+    for layer in copy.layers:
+        old = model.get_layer(layer.name)
+        if isinstance(old, layers.BatchNormalization):
+            gamma, beta, mean, variance = old.get_weights()
+            scale = gamma / np.sqrt(variance + old.epsilon)
+            layer.set_weights([scale.reshape(1, 1, -1, 1), beta - mean * scale])
+        else:
+            layer.set_weights(old.get_weights())
+    return copy
 
 
 def _card(source, seconds, quantize):

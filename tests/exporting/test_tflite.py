@@ -174,6 +174,14 @@ def test_live_variables_and_flex_are_refused():
         tflite_file.check_builtin(converter.convert())
 
 
+def test_batch_norm_is_merged_exactly(folder):
+    _, model = weights.load_network(folder)
+    merged = tflite.merge_batch_norm(model)
+    x = np.random.default_rng(0).random((1, 21, 1025, 2), "float32")
+    assert not any(isinstance(x, keras.layers.BatchNormalization) for x in merged.layers)
+    np.testing.assert_allclose(merged(x), model(x, training=False), rtol=0, atol=2e-6)
+
+
 def test_float16_is_small_and_close(sized, real_mixture, separator):
     out = sized(quantize="float16")
     types = tflite_file.weight_types(out.read_bytes())

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_mmdense.configs import TABLES
-from keras_mmdense.exporting.lean import lean
+from keras_mmdense.models.margins import without_margin
 from keras_mmdense.models.receptive_field import context_frames
 from keras_mmdense.weights import Network
 
@@ -26,13 +26,13 @@ def magnitudes(frames):
 
 @pytest.mark.parametrize("sources", [("vocals",), ("vocals", "drums")])
 @pytest.mark.parametrize("name", ["mmdensenet", "mdensenet", "tiny", "densenet", "fnn"])
-def test_a_lean_network_gives_the_same_without_its_margin(name, sources):
+def test_the_frames_that_are_kept_are_the_same(name, sources):
     model, config = trained(name, sources), TABLES[name]
     margin = context_frames(config) + 1
     x = magnitudes(2 * margin + 21)
     expected = np.array(model(x, training=False))
     expected = expected.reshape(1, -1, *expected.shape[-3:])[:, :, margin:-margin]
-    found = np.array(lean(model, config, margin)(x)).reshape(expected.shape)
+    found = np.array(without_margin(model, config, margin)(x)).reshape(expected.shape)
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * expected.max())
 
 
@@ -42,7 +42,7 @@ def test_a_margin_smaller_than_the_reach(margin):
     model, config = trained("tiny", ("vocals",)), TABLES["tiny"]
     x = magnitudes(203)
     expected = np.array(model(x, training=False))[:, margin:-margin]
-    found = np.array(lean(model, config, margin)(x))
+    found = np.array(without_margin(model, config, margin)(x))
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * expected.max())
 
 
@@ -50,25 +50,24 @@ def test_an_lstm_sees_all_frames():
     model, config = trained("mmdenselstm", ("vocals",)), TABLES["mmdenselstm"]
     x = magnitudes(60)
     expected = np.array(model(x, training=False))[:, 16:-16]
-    found = np.array(lean(model, config, 16)(x))
+    found = np.array(without_margin(model, config, 16)(x))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * expected.max())
 
 
-def test_less_is_computed_on_the_way_up():
+def test_less_is_computed_on_the_way_up(monkeypatch):
     model, config = trained("tiny", ("vocals",)), TABLES["tiny"]
     margin = context_frames(config)
-    layer = lean(model, config, margin).layers
-    last = [x for x in layer if "_up" in x.name and x.name.endswith("_conv")][-1]
-    head = next(x for x in layer if x.name == "output_conv")
-    frames = keras.Model(layer[0].output, [last.output, head.output])(magnitudes(2 * margin + 32))
-    assert [x.shape[1] for x in frames] < [2 * margin + 32] * 2
-    assert all(x.shape[1] <= 32 + 2 * 12 for x in frames)
+    x, frames = magnitudes(2 * margin + 32), {}
 
+    def recording(layer, inputs):
+        frames[layer.name] = inputs.shape[1]
+        return convolve(layer, inputs)
 
-def test_without_a_margin_only_batch_norms_go():
-    model, config = trained("tiny", ("vocals",)), TABLES["tiny"]
-    copy = lean(model, config)
-    assert not any(isinstance(x, keras.layers.BatchNormalization) for x in copy.layers)
-    assert len(copy.layers) == len(model.layers)
-    x = magnitudes(21)
-    np.testing.assert_allclose(copy(x), model(x, training=False), rtol=0, atol=2e-6)
+    convolve = keras.layers.Conv2D.call
+    cut = without_margin(model, config, margin)
+    monkeypatch.setattr(keras.layers.Conv2D, "call", recording)
+    cut(x)
+    assert frames["low_first_conv"] == 2 * margin + 32
+    finest = [name for name in frames if "_up2_" in name or name.startswith(("final", "output"))]
+    assert len(finest) > 3
+    assert all(frames[name] <= 32 + 2 * 8 for name in finest)

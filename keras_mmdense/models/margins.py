@@ -1,73 +1,51 @@
-"""Networks as a phone should run them: the same numbers in less time."""
+"""Networks for windows whose outer frames are context: those frames are not computed to the end."""
 
 import keras
-import numpy as np
-from keras import layers
 
 from keras_mmdense.configs import DenseNetConfig, ModelConfig
 from keras_mmdense.layers.padding import Trim
 from keras_mmdense.models.receptive_field import frames_after
 
 
-def lean(model: keras.Model, config: ModelConfig, margin: int = 0) -> keras.Model:
-    """Copies a network for windows whose outer frames are not needed.
-
-    Every batch norm becomes one depthwise 1x1 convolution. Most of them cannot be folded into a
-    convolution, as they follow a concatenation; the converter would make a multiplication and an
-    addition of each, two passes through memory.
+def without_margin(model: keras.Model, config: ModelConfig, margin: int) -> keras.Model:
+    """Cuts the outer frames off a network's output, and off all that only they need.
 
     On the way up through the scales, and in what follows, frames are left out that no frame which
     is kept looks at.
 
     Args:
-        model: A trained network.
+        model: A network.
         config: Its table.
         margin: Frames on either side that its output is to lack.
 
     Returns:
         A network from magnitudes (batch, frames, bins, channels) to the sources' without the
-        margin. With a margin of 0, what `model` gives.
+        margin; it shares the layers of `model`.
     """
-    cuts = _Cuts(config, margin)
-
-    def replace(layer):
-        if isinstance(layer, layers.BatchNormalization):
-            return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
-        return type(layer).from_config(layer.get_config())
-
-    # `masks`: batch norm is called with a mask, a convolution is not.
-    copy = keras.models.clone_model(
+    cuts = _Cuts(model, config, margin)
+    cut = keras.models.clone_model(
         model,
-        clone_function=replace,
-        call_function=lambda layer, x, **masks: cuts.after(layer, layer(cuts.before(layer, x))),
+        clone_function=lambda layer: layer,
+        call_function=lambda layer, x, **kwargs: cuts.after(layer, layer(cuts.before(layer, x))),
     )
-    for layer in copy.layers:
-        if isinstance(layer, Trim):
-            continue
-        old = model.get_layer(layer.name)
-        if isinstance(old, layers.BatchNormalization):
-            gamma, beta, mean, variance = old.get_weights()
-            scale = gamma / np.sqrt(variance + old.epsilon)
-            layer.set_weights([scale.reshape(1, 1, -1, 1), beta - mean * scale])
-        else:
-            layer.set_weights(old.get_weights())
-    return keras.Model(copy.input, _trim(copy.output, margin - cuts.head), name=model.name)
+    return keras.Model(cut.input, _trim(cut.output, margin - cuts.head), name=model.name)
 
 
 class _Cuts:
     """Where frames are cut off, in numbers of frames on either side.
 
     Args:
-        config: A network's table. Nothing is cut before an LSTM, which needs all frames, nor
-            without scales, where no place is better than the end.
+        model: A network. Without scales nothing is cut before its end.
+        config: Its table. An LSTM needs all frames, so that nothing is cut before one either.
         margin: Frames that the output does not need.
     """
 
-    def __init__(self, config, margin):
+    def __init__(self, model, config, margin):
         self.head, self._before, self._after = 0, {}, {}
         if not isinstance(config, DenseNetConfig) or config.recurrent:
             return
-        if not all(stream.scales for stream in config.streams):
+        names = {layer.name for layer in model.layers}
+        if not names.issuperset(f"{stream.name}_crop" for stream in config.streams):
             return
         # The maps before the head, and so the mixture that its mask multiplies.
         self.head = max(0, margin - frames_after(config))
