@@ -111,7 +111,7 @@ def waveform_function(source: Source) -> Function:
     networks = [(network, merge_batch_norm(model)) for network, model in source.networks]
     graph = separation_model(networks, card)
     return Function(
-        lambda x: [graph(x, training=False)[:, i] for i in range(len(card.stems))],
+        lambda x: tf.unstack(graph(x, training=False), axis=1),
         "waveform",
         (1, None, card.channels),
         card.stems,

@@ -24,9 +24,10 @@ class PadToMultiple(keras.layers.Layer):
     def call(self, x):
         frames, bins = ops.shape(x)[1], x.shape[2]
         new_bins = self._round_up(bins)
-        spare = self.multiple - 1
+        known = x.shape[1] is not None
+        spare = self._round_up(frames) - frames if known else self.multiple - 1
         x = ops.pad(x, ((0, 0), (0, spare), (0, new_bins - bins), (0, 0)))
-        return x[:, : self._round_up(frames)]
+        return x if known else x[:, : self._round_up(frames)]
 
     def compute_output_shape(self, input_shape):
         batch, frames, bins, maps = input_shape
@@ -50,7 +51,8 @@ class CropLike(keras.layers.Layer):
     def call(self, inputs):
         x, reference = inputs
         # One axis at a time: with an end unknown to the graph, it would forget the other one too.
-        return x[:, : ops.shape(reference)[1]][:, :, : reference.shape[2]]
+        x = x[:, : ops.shape(reference)[1]]
+        return x if x.shape[2] == reference.shape[2] else x[:, :, : reference.shape[2]]
 
     def compute_output_shape(self, input_shape):
         (batch, _, _, maps), (_, frames, bins, _) = input_shape

@@ -77,8 +77,10 @@ class WienerFilter(keras.layers.Layer):
         count, size = 1, frames
         if self.reach is not None:
             count, size = (frames + BLOCK - 1) // BLOCK, BLOCK
-            x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, BLOCK - 1), (0, 0)))
-            x = x[:, :, :, : count * BLOCK]
+            known = x.shape[3] is not None
+            spare = count * BLOCK - frames if known else BLOCK - 1
+            x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, spare), (0, 0)))
+            x = x if known else x[:, :, :, : count * BLOCK]
         return ops.unstack(ops.reshape(x, (2, -1, sources, count, size, bins)), 2)
 
     def _sum(self, x):
