@@ -65,6 +65,7 @@ def test_two_devices_equal_one_with_bands_and_scales(backend, tmp_path):
     compare(backend, "tiny", tmp_path)
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(small, tmp_path):
     """What docs/training.md says of several machines, as far as one machine can show it."""
     small.to_json(tmp_path / "small.json")
