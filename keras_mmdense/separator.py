@@ -23,7 +23,7 @@ from keras_mmdense.streaming import Stream, split
 from keras_mmdense.weights import Network, load_network
 
 DEFAULT = "mmdensenet_4stems"
-CORE_FRAMES = 512
+CORE_FRAMES = 384
 WIENER_REACH = 64
 
 Progress = Callable[[int, int], None]
