@@ -6,7 +6,7 @@ import soundfile
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.wiener import WienerFilter
-from keras_mmdense.separator import Separator, separation_model
+from keras_mmdense.separator import CORE_FRAMES, Separator, separation_model
 from keras_mmdense.stems import STEMS, rest_name
 from keras_mmdense.weights import Network
 
@@ -26,7 +26,7 @@ def separator():
     return Separator.of([random_network()])
 
 
-@pytest.mark.parametrize("samples", [1, 100, 44100, 384 * 1024 - 1, 384 * 1024 + 1])
+@pytest.mark.parametrize("samples", [1, 100, 44100, CORE_FRAMES * 1024 - 1, CORE_FRAMES * 1024 + 1])
 def test_stems_have_the_length_of_the_song_and_sum_to_it(separator, samples):
     x = noise(samples)
     stems = separator.separate(x, 44100)
@@ -153,7 +153,7 @@ def test_every_window_has_one_shape_and_progress_is_reported(separator, monkeypa
     monkeypatch.setattr(separator, "_run", lambda x: shapes.add(x.shape) or predict(x))
     for samples in (1, 999, 700 * 1024):
         separator.separate(noise(samples), 44100, lambda done, total: calls.append((done, total)))
-    assert calls == [(1, 1), (999, 999), (384 * 1024, 700 * 1024), (700 * 1024, 700 * 1024)]
+    assert calls == [(1, 1), (999, 999), (CORE_FRAMES * 1024, 700 * 1024), (700 * 1024, 700 * 1024)]
     assert len(shapes) == 1
 
 

@@ -22,23 +22,15 @@ class PadToMultiple(keras.layers.Layer):
         self.multiple = multiple
 
     def call(self, x):
-        frames, bins = ops.shape(x)[1], x.shape[2]
-        new_bins = self._round_up(bins)
-        known = x.shape[1] is not None
-        spare = self._round_up(frames) - frames if known else self.multiple - 1
-        x = ops.pad(x, ((0, 0), (0, spare), (0, new_bins - bins), (0, 0)))
-        return x if known else x[:, : self._round_up(frames)]
+        return pad_to_multiple(x, self.multiple, frames=1, bins=2)
 
     def compute_output_shape(self, input_shape):
         batch, frames, bins, maps = input_shape
-        frames = None if frames is None else self._round_up(frames)
-        return (batch, frames, self._round_up(bins), maps)
+        frames = None if frames is None else _round_up(frames, self.multiple)
+        return (batch, frames, _round_up(bins, self.multiple), maps)
 
     def get_config(self):
         return {**super().get_config(), "multiple": self.multiple}
-
-    def _round_up(self, size):
-        return (size + self.multiple - 1) // self.multiple * self.multiple
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
@@ -89,3 +81,30 @@ class Trim(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "axis": self.axis}
+
+
+def pad_to_multiple(x, multiple: int, frames: int, bins: int | None = None):
+    """Appends zeros until frames, and bins if they are named, are multiples of a number.
+
+    Args:
+        x: A tensor.
+        multiple: The number.
+        frames: Axis of the frames, whose number may be unknown to the graph.
+        bins: Axis of the bins; None leaves them.
+
+    Returns:
+        The tensor with both axes rounded up.
+    """
+    count, known = ops.shape(x)[frames], x.shape[frames] is not None
+    spare = [(0, 0)] * len(x.shape)
+    spare[frames] = (0, _round_up(count, multiple) - count if known else multiple - 1)
+    if bins is not None:
+        spare[bins] = (0, _round_up(x.shape[bins], multiple) - x.shape[bins])
+    x = ops.pad(x, spare)
+    if known:
+        return x
+    return x[(slice(None),) * frames + (slice(_round_up(count, multiple)),)]
+
+
+def _round_up(size, multiple):
+    return (size + multiple - 1) // multiple * multiple

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_mmdense.layers.padding import pad_to_multiple
+
 FLOOR = 1e-6
 BLOCK = 8
 
@@ -72,15 +74,13 @@ class WienerFilter(keras.layers.Layer):
         Returns:
             Two tensors (batch, sources, blocks, frames of a block, bins); zeros fill the last one.
         """
-        sources, frames, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
+        sources, bins = x.shape[1], x.shape[3]
         x = ops.moveaxis(x, -1, 0)
-        count, size = 1, frames
-        if self.reach is not None:
-            count, size = (frames + BLOCK - 1) // BLOCK, BLOCK
-            known = x.shape[3] is not None
-            spare = count * BLOCK - frames if known else BLOCK - 1
-            x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, spare), (0, 0)))
-            x = x if known else x[:, :, :, : count * BLOCK]
+        if self.reach is None:
+            count, size = 1, ops.shape(x)[3]
+        else:
+            x = pad_to_multiple(x, BLOCK, frames=3)
+            count, size = ops.shape(x)[3] // BLOCK, BLOCK
         return ops.unstack(ops.reshape(x, (2, -1, sources, count, size, bins)), 2)
 
     def _sum(self, x):

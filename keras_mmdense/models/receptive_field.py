@@ -45,12 +45,7 @@ def frames_after(config: DenseNetConfig, stream: Stream | None = None, up: int =
         Frames at the first scale.
     """
     head = config.final.layers * _side(config.final_kernel) + _side(config.output_kernel)
-    if stream is None:
-        return head
-    blocks = stream.blocks[stream.scales + up :]
-    scales = range(len(blocks) - 1, -1, -1)
-    pairs = zip(blocks, scales, strict=True)
-    return head + sum(block.layers * _side(stream.kernel) * 2**scale for block, scale in pairs)
+    return head if stream is None else head + _dense_blocks(stream, stream.scales + up)
 
 
 def _reach(config: ModelConfig) -> int:
@@ -68,11 +63,15 @@ def _dense_net(config: DenseNetConfig) -> int:
 
 
 def _stream(stream: Stream) -> int:
+    return _side(stream.first.kernel) + _dense_blocks(stream) + 2**stream.scales - 1
+
+
+def _dense_blocks(stream: Stream, first: int = 0) -> int:
+    """What the dense blocks of a stream look at, from number `first` on."""
     scales = stream.scales
     depths = [scales - abs(scales - i) if scales else 0 for i in range(len(stream.blocks))]
-    pairs = zip(stream.blocks, depths, strict=True)
-    dense = sum(block.layers * _side(stream.kernel) * 2**depth for block, depth in pairs)
-    return _side(stream.first.kernel) + dense + 2**scales - 1
+    pairs = list(zip(stream.blocks, depths, strict=True))[first:]
+    return sum(block.layers * _side(stream.kernel) * 2**depth for block, depth in pairs)
 
 
 def _side(kernel: tuple[int, int]) -> int:

@@ -10,7 +10,7 @@ import os
 import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-if sys.argv[4:] == []:
+if not sys.argv[4:]:
     os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 
 import keras
