@@ -23,6 +23,8 @@ from keras_mmdense.separator import separation_model
 
 SECONDS = 6.0
 PRECISIONS = ("float16", "dynamic")
+# Times a smaller scale, the weights behind it could leave the range of float16.
+SMALLEST = 0.01
 
 
 def export_tflite(
@@ -170,7 +172,9 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     """Copies a network with every batch norm as one depthwise 1x1 convolution.
 
     Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
-    would make a multiplication and an addition of each, two passes through memory.
+    would make a multiplication and an addition of each, two passes through memory. A scale passes
+    through the ReLU into the convolution behind it: what is left has a kernel of ones, which all
+    layers of as many maps share.
     """
 
     def replace(layer):
@@ -182,14 +186,22 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(
         model, clone_function=replace, call_function=lambda layer, *args, **_: layer(*args)
     )
+    names, scales = {layer.name for layer in copy.layers}, {}
     for layer in copy.layers:
         old = model.get_layer(layer.name)
+        values = old.get_weights()
         if isinstance(old, layers.BatchNormalization):
-            gamma, beta, mean, variance = old.get_weights()
+            gamma, beta, mean, variance = values
             scale = gamma / np.sqrt(variance + old.epsilon)
-            layer.set_weights([scale.reshape(1, 1, -1, 1), beta - mean * scale])
-        else:
-            layer.set_weights(old.get_weights())
+            shift = beta - mean * scale
+            composite = layer.name.removesuffix("_bn")
+            if f"{composite}_relu" in names and scale.min() > SMALLEST:
+                scales[f"{composite}_conv"] = scale
+                scale, shift = np.ones_like(scale), shift / scale
+            values = [scale.reshape(1, 1, -1, 1), shift]
+        elif layer.name in scales:
+            values[0] = values[0] * scales[layer.name][:, None]
+        layer.set_weights(values)
     return copy
 
 

@@ -1,5 +1,7 @@
 """A TFLite file's flatbuffer: what is in it, and the model card among its metadata."""
 
+import pickle
+
 import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
@@ -62,6 +64,7 @@ def finish(content: bytes, card: Card, samples: int | None = None) -> bytes:
     entry.name, entry.buffer = CARD, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
     _share_buffers(model)
+    _share_tables(model)
     return _write(model)
 
 
@@ -154,6 +157,8 @@ def _drop_labels(graph):
         quantized = tensor.quantization
         if quantized is not None and quantized.scale is None:
             tensor.quantization = None
+        # It only tells a scalar from an unknown shape.
+        tensor.hasRank = len(tensor.shape) == 0
 
 
 def _share_buffers(model):
@@ -183,6 +188,18 @@ def _read(content):
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
 
 
+class _Once:
+    """A table that is written once, wherever it stands."""
+
+    def __init__(self, table):
+        self._table, self._offset = table, None
+
+    def Pack(self, builder):
+        if self._offset is None:
+            self._offset = self._table.Pack(builder)
+        return self._offset
+
+
 class _Builder(flatbuffers.Builder):
     """Writes equal vectors, such as shapes, once; aligns bytes, among them weights, to 16."""
 
@@ -198,6 +215,20 @@ class _Builder(flatbuffers.Builder):
         if key not in self._written:
             self._written[key] = super().CreateNumpyVector(x)
         return self._written[key]
+
+
+def _share_tables(model):
+    """Has equal tensors without a name, and equal options, written once: a table is an offset."""
+    shared = {}
+
+    def once(table):
+        return shared.setdefault((type(table), pickle.dumps(vars(table))), _Once(table))
+
+    for graph in model.subgraphs:
+        graph.tensors = [once(tensor) for tensor in graph.tensors]
+        for operator in graph.operators:
+            if operator.builtinOptions is not None:
+                operator.builtinOptions = once(operator.builtinOptions)
 
 
 def _write(model):

@@ -42,9 +42,12 @@ class CropLike(keras.layers.Layer):
 
     def call(self, inputs):
         x, reference = inputs
+        frames, bins = ops.shape(reference)[1], reference.shape[2]
+        if isinstance(frames, int):
+            return x[:, :frames, :bins]
         # One axis at a time: with an end unknown to the graph, it would forget the other one too.
-        x = x[:, : ops.shape(reference)[1]]
-        return x if x.shape[2] == reference.shape[2] else x[:, :, : reference.shape[2]]
+        x = x[:, :frames]
+        return x if x.shape[2] == bins else x[:, :, :bins]
 
     def compute_output_shape(self, input_shape):
         (batch, _, _, maps), (_, frames, bins, _) = input_shape

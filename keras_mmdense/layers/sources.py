@@ -43,7 +43,7 @@ class Rest(keras.layers.Layer):
     def call(self, inputs):
         sources, mixture = inputs
         rest = ops.relu(mixture - ops.sum(sources, axis=1))
-        return ops.concatenate([sources, rest[:, None]], axis=1)
+        return ops.concatenate([sources, ops.expand_dims(rest, 1)], axis=1)
 
     def compute_output_shape(self, input_shape):
         batch, sources, *rest = input_shape[0]

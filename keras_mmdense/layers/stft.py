@@ -112,12 +112,8 @@ class InverseSTFT(_Transform):
         shape = (-1, sources * channels, ops.shape(real)[2], bins)
         real = ops.reshape(ops.transpose(real, (0, 1, 4, 2, 3)), shape)
         imag = ops.reshape(ops.transpose(imag, (0, 1, 4, 2, 3)), shape)
-        frames = inverse_real_fft(real, imag, self.n_fft)
-        if self._overlap == 2:
-            x = self._overlap_add(frames * self._dual_window())
-        else:
-            x = self._overlap_add(frames * self._window())
-            x = x / self._weight(frames)
+        frames = hartley(real, imag)
+        x = self._overlap_add(frames * self._window()) * self._weight(frames)
         half = self.n_fft // 2
         x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
         return ops.transpose(x[..., half : half + samples], (0, 1, 3, 2))
@@ -129,16 +125,13 @@ class InverseSTFT(_Transform):
     def compute_output_spec(self, inputs):
         return keras.KerasTensor(self.compute_output_shape([x.shape for x in inputs]), "float32")
 
-    def _dual_window(self):
-        """The window over the sum of its squares: every sample that is kept lies under two."""
-        window = self._window()
-        squares = window[: self.hop] ** 2 + window[self.hop :] ** 2
-        return window / np.tile(squares, 2)
-
     def _weight(self, frames):
-        """Sum of the squared windows over every sample, (1, 1, hops, hop)."""
+        """What every sample is multiplied by: 1 / n_fft over the sum of the squared windows."""
+        squares = self._window() ** 2
+        if self._overlap == 2:  # Every sample that is kept lies under two windows.
+            return 1 / (self.n_fft * (squares[: self.hop] + squares[self.hop :]))
         ones = ops.ones_like(frames[:1, :1, :, :1])
-        return ops.maximum(self._overlap_add(ones * self._window() ** 2), 1e-8)
+        return 1 / (self.n_fft * ops.maximum(self._overlap_add(ones * squares), 1e-8))
 
     def _overlap_add(self, frames):
         """Hops of the signal, (..., hops, hop), of overlapping frames."""
@@ -167,24 +160,23 @@ class Magnitude(keras.layers.Layer):
         return tuple(input_shape[0])
 
 
-def inverse_real_fft(real, imag, n_fft: int):
-    """Inverse real FFT computed by one forward real FFT.
+def hartley(real, imag):
+    """Inverse real FFT, but for the factor 1 / n_fft, by one forward real FFT.
 
     A real sequence c whose spectrum is F gives x = Re F + Im F on the first half and its mirror on
     the second, when c holds real + imag on the first half and real - imag, mirrored, on the second
     (the Hartley transform is its own inverse). TensorFlow Lite has the forward operator only.
 
     Args:
-        real: Real part, (..., n_fft / 2 + 1).
+        real: Real part, (..., n_fft / 2 + 1), n_fft even.
         imag: Imaginary part, same shape; its first and last bin count as zero.
-        n_fft: Length of the result, even.
 
     Returns:
-        The real sequences, (..., n_fft).
+        n_fft times the real sequences, (..., n_fft).
     """
     edges = [(0, 0)] * (len(imag.shape) - 1) + [(1, 1)]
     imag = ops.pad(imag[..., 1:-1], edges)
     mirrored = ops.flip((real - imag)[..., 1:-1], axis=-1)
     a, d = ops.rfft(ops.concatenate([real + imag, mirrored], axis=-1))
     mirrored = ops.flip((a - d)[..., 1:-1], axis=-1)
-    return ops.concatenate([a + d, mirrored], axis=-1) / n_fft
+    return ops.concatenate([a + d, mirrored], axis=-1)

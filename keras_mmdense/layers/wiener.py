@@ -51,7 +51,9 @@ class WienerFilter(keras.layers.Layer):
         if magnitudes.shape[-1] == 1:
             return _ratio_mask(magnitudes, real, imag)
         frames = ops.shape(real)[1]
-        parts = [self._blocks(x) for x in (magnitudes, real[:, None], imag[:, None])]
+        # Never `[:, None]`: TensorFlow Lite copies the tensor for it.
+        real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
+        parts = [self._blocks(x) for x in (magnitudes, real, imag)]
         return tuple(_joined(pair, frames) for pair in _stereo_filter(*parts, self._sum))
 
     def compute_output_shape(self, input_shape):
@@ -87,10 +89,10 @@ class WienerFilter(keras.layers.Layer):
         """Sums blocks over frames, each with those its reach covers; keeps the axes."""
         x = ops.sum(x, axis=3)
         if self.reach is None:
-            return x[:, :, :, None]
+            return ops.expand_dims(x, 3)
         sources, count, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
         side = self.reach // BLOCK
-        x = ops.pad(ops.reshape(x, (-1, count, bins)), ((0, 0), (side, side), (0, 0)))[:, :, None]
+        x = ops.pad(ops.reshape(x, (-1, count, 1, bins)), ((0, 0), (side, side), (0, 0), (0, 0)))
         x = ops.average_pool(x, (2 * side + 1, 1), 1, "valid", "channels_last") * (2.0 * side + 1)
         return ops.reshape(x, (-1, sources, count, 1, bins))
 
@@ -98,7 +100,7 @@ class WienerFilter(keras.layers.Layer):
 def _ratio_mask(magnitudes, real, imag):
     power = ops.square(magnitudes)
     mask = power / (ops.sum(power, axis=1, keepdims=True) + 1e-10)
-    return mask * real[:, None], mask * imag[:, None]
+    return mask * ops.expand_dims(real, 1), mask * ops.expand_dims(imag, 1)
 
 
 def _joined(pair, frames):

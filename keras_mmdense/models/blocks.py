@@ -26,14 +26,15 @@ def dense_block(x, block: Dense, kernel, momentum, name):
     Returns:
         The last layer's k maps, (batch, frames, bins, k); with an LSTM one more map, its own.
     """
-    maps = [x]
-    for i in range(1, block.layers + 1):
-        seen = layers.Concatenate(name=f"{name}_dense{i}_concat")(maps) if maps[1:] else x
-        maps.append(composite(seen, block.k, kernel, momentum, f"{name}_dense{i}"))
+    maps = composite(x, block.k, kernel, momentum, f"{name}_dense1")
+    for i in range(2, block.layers + 1):
+        # What was joined before is joined again: two long pieces are copied faster than many.
+        x = layers.Concatenate(name=f"{name}_dense{i}_concat")([x, maps])
+        maps = composite(x, block.k, kernel, momentum, f"{name}_dense{i}")
     if not block.cells:
-        return maps[-1]
-    recurrent = lstm(maps[-1], block.cells, momentum, f"{name}_lstm")
-    return layers.Concatenate(name=f"{name}_lstm_concat")([maps[-1], recurrent])
+        return maps
+    recurrent = lstm(maps, block.cells, momentum, f"{name}_lstm")
+    return layers.Concatenate(name=f"{name}_lstm_concat")([maps, recurrent])
 
 
 def lstm(x, cells, momentum, name):

@@ -174,20 +174,29 @@ def test_live_variables_and_flex_are_refused():
         tflite_file.check_builtin(converter.convert())
 
 
-def test_batch_norm_is_merged_exactly(folder):
+@pytest.mark.parametrize("scale", [1, 1e-3, -1])
+def test_batch_norm_is_merged_exactly(folder, scale):
     _, model = weights.load_network(folder)
+    norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    for norm in norms:
+        norm.gamma.assign(scale * norm.gamma)
     merged = tflite.merge_batch_norm(model)
     x = np.random.default_rng(0).random((1, 21, 1025, 2), "float32")
     assert not any(isinstance(x, keras.layers.BatchNormalization) for x in merged.layers)
     np.testing.assert_allclose(merged(x), model(x, training=False), rtol=0, atol=2e-6)
+    # A scale that is neither negative nor tiny goes into the convolution behind a ReLU.
+    kernels = [merged.get_layer(norm.name).get_weights()[0] for norm in norms]
+    ones = sum(bool(np.all(kernel == 1)) for kernel in kernels)
+    relus = sum(layer.name.endswith("_relu") for layer in model.layers)
+    assert ones == (relus if scale == 1 else 0)
 
 
 def test_float16_is_small_and_close(sized, real_mixture, separator):
     out = sized(quantize="float16")
     types = tflite_file.weight_types(out.read_bytes())
-    # The windows of the STFT, 2048 samples each, and everything small stay in float32.
-    assert types["FLOAT32"] > 2 * 2048 * 4 and types["FLOAT16"] > 2 * 4000
-    assert out.stat().st_size < 100_000
+    # The window of the STFT, the weight of its inverse, and everything small stay in float32.
+    assert types["FLOAT32"] > (2048 + 1024) * 4 and types["FLOAT16"] > 2 * 4000
+    assert out.stat().st_size < 75_000
     x = real_mixture[: 3 * 44100]
     stems, expected = separator_of(out).separate(x, 44100), separator.separate(x, 44100)
     for name, stem in expected.items():
