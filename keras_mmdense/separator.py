@@ -25,6 +25,7 @@ from keras_mmdense.weights import Network, load_network
 DEFAULT = "mmdensenet_4stems"
 CORE_FRAMES = 384
 WIENER_REACH = 64
+FILTER_MARGIN = WIENER_REACH + BLOCK
 
 Progress = Callable[[int, int], None]
 
@@ -285,9 +286,7 @@ def separation_model(networks: Sequence[tuple[Network, keras.Model]], card: Card
     waveform = keras.Input((None, card.channels), name="waveform")
     real, imag = STFT(card.n_fft, card.hop, name="stft")(waveform)
     mixture = Magnitude(name="magnitude")([real, imag])
-    # Of the context the Wiener filter needs what its sums reach, the inverse STFT nothing.
-    reach = WIENER_REACH + BLOCK
-    margin = card.context // card.hop - reach
+    margin = network_margin(card)
     trim = Trim(margin, axis=-3, name="network_context")
     models = [without_margin(model, network.config, margin) for network, model in networks]
     estimates = [model(mixture) for model in models]
@@ -296,10 +295,18 @@ def separation_model(networks: Sequence[tuple[Network, keras.Model]], card: Card
     if len(card.stems) > sources.shape[1]:
         sources = Rest(dtype="float32", name="rest")([sources, trim(mixture)])
     real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
-    trim = Trim(reach, axis=-3, name="wiener_context")
+    trim = Trim(FILTER_MARGIN, axis=-3, name="wiener_context")
     core = Trim(card.context, axis=-2, name="context")(waveform)
     stems = InverseSTFT(card.n_fft, card.hop, name="inverse_stft")([trim(real), trim(imag), core])
     return keras.Model(waveform, stems, name="separation")
+
+
+def network_margin(card: Card) -> int:
+    """Frames of the context, on either side, that the networks see but need not give.
+
+    The Wiener filter needs those that its sums reach, the inverse STFT none.
+    """
+    return card.context // card.hop - FILTER_MARGIN
 
 
 def _card(networks, stems, window):
@@ -308,7 +315,7 @@ def _card(networks, stems, window):
     if window < grid or window % grid:
         raise InputError(f"window must be a multiple of {grid} frames, received {window}")
     # The first and last frame of a window see its edge, as does a Wiener block they touch.
-    reach = max(context_frames(config) for config in configs) + WIENER_REACH + BLOCK + 1
+    reach = max(context_frames(config) for config in configs) + FILTER_MARGIN + 1
     rate, hop, bins, channels = _front_end(networks[0])
     return Card(
         network=tuple(config.name for config in configs),

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import console, load
+from keras_mmdense.cli.common import console, load, progress
 from keras_mmdense.cli.export import export
+
+CALIBRATION = 4
 
 
 @export.command()
@@ -22,7 +24,18 @@ def tflite(
         Path, typer.Argument(help="File to write, such as stems.tflite; its card goes beside it.")
     ],
     quantize: Annotated[
-        str | None, typer.Option(help="float16 or dynamic (8-bit weights); float32 by default.")
+        str | None,
+        typer.Option(
+            help="float16, dynamic (8-bit weights) or int8 (8-bit arithmetic in the networks); "
+            "float32 by default."
+        ),
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"For int8: a data set, {CALIBRATION} of whose train songs tell the networks' "
+            "ranges."
+        ),
     ] = None,
     seconds: Annotated[
         float,
@@ -43,17 +56,36 @@ def tflite(
 
     Example: keras-mmdense export tflite mmdensenet_4stems stems.tflite --quantize float16
     """
-    card = load("exporting.tflite").export_tflite(
-        model,
-        out,
-        quantize=quantize,
-        seconds=seconds,
-        network_only=network_only,
-        resizable=resizable,
-    )
+    exporting = load("exporting.tflite")
+    with progress() as report:
+        card = exporting.export_tflite(
+            model,
+            out,
+            quantize=quantize,
+            seconds=seconds,
+            network_only=network_only,
+            resizable=resizable,
+            calibration=_mixtures(calibrate) if calibrate else (),
+            progress=report("calibration") if calibrate else None,
+        )
     size, rate = out.stat().st_size, card.sample_rate
     console.print(
         f"{out}: {', '.join(card.stems)}; {card.precision}, {size:,} bytes; keeps "
         f"{card.window / rate:.2f} s of a window, with {card.context / rate:.2f} s of context on "
         "either side"
     )
+
+
+def _mixtures(root):
+    """Sums of the stems of some of a data set's train songs."""
+    import numpy as np
+
+    from keras_mmdense.data.songs import find_songs
+    from keras_mmdense.errors import InputError
+
+    songs = find_songs(root, "train")
+    songs = songs[:: -(-len(songs) // CALIBRATION)]
+    for song in songs:
+        if song.sample_rate != 44100:
+            raise InputError(f"{root}: {song.name} is at {song.sample_rate} Hz, expected 44100")
+    return [np.sum(list(song.stems().values()), axis=0) for song in songs]

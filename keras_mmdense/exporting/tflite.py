@@ -1,30 +1,23 @@
 """A trained network as a TFLite file: waveform in, stems out, for phones and small machines."""
 
-import contextlib
 import dataclasses
-import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_mmdense.card import Card
 from keras_mmdense.errors import InputError
-from keras_mmdense.exporting.provenance import Source, load_source
-from keras_mmdense.exporting.tflite_file import check_builtin, finish, narrow_weights
+from keras_mmdense.exporting.conversion import convert, network_function, waveform_function
+from keras_mmdense.exporting.int8 import int8_masks
+from keras_mmdense.exporting.provenance import load_source
+from keras_mmdense.exporting.tflite_file import check_builtin, finish, replace_masks
 from keras_mmdense.files import replacing
 from keras_mmdense.layers.wiener import BLOCK
-from keras_mmdense.separator import separation_model
 
 SECONDS = 6.0
-PRECISIONS = ("float16", "dynamic")
-# Times a smaller scale, the weights behind it could leave the range of float16.
-SMALLEST = 0.01
+PRECISIONS = ("float16", "dynamic", "int8")
 
 
 def export_tflite(
@@ -35,6 +28,8 @@ def export_tflite(
     seconds: float = SECONDS,
     network_only: bool = False,
     resizable: bool = False,
+    calibration: Sequence[np.ndarray] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> Card:
     """Writes trained networks with STFT and Wiener filter as one TFLite file of builtin operators.
 
@@ -46,14 +41,17 @@ def export_tflite(
     Args:
         models: Names or folders that `weights.load_network` takes, each of other stems.
         out: The file to write; the card goes beside it, with the suffix `.json`.
-        quantize: "float16" or "dynamic" (8-bit weights, float32 arithmetic elsewhere); None keeps
-            float32.
+        quantize: "float16", "dynamic" (8-bit weights, float32 arithmetic elsewhere) or "int8"
+            (8-bit arithmetic from the mixture's magnitude to the mask); None keeps float32.
         seconds: Length of the part of a window that is kept, rounded to the networks' grid.
         network_only: Leave STFT and Wiener filter out: takes `magnitude`, (1, frames, bins,
             channels), and gives the networks' magnitudes by stem, of the same shape.
         resizable: Let the interpreter's `resize_tensor_input` set a window of another number of
             samples (or frames). Without it, the size is fixed; the file then needs less time and
             memory.
+        calibration: For int8: mixtures (samples, channels) at the networks' rate, in [-1, 1], on
+            whose beginnings the ranges of all maps are measured.
+        progress: Called with (passes over a mixture done, passes in all).
 
     Returns:
         The card that was written.
@@ -73,6 +71,10 @@ def export_tflite(
         )
     if quantize not in (None, *PRECISIONS):
         raise InputError(f"quantize must be one of {', '.join(PRECISIONS)}, received {quantize!r}")
+    if (quantize == "int8") != bool(calibration):
+        raise InputError("int8, and nothing else, needs mixtures to calibrate on")
+    if quantize == "int8" and resizable:
+        raise InputError("an int8 file is of a fixed size")
     out = Path(out)
     if out.suffix != ".tflite":
         raise InputError(f"{out}: expected a name that ends in .tflite")
@@ -84,125 +86,15 @@ def export_tflite(
         if network_only:
             size = 1 + size // card.hop
         content = convert(function, None if resizable else size, quantize)
+        if quantize == "int8":
+            masks = int8_masks(
+                source, card, calibration, margin=not network_only, progress=progress
+            )
+            content = replace_masks(content, list(masks))
         check_builtin(content)
         file.write_bytes(finish(content, card, size if resizable else None))
         beside.write_text(card.to_json())
     return card
-
-
-@dataclasses.dataclass(frozen=True)
-class Function:
-    """A graph to convert.
-
-    Args:
-        call: From a tensor to a list of tensors.
-        name: Name of the input.
-        shape: Shape of the input; None at the axis that the file's size fixes.
-        outputs: Names of the outputs.
-    """
-
-    call: object
-    name: str
-    shape: tuple[int | None, ...]
-    outputs: tuple[str, ...]
-
-
-def waveform_function(source: Source) -> Function:
-    """The graph from waveform to stems."""
-    card = source.separator.card
-    networks = [(network, merge_batch_norm(model)) for network, model in source.networks]
-    graph = separation_model(networks, card)
-    return Function(
-        lambda x: tf.unstack(graph(x, training=False), axis=1),
-        "waveform",
-        (1, None, card.channels),
-        card.stems,
-    )
-
-
-def network_function(source: Source) -> Function:
-    """The networks alone, from the mixture's magnitude to the sources'."""
-    models = [merge_batch_norm(model) for _, model in source.networks]
-
-    def call(x):
-        outputs = [model(x, training=False) for model in models]
-        return [
-            part for y in outputs for part in (tf.unstack(y, axis=1) if len(y.shape) == 5 else [y])
-        ]
-
-    network = source.networks[0][0]
-    stems = tuple(name for network, _ in source.networks for name in network.sources)
-    return Function(call, "magnitude", (1, None, network.bins, network.channels), stems)
-
-
-def convert(function: Function, size: int | None, quantize: str | None) -> bytes:
-    """Converts a graph with its variables frozen.
-
-    Args:
-        function: The graph.
-        size: Samples or frames of the input, or None for any number.
-        quantize: As `export_tflite` takes it.
-
-    Returns:
-        The file's content.
-    """
-    shape = [size if axis is None else axis for axis in function.shape]
-    spec = tf.TensorSpec(shape, tf.float32, name=function.name)
-    live = tf.function(function.call).get_concrete_function(spec)
-    frozen = convert_variables_to_constants_v2(live)
-
-    def named(x):
-        return dict(zip(function.outputs, frozen(x), strict=True))
-
-    module = tf.Module()
-    # The converter looks the function up in what it saves.
-    module.serving_default = tf.function(named, input_signature=[spec])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [module.serving_default.get_concrete_function()], module
-    )
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if quantize == "dynamic":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    with _quiet():
-        content = converter.convert()
-    return narrow_weights(content) if quantize == "float16" else content
-
-
-def merge_batch_norm(model: keras.Model) -> keras.Model:
-    """Copies a network with every batch norm as one depthwise 1x1 convolution.
-
-    Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
-    would make a multiplication and an addition of each, two passes through memory. A scale passes
-    through the ReLU into the convolution behind it: what is left has a kernel of ones, which all
-    layers of as many maps share.
-    """
-
-    def replace(layer):
-        if isinstance(layer, layers.BatchNormalization):
-            return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
-        return type(layer).from_config(layer.get_config())
-
-    # Without the mask that batch norm was called with.
-    copy = keras.models.clone_model(
-        model, clone_function=replace, call_function=lambda layer, *args, **_: layer(*args)
-    )
-    names, scales = {layer.name for layer in copy.layers}, {}
-    for layer in copy.layers:
-        old = model.get_layer(layer.name)
-        values = old.get_weights()
-        if isinstance(old, layers.BatchNormalization):
-            gamma, beta, mean, variance = values
-            scale = gamma / np.sqrt(variance + old.epsilon)
-            shift = beta - mean * scale
-            composite = layer.name.removesuffix("_bn")
-            if f"{composite}_relu" in names and scale.min() > SMALLEST:
-                scales[f"{composite}_conv"] = scale
-                scale, shift = np.ones_like(scale), shift / scale
-            values = [scale.reshape(1, 1, -1, 1), shift]
-        elif layer.name in scales:
-            values[0] = values[0] * scales[layer.name][:, None]
-        layer.set_weights(values)
-    return copy
 
 
 def _card(source, seconds, quantize):
@@ -213,18 +105,3 @@ def _card(source, seconds, quantize):
     grid = max(BLOCK, 2 ** max(scales)) * card.hop
     window = max(1, round(seconds * card.sample_rate / grid)) * grid
     return dataclasses.replace(card, window=window, precision=quantize or "float32")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the converter's log lines, which name no fault, off the terminal."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -1,6 +1,7 @@
 """A TFLite file's flatbuffer: what is in it, and the model card among its metadata."""
 
 import pickle
+from collections.abc import Sequence
 
 import flatbuffers
 import numpy as np
@@ -55,8 +56,8 @@ def finish(content: bytes, card: Card, samples: int | None = None) -> bytes:
     if samples is not None:
         waveform = graph.tensors[graph.inputs[0]]
         waveform.shape = [1, samples, *waveform.shape[2:]]
-    _merge_tensors(model, graph)
     _drop_labels(graph)
+    _merge_tensors(model, graph)
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(card.to_json().encode(), np.uint8)
     model.buffers.append(buffer)
@@ -110,6 +111,73 @@ def narrow_weights(content: bytes) -> bytes:
     return _write(model)
 
 
+def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
+    """Puts other networks in the place of those in a file.
+
+    Args:
+        content: A file from `waveform` or `magnitude`, in which every network ends in a sigmoid.
+        networks: Files from `magnitude` to what the sigmoid gives, in the order of the networks.
+
+    Returns:
+        The file, without the operators that nothing needs any more.
+
+    Raises:
+        RuntimeError: If the file holds another number of sigmoids, or their shapes differ.
+    """
+    model = _read(content)
+    graph = model.subgraphs[0]
+    kinds = [_operator(model.operatorCodes[o.opcodeIndex]) for o in graph.operators]
+    masks = [i for i, kind in enumerate(kinds) if kind == "LOGISTIC"]
+    if len(masks) != len(networks):
+        raise RuntimeError(f"{len(masks)} sigmoids for {len(networks)} networks")
+    magnitude = graph.inputs[0]
+    if len(graph.tensors[magnitude].shape) != 4:
+        magnitude = graph.operators[kinds.index("SQRT")].outputs[0]
+    inserted = {
+        graph.operators[place].outputs[0]: _append(
+            model, _read(network), magnitude, graph.operators[place].outputs[0]
+        )
+        for place, network in zip(masks, networks, strict=True)
+    }
+    operators = []
+    for operator in graph.operators:
+        operators += inserted.get(operator.outputs[0], [operator])
+    graph.operators = _needed(operators, graph.outputs)
+    return _write(model)
+
+
+def _append(model, part, entry, end):
+    """Adds a file's tensors to a model; gives its operators, between two tensors of the model."""
+    graph, added = model.subgraphs[0], part.subgraphs[0]
+    for own, other in ((entry, added.inputs[0]), (end, added.outputs[0])):
+        shapes = [list(graph.tensors[own].shape), list(added.tensors[other].shape)]
+        if shapes[0] != shapes[1]:
+            raise RuntimeError(f"a network of shape {shapes[1]} where {shapes[0]} belongs")
+    tensors, buffers, codes = len(graph.tensors), len(model.buffers), len(model.operatorCodes)
+    for tensor in added.tensors:
+        tensor.buffer += buffers
+    graph.tensors += added.tensors
+    model.buffers += part.buffers
+    model.operatorCodes += part.operatorCodes
+    ends = {added.inputs[0]: entry, added.outputs[0]: end, -1: -1}
+    for operator in added.operators:
+        operator.opcodeIndex += codes
+        for name in ("inputs", "outputs"):
+            places = [ends.get(i, i + tensors) for i in getattr(operator, name)]
+            setattr(operator, name, np.array(places, np.int32))
+    return added.operators
+
+
+def _needed(operators, outputs):
+    """Leaves out operators whose results nothing takes; their order stays."""
+    needed, kept = set(outputs), []
+    for operator in reversed(operators):
+        if needed & set(operator.outputs):
+            needed |= set(operator.inputs)
+            kept.append(operator)
+    return kept[::-1]
+
+
 def _widening(model, graph, index, values):
     """The operator that fills tensor `index` with float16 values."""
     result, narrow = graph.tensors[index], schema.TensorT()
@@ -135,7 +203,8 @@ def _merge_tensors(model, graph):
     for index in sorted(used - {-1}):
         tensor = graph.tensors[index]
         data = model.buffers[tensor.buffer].data
-        key = index if data is None else (bytes(data), tensor.type, tuple(tensor.shape))
+        scale = pickle.dumps(tensor.quantization and vars(tensor.quantization))
+        key = index if data is None else (bytes(data), tensor.type, tuple(tensor.shape), scale)
         if key not in first:
             first[key] = len(kept)
             kept.append(tensor)

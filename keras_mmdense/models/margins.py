@@ -28,7 +28,7 @@ def without_margin(model: keras.Model, config: ModelConfig, margin: int) -> kera
         clone_function=lambda layer: layer,
         call_function=lambda layer, x, **kwargs: cuts.after(layer, layer(cuts.before(layer, x))),
     )
-    return keras.Model(cut.input, _trim(cut.output, margin - cuts.head), name=model.name)
+    return keras.Model(cut.input, _trim(cut.output, cuts.left), name=model.name)
 
 
 class _Cuts:
@@ -41,17 +41,17 @@ class _Cuts:
     """
 
     def __init__(self, model, config, margin):
-        self.head, self._before, self._after = 0, {}, {}
+        self.left, self._before, self._after = margin, {}, {}
         if not isinstance(config, DenseNetConfig) or config.recurrent:
             return
         names = {layer.name for layer in model.layers}
         if not names.issuperset(f"{stream.name}_crop" for stream in config.streams):
             return
-        # The maps before the head, and so the mixture that its mask multiplies.
-        self.head = max(0, margin - frames_after(config))
-        self._before["output_mask"] = [0, self.head]
+        self.left, head = 0, max(0, margin - frames_after(config))
         for stream in config.streams:
-            self._cut_stream(config, stream, margin)
+            self._cut_stream(config, stream, margin, head)
+        self._after["output_conv"] = margin - head
+        self._before["output_mask"] = [0, margin]
 
     def before(self, layer, inputs):
         """Cuts a layer's inputs."""
@@ -63,7 +63,7 @@ class _Cuts:
         """Cuts a layer's output."""
         return _trim(output, self._after.get(layer.name, 0))
 
-    def _cut_stream(self, config, stream, margin):
+    def _cut_stream(self, config, stream, margin, head):
         cut = 0
         for i in range(1, stream.scales + 1):
             scale = 2 ** (stream.scales - i)
@@ -72,7 +72,7 @@ class _Cuts:
             self._before[f"{stream.name}_up{i}_skip"] = [fits - 2 * cut, fits]
             cut = fits
         self._before[f"{stream.name}_crop"] = [0, cut]
-        self._after[f"{stream.name}_crop"] = self.head - cut
+        self._after[f"{stream.name}_crop"] = head - cut
 
 
 def _trim(x, size):

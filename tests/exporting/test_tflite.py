@@ -15,7 +15,7 @@ from keras_mmdense.card import Card
 from keras_mmdense.cli.common import app
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
-from keras_mmdense.exporting import tflite, tflite_file
+from keras_mmdense.exporting import conversion, tflite, tflite_file
 from keras_mmdense.exporting.provenance import load_source
 from keras_mmdense.separator import Separator
 
@@ -180,7 +180,7 @@ def test_batch_norm_is_merged_exactly(folder, scale):
     norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
     for norm in norms:
         norm.gamma.assign(scale * norm.gamma)
-    merged = tflite.merge_batch_norm(model)
+    merged = conversion.merge_batch_norm(model)
     x = np.random.default_rng(0).random((1, 21, 1025, 2), "float32")
     assert not any(isinstance(x, keras.layers.BatchNormalization) for x in merged.layers)
     np.testing.assert_allclose(merged(x), model(x, training=False), rtol=0, atol=2e-6)
@@ -203,6 +203,38 @@ def test_float16_is_small_and_close(sized, real_mixture, separator):
         error = np.sum((stems[name] - stem) ** 2) / np.sum(stem**2)
         assert 0 < error < 1e-5, (name, error)
     assert Card.from_json(out.with_suffix(".json").read_text()).precision == "float16"
+
+
+@pytest.mark.parametrize("network_only", [False, True])
+def test_int8_networks_between_float_front_ends(sized, real_mixture, separator, network_only):
+    calls = []
+    out = sized(
+        quantize="int8",
+        calibration=[real_mixture],
+        network_only=network_only,
+        progress=lambda *done: calls.append(done),
+    )
+    content = out.read_bytes()
+    tflite_file.check_builtin(content)
+    types = tflite_file.weight_types(content)
+    assert types["INT8"] > 4000 and types.get("FLOAT32", 0) < 20_000
+    assert calls == [(1, 2), (2, 2)]
+    card = Card.from_json(out.with_suffix(".json").read_text())
+    assert card.precision == "int8"
+    if network_only:
+        frames = 1 + (card.window + 2 * card.context) // card.hop
+        x = np.zeros((1, frames, 1025, 2), "float32")
+        assert {name: y.shape for name, y in run(out, magnitude=x).items()} == {
+            "vocals": x.shape,
+            "drums": x.shape,
+        }
+        return
+    x = real_mixture[: 3 * 44100]
+    stems, expected = separator_of(out).separate(x, 44100), separator.separate(x, 44100)
+    np.testing.assert_allclose(np.sum(list(stems.values()), axis=0), x, atol=1e-3)
+    for name, stem in expected.items():
+        error = np.sum((stems[name] - stem) ** 2) / np.sum(stem**2)
+        assert 0 < error < 0.1, (name, error)
 
 
 def test_resizable_takes_any_length(sized, separator, real_mixture):
@@ -254,7 +286,13 @@ def test_wrong_shapes_are_refused(exported, separator, shape):
 
 def test_bad_requests(folder, tmp_path):
     for options, message in [
-        ({"quantize": "int8"}, "quantize must be one of float16, dynamic, received 'int8'"),
+        ({"quantize": "int4"}, "one of float16, dynamic, int8, received 'int4'"),
+        ({"quantize": "int8"}, "int8, and nothing else, needs mixtures to calibrate on"),
+        ({"calibration": [np.zeros((9, 2))]}, "int8, and nothing else, needs mixtures"),
+        (
+            {"quantize": "int8", "calibration": [np.zeros((9, 2))], "resizable": True},
+            "an int8 file is of a fixed size",
+        ),
         ({"seconds": 0}, "seconds must lie between 0 and 600, received 0"),
         ({"seconds": float("nan")}, "seconds must lie between 0 and 600, received nan"),
     ]:
