@@ -89,15 +89,18 @@ def compare(model, card, song, folder):
 
 def tabulate(networks, song, folder):
     """Sizes, speeds and memory of every network and precision; gives the sizes."""
-    from keras_mmdense.exporting.tflite import export_tflite
+    from keras_mmdense.exporting.tflite import PRECISIONS, export_tflite
 
     print("| network | precision | bytes | 1 thread | 2 threads | peak memory |")
     print("|---|---|---|---|---|---|")
     sizes = {}
     for name, model in networks.items():
-        for precision in ("float32", "float16", "dynamic"):
+        for precision in ("float32", *PRECISIONS):
             out = folder / "tabulated.tflite"
-            export_tflite([model], out, quantize=None if precision == "float32" else precision)
+            options = {} if precision == "float32" else {"quantize": precision}
+            if precision == "int8":  # Size and speed do not depend on what it is calibrated on.
+                options["calibration"] = [np.load(song)]
+            export_tflite([model], out, **options)
             (one, peak), (two, _) = (measure("tflite", out, song, threads=n) for n in (1, 2))
             size = sizes[name, precision] = out.stat().st_size
             speeds = f"{one:.1f} x | {two:.1f} x"
