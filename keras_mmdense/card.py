@@ -23,7 +23,7 @@ class Card:
         window: Samples kept of a window, a multiple of `hop`. Window i keeps samples
             [i * window, (i + 1) * window).
         context: Samples that a window sees on either side, zeros outside the song.
-        precision: Of the weights: "float32", "float16", "dynamic".
+        precision: "float32", "float16", "dynamic" or "int8", see `export_tflite`.
         weights: sha256 of each network's weights file, where there is one.
         licence: Terms of the weights, or what is known of them.
         scores: SDR in dB by stem with the data they were measured on, where known.

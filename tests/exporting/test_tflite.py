@@ -8,6 +8,7 @@ import venv
 import keras
 import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 from keras_mmdense import weights
@@ -235,6 +236,28 @@ def test_int8_networks_between_float_front_ends(sized, real_mixture, separator, 
     for name, stem in expected.items():
         error = np.sum((stems[name] - stem) ** 2) / np.sum(stem**2)
         assert 0 < error < 0.1, (name, error)
+
+
+def test_the_command_calibrates_on_a_data_set(folder, tmp_path):
+    import keras_mmdense.cli.export_tflite  # noqa: F401
+    from keras_mmdense.data.synth import write_songs
+
+    def export(root):
+        arguments = ["export", "tflite", str(folder), str(tmp_path / "tiny.tflite")]
+        options = ["--seconds", "1", "--quantize", "int8", "--calibrate", str(root)]
+        return CliRunner().invoke(app, [*arguments, *options])
+
+    assert "nowhere" in str(export(tmp_path / "nowhere").exception)
+    for path in (tmp_path / "slow" / "train" / name for name in ("song", "valid")):
+        path.mkdir(parents=True)
+        for stem in ("vocals", "drums", "bass", "other"):
+            soundfile.write(path / f"{stem}.wav", np.zeros((2205, 2)), 22050)
+    found = export(tmp_path / "slow").exception
+    assert isinstance(found, InputError) and "song is at 22050 Hz, expected 44100" in str(found)
+    assert not list(tmp_path.glob("tiny*"))
+    write_songs(tmp_path / "songs", 2, 1, seed=0)
+    result = export(tmp_path / "songs")
+    assert result.exit_code == 0 and "; int8, " in result.output
 
 
 def test_resizable_takes_any_length(sized, separator, real_mixture):
