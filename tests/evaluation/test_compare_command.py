@@ -1,4 +1,4 @@
-"""`keras-mmdense compare` on scores of real clips that `evaluate` wrote."""
+"""`keras-mmdense compare` on scores of real clips, as `evaluate` writes them."""
 
 import json
 import subprocess
@@ -6,12 +6,14 @@ import sys
 
 import numpy as np
 import pytest
-import soundfile
 from matplotlib.image import imread
 from typer.testing import CliRunner
 
 from keras_mmdense.cli import app
 from keras_mmdense.errors import InputError
+from keras_mmdense.evaluation.evaluate import evaluate_songs
+from keras_mmdense.evaluation.saving import write_scores
+from keras_mmdense.evaluation.systems import System
 
 RATE = 44100
 
@@ -32,23 +34,40 @@ def fails(*arguments):
     return str(result.exception)
 
 
+class Clip:
+    """A second of a real song."""
+
+    sample_rate = RATE
+
+    def __init__(self, number, song):
+        self.name = f"second {number}"
+        self.audio = {stem: audio[number * RATE :][:RATE] for stem, audio in song.items()}
+
+    def stems(self):
+        return self.audio
+
+
+def leaking(label, clips, share):
+    """A system whose vocals have a share of the drums."""
+
+    def separate(name, mixture, rate):
+        audio = next(clip.audio for clip in clips if clip.name == name)
+        return {"vocals": audio["vocals"] + share * audio["drums"]}
+
+    return System(label, ("vocals",), separate)
+
+
 @pytest.fixture(scope="module")
 def scores(real_stems, tmp_path_factory):
-    """Scores of two tools whose vocals have more and less of the drums, on clips of 1 s."""
-    pytest.importorskip("museval")
+    """Scores of two systems whose vocals have more and less of the drums, on clips of 1 s."""
     folder = tmp_path_factory.mktemp("compare")
-    for number in range(7):
-        clip = {stem: audio[number * RATE :][:RATE] for stem, audio in real_stems.items()}
-        files = {f"clips/test/{number}/{stem}.wav": audio for stem, audio in clip.items()}
-        for tool, leak in (("leaky", 0.3), ("clean", 0.1)):
-            files[f"{tool}/{number}/vocals.wav"] = clip["vocals"] + leak * clip["drums"]
-        for path, audio in files.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(folder / path, audio, RATE, subtype="FLOAT")
-    for tool in ("leaky", "clean"):
-        place = ("--root", folder / "clips", "--split", "test", "--estimates", folder / tool)
-        options = ("--engine", "fast", "--processes", 1, "--output", folder / f"{tool}-scores")
-        succeeds("evaluate", *place, *options, "--oracles", "irm")
+    clips = [Clip(number, real_stems) for number in range(7)]
+    for name, share, oracles in (("leaky", 0.3, ["ideal ratio mask"]), ("clean", 0.1, [])):
+        systems = [leaking(name, clips, share)]
+        results = evaluate_songs(clips, systems, oracles=oracles, engine="fast")
+        facts = {oracle: {"oracle": True} for oracle in oracles}
+        path = folder / f"{name}-scores" / "scores.json"
+        write_scores(path, results, engine="fast", descriptions=facts)
     return folder
 
 
@@ -79,9 +98,10 @@ def test_compares_two_folders_and_writes_what_it_found(scores, tmp_path):
         assert vocals["songs"][song] == pytest.approx(two["SDR"] - one["SDR"], abs=1e-12)
     assert len(vocals["songs"]) == 7
     text = (out / "comparison.md").read_text()
-    low, high = vocals["mean"]["interval"]
-    assert f"| mean | {vocals['mean']['baseline']:.2f} |" in text
-    assert f"{low:+.2f} to {high:+.2f}".replace("-", "\\-" if "\\-" in text else "-") in text
+    mean = vocals["mean"]
+    cells = [f"{mean['baseline']:.2f}", f"{mean['other']:.2f}", f"{mean['difference']:+.2f}"]
+    interval = "{:+.2f} to {:+.2f}".format(*mean["interval"])
+    assert f"| mean | {' | '.join(cells)} | {interval} |" in text
     assert f"- vocals: {vocals['verdict']}" in text
     assert imread(out / "comparison.png").shape[0] > 400
 
