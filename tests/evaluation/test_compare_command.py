@@ -35,13 +35,13 @@ def fails(*arguments):
 
 
 class Clip:
-    """A second of a real song."""
+    """A second of a real song, its left channel."""
 
     sample_rate = RATE
 
     def __init__(self, number, song):
         self.name = f"second {number}"
-        self.audio = {stem: audio[number * RATE :][:RATE] for stem, audio in song.items()}
+        self.audio = {stem: audio[number * RATE :][:RATE, :1] for stem, audio in song.items()}
 
     def stems(self):
         return self.audio
