@@ -10,10 +10,10 @@ The JSON file is a list of levers, a baseline before the levers that are compare
 
 Each lever is trained by `keras-mmdense train` with the arguments of its baseline and then its own,
 for the given minutes of training (validation does not count) and to the end of the epoch. The
-learning rate stays constant, since the number of epochs is not known, unless a lever says otherwise.
+learning rate stays constant unless a lever says otherwise, since the number of epochs is not known.
 The network that validates best is scored on the validation songs of the first root. Differences are
 means over songs of the average over stems, see `keras-mmdense compare`. Run the command again to
-resume: what is trained and scored is kept, and more minutes or levers are added.
+resume, to train for more minutes or to add levers: what is trained and scored is kept.
 """
 
 import argparse
@@ -63,6 +63,14 @@ def progress_of(folder):
     return {"training_seconds": 0.0, "audio_seconds": 0.0, "finished": False, **run}
 
 
+def check_arguments(path, arguments):
+    """Refuses a folder that other arguments trained, and notes them in a new one."""
+    if path.is_file() and (found := json.loads(path.read_text(encoding="utf-8"))) != arguments:
+        sys.exit(f"{path}: trained with {shlex.join(found)}, expected {shlex.join(arguments)}")
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(arguments) + "\n", encoding="utf-8")
+
+
 def train(folder, lever, roots, minutes):
     """Trains, or resumes, until an epoch ends after so many minutes."""
 
@@ -70,10 +78,11 @@ def train(folder, lever, roots, minutes):
         run = progress_of(folder)
         return run["finished"] or run["training_seconds"] >= 60 * minutes
 
+    places = [word for root in roots for word in ("--root", root)]
+    check_arguments(folder / "arguments.json", [*places, *lever["all"]])
     if done():
         return
     shutil.rmtree(folder / "scores", ignore_errors=True)  # those of the network as it was
-    places = [word for root in roots for word in ("--root", root)]
     places += ["--output", str(folder), "--cache", str(folder.parent / "cache")]
     process = subprocess.Popen([*COMMAND, "train", *ENDLESS, *places, *lever["all"]])
     try:

@@ -1,4 +1,4 @@
-"""The table of benchmarks/ablations.py, from runs and scores as `train` and `evaluate` write them."""
+"""benchmarks/ablations.py: levers read, and the table of runs and scores that are there."""
 
 import importlib.util
 import json
@@ -87,6 +87,15 @@ def test_table_has_a_line_a_lever(ablations, tmp_path):
     assert cells[1] == ["wide", "`--frames '64'`", *compared]
     assert cells[2][2:5] == ["wide", "20.0", "2.0"] and cells[2][7] == "+0.00"
     assert cells[2][9] == "within noise: the interval includes 0"
+
+
+def test_folder_of_other_arguments_is_refused(ablations, tmp_path):
+    finish(tmp_path, np.zeros(6), np.zeros(6), minutes=2)
+    ablations.train(tmp_path, {"all": ["--steps", "6"]}, ["songs"], minutes=1)
+    ablations.train(tmp_path, {"all": ["--steps", "6"]}, ["songs"], minutes=2)
+    words = "arguments.json: trained with --root songs --steps 6, expected --root songs --steps 7"
+    with pytest.raises(SystemExit, match=words):
+        ablations.train(tmp_path, {"all": ["--steps", "7"]}, ["songs"], minutes=1)
 
 
 def test_table_goes_between_the_marks_of_the_page(ablations, tmp_path):

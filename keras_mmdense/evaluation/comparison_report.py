@@ -136,7 +136,8 @@ def _draw(comparison: Comparison, names: Names, path: Path) -> None:
         label = "mean with 95 % interval" if place == 0 else None
         axes.errorbar(place + 0.2, one.mean.difference, yerr=errors, label=label, **bar)
     axes.axhline(0.0, color="black", linewidth=0.8)
-    axes.set_xticks(range(len(rows)), [f"{stem}\n{len(one.songs)} songs" for stem, one in rows.items()])
+    ticks = [f"{stem}\n{len(one.songs)} songs" for stem, one in rows.items()]
+    axes.set_xticks(range(len(rows)), ticks)
     axes.set_xlim(-0.5, len(rows) - 0.5)
     axes.set_ylabel("SDR of B minus SDR of A (dB)")
     axes.set_title("A: {}\nB: {}".format(*names), fontsize=10)
