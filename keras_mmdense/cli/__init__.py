@@ -5,6 +5,7 @@ import sys
 
 from keras_mmdense.cli import (  # noqa: F401
     blend,
+    compare,
     demo,
     efficiency,
     evaluate,
