@@ -66,7 +66,8 @@ class RemixedChunks:
     ):
         self.songs, self.samples, self.seed, self.augment = songs, samples, seed, augment
         self.targets = [STEMS.index(target) for target in targets]
-        self.shares = np.array([[song.weight * known for known in song.known] for song in songs]).T
+        shares = [[float(song.weight * known) for known in song.known] for song in songs]
+        self.shares = np.array(shares).T
         for stem, share in zip(STEMS, self.shares, strict=True):
             if not share.any():
                 raise InputError(f"no song has the stem {stem}")
