@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from keras_mmdense.audio import Source, drop_time, run_ffmpeg
+from keras_mmdense.audio import Source, run_ffmpeg
+from keras_mmdense.containers import drop_time
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
