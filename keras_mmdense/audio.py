@@ -1,6 +1,7 @@
 """Reading and writing audio files."""
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import soundfile
 
 from keras_mmdense.containers import check_whole, drop_time, mp3_tells_length
 from keras_mmdense.errors import InputError
-from keras_mmdense.files import replacing
+from keras_mmdense.files import replacing, sha256
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".caf", ".w64"}
 FFMPEG_SUFFIXES = {".mp4", ".m4a", ".aac", ".m4v", ".mov", ".mkv", ".webm", ".wma", ".ac3"}
@@ -35,6 +36,11 @@ class Source:
         self.path, self._file = path, file
         self.rate, self.channels, self.samples = file.samplerate, file.channels, file.frames
         self.tags = file.copy_metadata()
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The beginning of the file's sha256."""
+        return sha256(self.path)[:16]
 
     def blocks(self, size: int) -> Iterator[np.ndarray]:
         """Yields the waveform in blocks (size, channels), the last one shorter; float32.

@@ -12,15 +12,15 @@ PACKAGE = Path(keras_mmdense.__file__).parent
 # What every part of the package may import of the others.
 MAY_IMPORT = {
     "errors": set(),
-    "stems": set(),
+    "stems": {"errors"},
     "files": {"errors"},
-    "card": {"errors"},
+    "card": {"errors", "stems"},
     "precision": set(),
     "configs": set(),
     "layers": set(),
     "models": {"configs", "layers"},
     "registry": {"configs", "models", "weights", "errors"},
-    "weights": {"configs", "models", "registry", "errors", "files"},
+    "weights": {"configs", "models", "registry", "errors", "files", "stems"},
     "containers": {"errors"},
     "audio": {"containers", "errors", "files"},
     "outputs": {"audio", "containers", "errors", "files", "stems"},
