@@ -24,6 +24,9 @@ from keras_mmdense.errors import InputError
 def main():
     """Runs the command; bad input ends in one line on stderr and exit status 2."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     try:
         app()
     except InputError as error:
