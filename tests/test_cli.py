@@ -263,7 +263,9 @@ def test_paths_are_printed_as_they_are(tmp_path, tiny):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     argv = ["keras-mmdense", "separate", str(folder), "-o", str(out), "--model", str(tiny)]
     with mock.patch.object(sys, "argv", argv), contextlib.redirect_stdout(terminal):
-        main()
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code
     terminal.flush()
     printed = terminal.buffer.getvalue().decode("ascii")
     assert f"{out}/{song.stem}: vocals.wav, drums.wav, bass.wav, other.wav" in printed
