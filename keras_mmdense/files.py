@@ -13,6 +13,8 @@ import filelock
 
 from keras_mmdense.errors import InputError
 
+LOCK = "keras-mmdense.lock"
+
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -64,13 +66,13 @@ def staging(folder: str | Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob(".*.partial"):
             with contextlib.suppress(OSError, NotImplementedError, filelock.Timeout):
-                if (left / "lock").exists():
-                    with filelock.FileLock(left / "lock", timeout=0):
+                if (left / LOCK).exists():
+                    with filelock.FileLock(left / LOCK, timeout=0):
                         shutil.rmtree(left)
         stage = Path(tempfile.mkdtemp(".partial", ".", folder))
     except OSError as error:
         raise InputError(f"{folder}: cannot write there: {error.strerror}") from error
-    lock = filelock.FileLock(stage / "lock")
+    lock = filelock.FileLock(stage / LOCK)
     try:
         with contextlib.suppress(OSError, NotImplementedError):  # file systems without locks
             lock.acquire()

@@ -255,12 +255,14 @@ def test_two_runs_at_once_do_not_touch_each_other(tmp_path):
 def test_what_a_killed_run_left_is_removed_and_a_live_one_kept(tmp_path):
     path, stems = song(tmp_path, samples=100)
     (tmp_path / "out" / ".old.partial").mkdir(parents=True)
-    (tmp_path / "out" / ".old.partial" / "lock").touch()
+    (tmp_path / "out" / ".old.partial" / "keras-mmdense.lock").touch()
+    (tmp_path / "out" / ".foreign.partial").mkdir()
+    (tmp_path / "out" / ".foreign.partial" / "notes").touch()
     with audio.open_source(path) as source:
         arguments = (tmp_path / "out", "song", STEMS, source, Output())
         with StemWriter(*arguments), StemWriter(*arguments):
-            assert len(list((tmp_path / "out").glob(".*.partial"))) == 2
-    assert everything_in(tmp_path / "out") == []
+            assert len(list((tmp_path / "out").glob(".*.partial"))) == 3
+    assert everything_in(tmp_path / "out") == [".foreign.partial/notes"]
 
 
 @pytest.mark.parametrize(
