@@ -27,6 +27,9 @@ def main():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow turns it on by itself on processors with AVX-512 only; AVX2 gains as well.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     try:
         app()
     except InputError as error:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, load, progress
+from keras_mmdense.cli.common import app, load, progress, say
 from keras_mmdense.data.augmentation import AUGMENTATIONS, PAPER
 from keras_mmdense.errors import InputError
 
@@ -85,12 +85,12 @@ def train(
     settings = _settings(given)
     fit = load("training.fit")
     if fit.find_run(output, settings).get("finished"):
-        console.print(f"{output}: all {settings.epochs} epochs are done; nothing is left to train")
+        say(f"{output}: all {settings.epochs} epochs are done; nothing is left to train")
         return
     with progress() as report:
         songs = fit.load_songs(settings, cache or output / "cache", report("Decoding songs"))
     fit.train(settings, songs, output)
-    console.print(f"{output}: network.json, network.weights.h5, curve.csv, curve.png")
+    say(f"{output}: network.json, network.weights.h5, curve.csv, curve.png")
 
 
 def _settings(given):
