@@ -166,6 +166,10 @@ class DenseNetConfig(SingleConfig):
         object.__setattr__(self, "output_kernel", check_kernel(self.output_kernel))
         check_one_of("input", self.input, INPUTS)
         check_positive("subbands", self.subbands)
+        if 8 * self.subbands > self.bins:
+            raise ValueError(
+                f"subbands must be at most an eighth of {self.bins} bins, received {self.subbands}"
+            )
         names = [stream.name for stream in self.streams]
         if self.subbands > 1 and (len(names) != 1 or self.streams[0].band is not None):
             raise ValueError(f"subbands need one full-band stream, received {names}")

@@ -48,7 +48,9 @@ def _bound(config, bins, channels):
     layers = parameters = maps = 0
     for stream in config.streams:
         first = stream.first.maps
-        parameters += _area(stream.first.kernel) * channels * first
+        parameters += _area(stream.first.kernel) * channels * config.subbands * first
+        if stream.tdf:
+            parameters += 2 * len(stream.blocks) * bins * max(8, bins // stream.tdf)
         sizes = _dense(stream.blocks, _area(stream.kernel), first, bins)
         layers, parameters, maps = (
             layers + sizes[0] + 2 * stream.scales,
@@ -56,7 +58,7 @@ def _bound(config, bins, channels):
             maps + sizes[2],
         )
     sizes = _dense((config.final,), _area(config.final_kernel), maps, bins)
-    parameters += sizes[1] + _area(config.output_kernel) * sizes[2] * channels
+    parameters += sizes[1] + _area(config.output_kernel) * sizes[2] * channels * config.subbands
     return layers + sizes[0], parameters, sizes[2] * bins
 
 
