@@ -7,7 +7,7 @@ import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 
 CARD = "keras_mmdense_card"
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
@@ -40,7 +40,7 @@ def check_builtin(content: bytes) -> None:
         raise RuntimeError(f"the converted graph holds more than builtins: {', '.join(foreign)}")
 
 
-def finish(content: bytes, card: Card, samples: int | None = None) -> bytes:
+def finish(content: bytes, card: ModelCard, samples: int | None = None) -> bytes:
     """Puts the card into a file and leaves out what no interpreter needs, a fifth of a small file.
 
     Args:
