@@ -60,7 +60,7 @@ export class Engine {
     if (input?.name !== "waveform" || String([...input.shape]) !== String(shape)) {
       throw new UserError(
         `The model file takes ${input?.name} [${input?.shape}]; expected waveform [${shape}]. ` +
-          "Export it without --network-only and --resizable.",
+          "Export it without --network-only.",
       );
     }
     const used = model.options.accelerator === "webgpu" ? "webgpu" : "wasm";
