@@ -91,11 +91,12 @@ function connectDrop(): void {
 async function open(file: File): Promise<void> {
   await close();
   const turn = ++latest;
-  say("Reading the song…");
+  showReading(true);
   try {
     const network = await model;
     const decoded = await decode(file, network.card.sampleRate);
     if (turn !== latest) return;
+    showReading(false);
     const song = new Song(file.name.replace(/\.[^.]+$/, ""), decoded.file, decoded.info, network.card);
     const player = new Player(song, showPosition);
     const tracks = new Tracks(song, {
@@ -135,8 +136,8 @@ async function close(message = ""): Promise<void> {
   latest += 1;
   const old = session;
   session = null;
-  byId("error").hidden = true;
-  byId("song").hidden = true;
+  showReading(false);
+  byId("error").hidden = byId("song").hidden = true;
   byId("open").hidden = false;
   if (old) {
     old.tracks.close();
@@ -239,7 +240,13 @@ function say(text: string): void {
   byId("live").textContent = text;
 }
 
+function showReading(reading: boolean): void {
+  byId("open-title").textContent = reading ? "Reading the song…" : "Drop a song here";
+  byId("open").setAttribute("aria-busy", String(reading));
+}
+
 function showError(error: unknown): void {
+  showReading(false);
   const notice = byId("error");
   notice.textContent = plainWords(error);
   notice.hidden = false;

@@ -16,6 +16,7 @@ class Stem implements Source {
   private readonly parts: { blob: Blob; start: number; frames: number }[] = [];
   /** Lowest and highest sample of every `bin` frames. */
   readonly outline: Float32Array;
+  /** Bins that are there already. */
   outlined = 0;
 
   constructor(
@@ -29,8 +30,8 @@ class Stem implements Source {
 
   add(blob: Blob, start: number, frames: number, outline: Float32Array): void {
     this.parts.push({ blob, start, frames });
-    this.outline.set(outline, this.outlined);
-    this.outlined += outline.length;
+    this.outline.set(outline, 2 * this.outlined);
+    this.outlined += outline.length / 2;
   }
 
   async read(start: number, frames: number): Promise<Float32Array<ArrayBuffer>> {

@@ -1,6 +1,7 @@
 /** The rows of the stems: waveform, mute, solo, volume, download. */
 
 import { byId, capital, clock, tickStep } from "./dom";
+import { peak } from "./levels";
 import type { Song } from "./song";
 import { drawOutline } from "./waveform";
 
@@ -52,9 +53,11 @@ export class Tracks {
 
   /** Draws waveforms and time line. */
   draw(): void {
+    const { stems } = this.song;
+    const loudest = Math.max(0.05, ...stems.map((stem) => peak(stem.outline)));
     this.rows.forEach(({ canvas }, i) => {
-      const stem = this.song.stems[i]!;
-      drawOutline(canvas, stem.outline, stem.outlined);
+      const { outline, outlined } = stems[i]!;
+      drawOutline(canvas, outline, outlined, loudest);
     });
     this.drawTicks();
   }

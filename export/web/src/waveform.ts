@@ -26,8 +26,17 @@ export function toColumns(outline: Float32Array, known: number, columns: number)
   });
 }
 
-/** Draws an outline over the whole canvas, in the canvas' text color. */
-export function drawOutline(canvas: HTMLCanvasElement, outline: Float32Array, known: number): void {
+/**
+ * Draws an outline over the whole canvas, in the canvas' text color.
+ *
+ * @param loudest The sample that is drawn as tall as the canvas.
+ */
+export function drawOutline(
+  canvas: HTMLCanvasElement,
+  outline: Float32Array,
+  known: number,
+  loudest: number,
+): void {
   const ratio = window.devicePixelRatio;
   const width = (canvas.width = Math.max(1, Math.round(canvas.clientWidth * ratio)));
   const height = (canvas.height = Math.max(1, Math.round(canvas.clientHeight * ratio)));
@@ -36,8 +45,8 @@ export function drawOutline(canvas: HTMLCanvasElement, outline: Float32Array, kn
   context.fillStyle = getComputedStyle(canvas).color;
   const middle = height / 2;
   toColumns(outline, known, Math.floor(width / step)).forEach(([low, high], i) => {
-    const top = middle - shown(high) * middle;
-    const bottom = middle - shown(low) * middle;
+    const top = middle - shown(high / loudest) * middle;
+    const bottom = middle - shown(low / loudest) * middle;
     context.fillRect(i * step, top, step, Math.max(ratio, bottom - top));
   });
 }
