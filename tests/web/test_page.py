@@ -220,7 +220,7 @@ def test_isolated_also_where_the_host_sets_no_headers(chromium, tiny_site, song,
     try:
         url = host.stdout.readline().split("(")[1].split(")")[0]
         with chromium(tmp_path / "profile") as page:
-                page.open(url)
+            page.open(url)
             page.tab.wait_for_function("crossOriginIsolated")
             page.separate(song)
     finally:
