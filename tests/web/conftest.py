@@ -37,6 +37,14 @@ class Page:
         self.tab.goto(url)
         self.tab.wait_for_selector("#offline:not([hidden])", timeout=60_000)
 
+    def until(self, expression):
+        """Waits until JavaScript gives what is true; the page's policy forbids Playwright's way."""
+        for _ in range(1200):
+            if self.tab.evaluate(expression):
+                return
+            self.tab.wait_for_timeout(50)
+        raise AssertionError(f"not within a minute: {expression}")
+
     def choose(self, song):
         self.tab.set_input_files("#file", str(song))
 
@@ -125,10 +133,10 @@ def tiny_site(built_page, tiny_file, tmp_path_factory):
     return out
 
 
-@pytest.fixture
-def page(chromium, serving, tiny_site, tmp_path):
-    """The page with the small network, opened in a fresh browser."""
-    with serving(tiny_site) as url, chromium(tmp_path / "profile") as page:
+@pytest.fixture(scope="module")
+def page(chromium, serving, tiny_site, tmp_path_factory):
+    """The page with the small network, opened once for all tests of a module."""
+    with serving(tiny_site) as url, chromium(tmp_path_factory.mktemp("profile")) as page:
         page.open(url)
         yield page
 
@@ -141,15 +149,16 @@ def axe():
 
 @pytest.fixture(scope="session")
 def requests_of():
-    """Reads the addresses of all requests that a browser made from its --log-net-log file."""
+    """Reads what pages requested from a browser's --log-net-log file: pairs (origin, address)."""
 
     def read(path):
         log = json.loads(path.read_text())
         kinds = {code: name for name, code in log["constants"]["logEventTypes"].items()}
-        return [
-            event["params"]["url"]
+        started = [
+            event["params"]
             for event in log["events"]
             if kinds[event["type"]] == "URL_REQUEST_START_JOB" and "url" in event.get("params", {})
         ]
+        return [(request.get("initiator"), request["url"]) for request in started]
 
     return read
