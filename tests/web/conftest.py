@@ -113,15 +113,25 @@ def serving():
 
 
 @pytest.fixture(scope="session")
-def tiny_file(tmp_path_factory):
-    """A small network with random weights as a TFLite file, in windows of about a second."""
+def save_tiny():
+    """Writes a small network with random weights: (folder, sources) -> folder."""
+
+    def save(folder, sources):
+        keras.utils.set_random_seed(0)
+        network = weights.Network(TABLES["tiny"], sources)
+        weights.save_network(folder, network, network.build())
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_file(save_tiny, tmp_path_factory):
+    """A small network of four stems as a TFLite file, in windows of about a second."""
     from keras_mmdense.exporting.tflite import export_tflite
 
     folder = tmp_path_factory.mktemp("tiny")
-    keras.utils.set_random_seed(0)
-    network = weights.Network(TABLES["tiny"], STEMS)
-    weights.save_network(folder / "tiny", network, network.build())
-    export_tflite([folder / "tiny"], folder / "tiny.tflite", seconds=1)
+    export_tflite([save_tiny(folder / "tiny", STEMS)], folder / "tiny.tflite", seconds=1)
     return folder / "tiny.tflite"
 
 

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from keras_mmdense.artifacts import open_separator
+from keras_mmdense.exporting.web import export_web
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")
@@ -144,6 +145,35 @@ def test_any_wav(page, real_mixture, tiny_file, tmp_path, channels, subtype):
         close_to(stems[name], expected[name], waveform)
 
 
+@pytest.mark.parametrize(
+    "sources, options",
+    [
+        (("vocals",), {"quantize": "float16"}),
+        pytest.param(STEMS, {"quantize": "dynamic"}, marks=pytest.mark.slow),
+        pytest.param(STEMS, {"quantize": "int8"}, marks=pytest.mark.slow),
+        pytest.param(STEMS, {"resizable": True}, marks=pytest.mark.slow),
+    ],
+)
+def test_any_network(
+    chromium, serving, built_page, save_tiny, real_mixture, song, tmp_path, sources, options
+):
+    from keras_mmdense.exporting.tflite import export_tflite
+
+    if options.get("quantize") == "int8":
+        options = {**options, "calibration": [real_mixture]}
+    file = tmp_path / "network.tflite"
+    export_tflite([save_tiny(tmp_path / "tiny", sources)], file, seconds=1, **options)
+    export_web([file], tmp_path / "site")
+    expected = open_separator(file).separate(read(song), RATE)
+    with serving(tmp_path / "site") as url, chromium(tmp_path / "profile") as page:
+        page.open(url)
+        page.separate(song)
+        stems = stems_of(page, tmp_path)
+    assert list(stems) == list(expected)
+    for name, stem in stems.items():
+        close_to(stem, expected[name], read(song))
+
+
 def test_compressed_music_and_other_rates(page, real_mixture, tmp_path):
     """The browser decodes, at the network's rate; the stems and the residual add up to that."""
     for name, rate in (("song.flac", RATE), ("other.wav", 48000)):
@@ -178,7 +208,8 @@ def test_cancel_ends_the_worker_and_removes_its_stems(page, real_mixture, song, 
     page.tab.click("#cancel")
     page.tab.wait_for_selector("#open:not([hidden])")
     page.until(SHELVES.replace("return names.length", "return !names.length"))
-    assert page.tab.workers == []
+    while page.tab.workers:
+        page.tab.wait_for_timeout(50)
     page.separate(song)
 
 

@@ -6,7 +6,12 @@ import { Engine } from "./engine";
 /** Largest difference of a sample that counts as agreement. */
 export const AGREEMENT = 1e-3;
 
-/** A window's result and how long the second run of it took. */
+/** What matters here of a WebGPU adapter: a fallback one is software, and far slower. */
+interface Adapter {
+  info: { isFallbackAdapter?: boolean };
+}
+
+/** A window's result and how long it took. */
 interface Trial {
   stems: Float32Array[];
   seconds: number;
@@ -49,15 +54,18 @@ export function agree(some: Float32Array[], others: Float32Array[]): boolean {
 
 async function hasWebGpu(): Promise<boolean> {
   if (!("Suspending" in WebAssembly) || !("gpu" in navigator)) return false;
-  const gpu = navigator.gpu as { requestAdapter(): Promise<object | null> };
-  return (await gpu.requestAdapter().catch(() => null)) !== null;
+  const gpu = navigator.gpu as { requestAdapter(): Promise<Adapter | null> };
+  const adapter = await gpu.requestAdapter().catch(() => null);
+  return adapter !== null && !adapter.info.isFallbackAdapter;
 }
 
 async function tryWebGpu(runtime: string, file: Uint8Array, card: Card, window: Float32Array): Promise<Trial | null> {
   let engine: Engine | null = null;
   try {
     engine = await Engine.open(runtime, file, card, "webgpu");
-    return engine.info.accelerator === "webgpu" ? await trial(engine, window) : null;
+    if (engine.info.accelerator !== "webgpu") return null;
+    await engine.run(window); // The first run compiles shaders.
+    return await trial(engine, window);
   } catch {
     return null;
   } finally {
@@ -66,7 +74,6 @@ async function tryWebGpu(runtime: string, file: Uint8Array, card: Card, window: 
 }
 
 async function trial(engine: Engine, window: Float32Array): Promise<Trial> {
-  await engine.run(window);
   const start = performance.now();
   const stems = await engine.run(window);
   return { stems, seconds: (performance.now() - start) / 1000 };

@@ -138,7 +138,7 @@ async function close(message = ""): Promise<void> {
   session = null;
   showReading(false);
   byId("error").hidden = byId("song").hidden = true;
-  byId("open").hidden = false;
+  byId("open").hidden = byId("promises").hidden = false;
   if (old) {
     old.tracks.close();
     await Promise.all([old.player.close(), old.separation.discard()]);
@@ -177,7 +177,7 @@ function showSong({ song, tracks }: Session, byBrowser: boolean): void {
   byId("facts").textContent = `${clock(song.seconds)} · ${rate / 1000} kHz${note} · ${layout}`;
   byId("length").textContent = clock(song.seconds);
   byId<HTMLInputElement>("seek").max = String(samples);
-  byId("open").hidden = true;
+  byId("open").hidden = byId("promises").hidden = true;
   byId("song").hidden = byId("working").hidden = false;
   byId("karaoke").hidden = !song.stems.some((stem) => stem.name === "vocals") || song.stems.length < 2;
   byId("karaoke").setAttribute("aria-pressed", "false");
@@ -233,7 +233,7 @@ function showPosition(): void {
 /** Tells a screen reader every quarter. */
 function announce(fraction: number): void {
   const quarter = Math.floor(4 * fraction) * 25;
-  if (quarter && quarter < 100) say(`${quarter} % separated`);
+  if (quarter && quarter < 100) say(`${quarter}% separated`);
 }
 
 function say(text: string): void {

@@ -11,7 +11,7 @@ export interface Order {
   runtime: string;
   /** Name of the song's shelf. */
   shelf: string;
-  /** What an earlier song of this page found to be fastest. */
+  /** What an earlier song found to be faster. */
   decided?: EngineInfo["accelerator"] | undefined;
 }
 

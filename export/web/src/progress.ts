@@ -38,6 +38,6 @@ export class Estimate {
   text(time: number): string {
     const left = this.left(time);
     if (left === null) return "Starting the network…";
-    return `${Math.round(100 * this.fraction)} % separated, ${timeLeft(left)}`;
+    return `${Math.round(100 * this.fraction)}% separated, ${timeLeft(left)}`;
   }
 }

@@ -7,8 +7,6 @@ import type { Order, Part, Report } from "./messages";
 import { type Model, RUNTIME } from "./model";
 import { discard, hold } from "./shelf";
 
-let decided: EngineInfo["accelerator"] | undefined;
-
 export interface Listener {
   ready(engine: EngineInfo): void;
   part(part: Part): void;
@@ -22,14 +20,25 @@ export class Separation {
   private readonly shelf = crypto.randomUUID();
   private readonly release = hold(this.shelf);
 
+  /** Where this browser remembers which processor is faster for this network. */
+  private readonly decision: string;
+
   constructor({ file, info }: Decoded, model: Model, listener: Listener) {
+    this.decision = `accelerator ${model.url}`;
     this.worker = new Worker(new URL("./worker.ts", import.meta.url));
     this.worker.onmessage = ({ data }: MessageEvent<Report>) => this.take(data, listener);
     this.worker.onerror = () => {
       this.stop();
       listener.failed(new UserError("The browser stopped the separation, most likely for want of memory."));
     };
-    const order: Order = { song: file, info, model: model.file, runtime: RUNTIME, shelf: this.shelf, decided };
+    const order: Order = {
+      song: file,
+      info,
+      model: model.file,
+      runtime: RUNTIME,
+      shelf: this.shelf,
+      decided: (localStorage.getItem(this.decision) as EngineInfo["accelerator"] | null) ?? undefined,
+    };
     this.worker.postMessage(order);
   }
 
@@ -47,7 +56,7 @@ export class Separation {
 
   private take(report: Report, listener: Listener): void {
     if (report.kind === "ready") {
-      decided = report.engine.accelerator;
+      localStorage.setItem(this.decision, report.engine.accelerator);
       listener.ready(report.engine);
     }
     if (report.kind === "part") listener.part(report);

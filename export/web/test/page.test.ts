@@ -90,7 +90,7 @@ describe("progress", () => {
     expect(estimate.fraction).toBe(0.4);
     expect(estimate.left(111)).toBeCloseTo(12);
     expect(estimate.left(112)).toBeCloseTo(11);
-    expect(estimate.text(111)).toBe("40 % separated, about 10 seconds left");
+    expect(estimate.text(111)).toBe("40% separated, about 10 seconds left");
   });
 });
 
