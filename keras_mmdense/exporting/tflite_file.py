@@ -71,7 +71,7 @@ def finish(content: bytes, card: Card, samples: int | None = None) -> bytes:
 
 
 def read_card(content: bytes, path: str) -> Card:
-    """Reads the card of a file that takes waveforms.
+    """Reads the card of a file that takes waveforms of a fixed size.
 
     Args:
         content: The file.
@@ -91,13 +91,15 @@ def read_card(content: bytes, path: str) -> Card:
         entries = {bytes(entry.name): entry.buffer for entry in model.metadata or []}
         found = entries.get(CARD.encode())
         text = None if found is None else bytes(model.buffers[found].data).decode()
-        shape = [*graph.tensors[graph.inputs[0]].shape]
+        waveform = graph.tensors[graph.inputs[0]]
+        shape = [*waveform.shape]
+        fixed = waveform.shapeSignature is None or -1 not in waveform.shapeSignature
     except Exception as error:  # the reader checks no offsets: struct, index, type errors
         raise InputError(f"{path}: a damaged .tflite file") from error
     if text is None:
         raise InputError(f"{path}: has no model card ({CARD}); export it with keras-mmdense")
     card = Card.from_json(text, path)
-    if shape != [1, card.window + 2 * card.context, card.channels]:
+    if not fixed or shape != [1, card.window + 2 * card.context, card.channels]:
         raise InputError(f"{path}: expected a graph from waveforms of the size its card says")
     return card
 

@@ -86,13 +86,14 @@ def test_bad_files_are_refused(stand_in, tmp_path, content, message):
     assert not out.exists()
 
 
-def test_a_network_alone_is_refused(tiny_file, stand_in, tmp_path):
+@pytest.mark.parametrize("option", ["network_only", "resizable"])
+def test_graphs_that_the_page_cannot_run_are_refused(tiny_file, stand_in, tmp_path, option):
     from keras_mmdense.exporting.tflite import export_tflite
 
-    alone = tmp_path / "alone.tflite"
-    export_tflite([tiny_file.with_suffix("")], alone, seconds=1, network_only=True)
+    file = tmp_path / "other.tflite"
+    export_tflite([tiny_file.with_suffix("")], file, seconds=1, **{option: True})
     with pytest.raises(InputError, match="expected a graph from waveforms"):
-        export_web([alone], tmp_path / "site", stand_in)
+        export_web([file], tmp_path / "site", stand_in)
 
 
 def test_the_server_sends_the_headers(tiny_site, serving):

@@ -151,7 +151,6 @@ def test_any_wav(page, real_mixture, tiny_file, tmp_path, channels, subtype):
         (("vocals",), {"quantize": "float16"}),
         pytest.param(STEMS, {"quantize": "dynamic"}, marks=pytest.mark.slow),
         pytest.param(STEMS, {"quantize": "int8"}, marks=pytest.mark.slow),
-        pytest.param(STEMS, {"resizable": True}, marks=pytest.mark.slow),
     ],
 )
 def test_any_network(
