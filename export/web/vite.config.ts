@@ -12,7 +12,11 @@ function runtime(): Plugin {
     name: "runtime",
     generateBundle() {
       for (const file of readdirSync(`${RUNTIME}/wasm`)) {
-        this.emitFile({ type: "asset", fileName: FOLDER + file, source: readFileSync(`${RUNTIME}/wasm/${file}`) });
+        this.emitFile({
+          type: "asset",
+          fileName: FOLDER + file,
+          source: readFileSync(`${RUNTIME}/wasm/${file}`),
+        });
       }
     },
   };
@@ -24,7 +28,9 @@ function offline(): Plugin {
     name: "offline",
     enforce: "post",
     generateBundle(_, bundle) {
-      const files = Object.keys(bundle).filter((name) => name !== "sw.js" && !name.startsWith(FOLDER));
+      const files = Object.keys(bundle).filter(
+        (name) => name !== "sw.js" && !name.startsWith(FOLDER),
+      );
       const listed = ["./", ...files.filter((name) => name !== "index.html"), "icon.svg"].sort();
       const hash = createHash("sha256");
       for (const name of files) {

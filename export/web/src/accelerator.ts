@@ -39,7 +39,8 @@ export async function openFastest(
   const engine = await Engine.open(runtime, file, card, "wasm");
   if (!graphics) return engine;
   const processor = await trial(engine, window);
-  if (graphics.seconds >= processor.seconds || !agree(graphics.stems, processor.stems)) return engine;
+  if (graphics.seconds >= processor.seconds || !agree(graphics.stems, processor.stems))
+    return engine;
   engine.close();
   return Engine.open(runtime, file, card, "webgpu");
 }
@@ -48,7 +49,9 @@ export async function openFastest(
 export function agree(some: Float32Array[], others: Float32Array[]): boolean {
   return some.every((stem, s) => {
     const other = others[s]!;
-    return stem.length === other.length && stem.every((x, i) => Math.abs(x - other[i]!) <= AGREEMENT);
+    return (
+      stem.length === other.length && stem.every((x, i) => Math.abs(x - other[i]!) <= AGREEMENT)
+    );
   });
 }
 
@@ -59,7 +62,12 @@ async function hasWebGpu(): Promise<boolean> {
   return adapter !== null && !adapter.info.isFallbackAdapter;
 }
 
-async function tryWebGpu(runtime: string, file: Uint8Array, card: Card, window: Float32Array): Promise<Trial | null> {
+async function tryWebGpu(
+  runtime: string,
+  file: Uint8Array,
+  card: Card,
+  window: Float32Array,
+): Promise<Trial | null> {
   let engine: Engine | null = null;
   try {
     engine = await Engine.open(runtime, file, card, "webgpu");

@@ -47,7 +47,14 @@ async function asWav(audio: AudioBuffer): Promise<{ file: Blob; info: WavInfo }>
     }
     parts.push(new Blob([encodeSamples(block, "float32")]));
   }
-  const info = { rate, channels, samples: length, bits: 32, float: true, offset: header.byteLength };
+  const info = {
+    rate,
+    channels,
+    samples: length,
+    bits: 32,
+    float: true,
+    offset: header.byteLength,
+  };
   return { file: new Blob(parts), info };
 }
 

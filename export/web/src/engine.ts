@@ -1,6 +1,13 @@
 /** LiteRT.js around one `.tflite` file: a window in, stems out. Runs in a classic worker. */
 
-import { type CompiledModel, loadAndCompile, loadLiteRt, supportsFeature, Tensor, unloadLiteRt } from "@litertjs/core";
+import {
+  type CompiledModel,
+  loadAndCompile,
+  loadLiteRt,
+  supportsFeature,
+  Tensor,
+  unloadLiteRt,
+} from "@litertjs/core";
 import type { Card } from "./card";
 import { UserError } from "./errors";
 
@@ -41,11 +48,19 @@ export class Engine {
    * @param file The `.tflite` file.
    * @throws UserError If the file cannot be run, or is not what its card says.
    */
-  static async open(runtime: string, file: Uint8Array, card: Card, accelerator: Accelerator): Promise<Engine> {
+  static async open(
+    runtime: string,
+    file: Uint8Array,
+    card: Card,
+    accelerator: Accelerator,
+  ): Promise<Engine> {
     const script = new URL(await runtimeScript(accelerator), runtime).href;
     // In a worker the runtime would take the worker's own script for the one its threads run.
     Object.assign(self, {
-      Module: { mainScriptUrlOrBlob: script, locateFile: (name: string) => new URL(name, runtime).href },
+      Module: {
+        mainScriptUrlOrBlob: script,
+        locateFile: (name: string) => new URL(name, runtime).href,
+      },
     });
     await loadLiteRt(script);
     let model: CompiledModel;

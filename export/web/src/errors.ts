@@ -7,7 +7,9 @@ export class UserError extends Error {
 export function plainWords(error: unknown): string {
   if (error instanceof UserError) return error.message;
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  if (/out of memory|memory access out of bounds|allocation failed|\bOOM\b|NotReadable/i.test(text)) {
+  if (
+    /out of memory|memory access out of bounds|allocation failed|\bOOM\b|NotReadable/i.test(text)
+  ) {
     return "This song is too long for this device's memory. Close other tabs, or try a shorter song.";
   }
   if (/QuotaExceeded/.test(text)) {

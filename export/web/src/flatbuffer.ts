@@ -49,7 +49,8 @@ class Table {
     if (field === null) return { start: 0, length: 0 };
     const head = field + this.view.getUint32(field, true);
     const length = this.view.getUint32(head, true);
-    if (head + 4 + length * size > this.view.byteLength) throw new RangeError("a vector breaks off");
+    if (head + 4 + length * size > this.view.byteLength)
+      throw new RangeError("a vector breaks off");
     return { start: head + 4, length };
   }
 }

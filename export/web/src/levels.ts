@@ -19,7 +19,11 @@ export function peak(samples: Float32Array): number {
 }
 
 /** Lowest and highest sample of every `bin` frames, over all channels: [low, high, low, ...]. */
-export function outline(samples: Float32Array, channels: number, bin: number): Float32Array<ArrayBuffer> {
+export function outline(
+  samples: Float32Array,
+  channels: number,
+  bin: number,
+): Float32Array<ArrayBuffer> {
   const size = bin * channels;
   const bounds = new Float32Array(2 * Math.ceil(samples.length / size));
   for (let b = 0; 2 * b < bounds.length; b++) {

@@ -36,7 +36,8 @@ async function start(): Promise<void> {
   try {
     const { card, url, file } = await model;
     byId("stem-names").textContent = sentence(card.stems);
-    byId("model").textContent = `${card.network.join(", ")} · ${(file.length / 1e6).toFixed(1)} MB · ${card.license}`;
+    byId("model").textContent =
+      `${card.network.join(", ")} · ${(file.length / 1e6).toFixed(1)} MB · ${card.license}`;
     byId("offline").hidden = !(await keepOffline(url, () => latest > 0));
   } catch (error) {
     byId("model").textContent = "No network";
@@ -57,8 +58,13 @@ function connect(): void {
   byId("seek").addEventListener("input", (event) => {
     session?.player.seek((event.target as HTMLInputElement).valueAsNumber);
   });
-  byId("karaoke").addEventListener("click", () => session?.tracks.muteVocals(!session.tracks.withoutVocals));
-  byId("zip").addEventListener("click", () => session && download("stems", session.song.stems, true));
+  byId("karaoke").addEventListener("click", () =>
+    session?.tracks.muteVocals(!session.tracks.withoutVocals),
+  );
+  byId("zip").addEventListener(
+    "click",
+    () => session && download("stems", session.song.stems, true),
+  );
   byId("accompaniment").addEventListener("click", () => downloadOne(session?.song.accompaniment));
   byId("residual").addEventListener("click", () => downloadOne(session?.song.residual));
   document.addEventListener("keydown", (event) => {
@@ -97,7 +103,12 @@ async function open(file: File): Promise<void> {
     const decoded = await decode(file, network.card.sampleRate);
     if (turn !== latest) return;
     showReading(false);
-    const song = new Song(file.name.replace(/\.[^.]+$/, ""), decoded.file, decoded.info, network.card);
+    const song = new Song(
+      file.name.replace(/\.[^.]+$/, ""),
+      decoded.file,
+      decoded.info,
+      network.card,
+    );
     const player = new Player(song, showPosition);
     const tracks = new Tracks(song, {
       gain: (stem, gain) => {
@@ -147,8 +158,9 @@ async function close(message = ""): Promise<void> {
 }
 
 function togglePlay(): void {
-  if (session?.player.playing) session.player.pause();
-  else session?.player.play().catch(showError);
+  const player = session?.player;
+  if (player?.playing) player.pause();
+  else player?.play().catch((error) => player === session?.player && showError(error));
 }
 
 function downloadOne(source: Source | null | undefined): void {
@@ -161,7 +173,9 @@ async function download(name: string, sources: Source[], zip: boolean): Promise<
   const format = byId<HTMLSelectElement>("format").value as Format;
   say(`Preparing ${name}…`);
   try {
-    const file = zip ? await zipFile(song, sources, format) : await wavFile(song, sources[0]!, format);
+    const file = zip
+      ? await zipFile(song, sources, format)
+      : await wavFile(song, sources[0]!, format);
     save(file, `${song.name} - ${name}.${zip ? "zip" : "wav"}`);
     say(`${name} saved.`);
   } catch (error) {
@@ -179,7 +193,8 @@ function showSong({ song, tracks }: Session, byBrowser: boolean): void {
   byId<HTMLInputElement>("seek").max = String(samples);
   byId("open").hidden = byId("promises").hidden = true;
   byId("song").hidden = byId("working").hidden = false;
-  byId("karaoke").hidden = !song.stems.some((stem) => stem.name === "vocals") || song.stems.length < 2;
+  byId("karaoke").hidden =
+    !song.stems.some((stem) => stem.name === "vocals") || song.stems.length < 2;
   byId("karaoke").setAttribute("aria-pressed", "false");
   byId("accompaniment").hidden = !song.accompaniment;
   byId("download-note").textContent = "Ready when the whole song is separated.";
@@ -201,7 +216,8 @@ function showDone(song: Song): void {
 }
 
 function setDownloads(ready: boolean): void {
-  for (const id of ["zip", "accompaniment", "residual"]) byId<HTMLButtonElement>(id).disabled = !ready;
+  for (const id of ["zip", "accompaniment", "residual"])
+    byId<HTMLButtonElement>(id).disabled = !ready;
 }
 
 function showStatus(): void {
@@ -211,7 +227,10 @@ function showStatus(): void {
 }
 
 function showEngine({ accelerator, threads }: EngineInfo): void {
-  const where = accelerator === "webgpu" ? "graphics processor" : `${threads} ${threads === 1 ? "thread" : "threads"}`;
+  const where =
+    accelerator === "webgpu"
+      ? "graphics processor"
+      : `${threads} ${threads === 1 ? "thread" : "threads"}`;
   byId("model").dataset.engine = where;
   byId("facts").append(` · ${where}`);
 }

@@ -66,7 +66,14 @@ export class Mixer {
     this.starved = this.playing && done < frames;
   }
 
-  private mix(output: Float32Array[], at: number, samples: Float32Array, from: number, count: number, stem: number): void {
+  private mix(
+    output: Float32Array[],
+    at: number,
+    samples: Float32Array,
+    from: number,
+    count: number,
+    stem: number,
+  ): void {
     const target = this.targets[stem]!;
     const step = Math.sign(target - this.gains[stem]!) / RAMP;
     let gain = this.gains[stem]!;

@@ -20,13 +20,16 @@ export interface Model {
  * @throws UserError If it is missing or damaged.
  */
 export async function loadModel(): Promise<Model> {
-  const { model } = JSON.parse(new TextDecoder().decode(await load("model.json"))) as { model: string };
+  const { model } = JSON.parse(new TextDecoder().decode(await load("model.json"))) as {
+    model: string;
+  };
   const file = await load(model);
   return { url: new URL(model, document.baseURI).href, file, card: readCard(file) };
 }
 
 async function load(name: string): Promise<Uint8Array> {
   const response = await fetch(new URL(name, document.baseURI)).catch(() => null);
-  if (!response?.ok) throw new UserError(`The file ${name} of this page cannot be loaded. Reload the page.`);
+  if (!response?.ok)
+    throw new UserError(`The file ${name} of this page cannot be loaded. Reload the page.`);
   return new Uint8Array(await response.arrayBuffer());
 }

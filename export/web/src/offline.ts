@@ -21,7 +21,11 @@ export async function keepOffline(model: string, busy: () => boolean): Promise<b
       sessionStorage.setItem(RELOADED, "yes");
       location.reload();
     }
-    await tell(active!, [model, new URL("model.json", document.baseURI).href, ...(await runtimeFiles())]);
+    await tell(active!, [
+      model,
+      new URL("model.json", document.baseURI).href,
+      ...(await runtimeFiles()),
+    ]);
     return true;
   } catch {
     return false; // Private windows may refuse; the page works all the same.

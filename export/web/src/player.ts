@@ -60,16 +60,26 @@ export class Player {
   async fill(): Promise<void> {
     if (this.reading || !this.node) return;
     this.reading = true;
+    try {
+      await this.readAhead();
+    } finally {
+      this.reading = false;
+    }
+  }
+
+  private async readAhead(): Promise<void> {
     const { rate } = this.song.info;
-    while (this.queued < Math.min(this.song.available, this.position + AHEAD * rate)) {
+    while (this.node && this.queued < Math.min(this.song.available, this.position + AHEAD * rate)) {
       const { epoch, queued: start } = this;
       const frames = Math.min(Math.round(CHUNK * rate), this.song.available - start);
       const stems = await Promise.all(this.song.stems.map((stem) => stem.read(start, frames)));
       if (epoch !== this.epoch) continue;
       this.queued = start + frames;
-      this.send({ kind: "chunk", chunk: { epoch, start, stems } }, stems.map((stem) => stem.buffer));
+      this.send(
+        { kind: "chunk", chunk: { epoch, start, stems } },
+        stems.map((stem) => stem.buffer),
+      );
     }
-    this.reading = false;
   }
 
   async close(): Promise<void> {

@@ -30,7 +30,9 @@ export class Estimate {
     if (!this.done) return null;
     const recent = this.ends.slice(-6);
     const each =
-      recent.length > 1 ? (recent.at(-1)! - recent[0]!) / (recent.length - 1) : recent[0]! - this.start;
+      recent.length > 1
+        ? (recent.at(-1)! - recent[0]!) / (recent.length - 1)
+        : recent[0]! - this.start;
     return Math.max(0, each * (this.windows - this.done) - (time - recent.at(-1)!));
   }
 

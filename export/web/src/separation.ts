@@ -29,7 +29,9 @@ export class Separation {
     this.worker.onmessage = ({ data }: MessageEvent<Report>) => this.take(data, listener);
     this.worker.onerror = () => {
       this.stop();
-      listener.failed(new UserError("The browser stopped the separation, most likely for want of memory."));
+      listener.failed(
+        new UserError("The browser stopped the separation, most likely for want of memory."),
+      );
     };
     const order: Order = {
       song: file,
@@ -37,7 +39,8 @@ export class Separation {
       model: model.file,
       runtime: RUNTIME,
       shelf: this.shelf,
-      decided: (localStorage.getItem(this.decision) as EngineInfo["accelerator"] | null) ?? undefined,
+      decided:
+        (localStorage.getItem(this.decision) as EngineInfo["accelerator"] | null) ?? undefined,
     };
     this.worker.postMessage(order);
   }

@@ -30,7 +30,8 @@ export class Shelf {
     const handle = await file.createSyncAccessHandle();
     try {
       const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
-      if (handle.write(bytes) !== bytes.length) throw new DOMException("disk full", "QuotaExceededError");
+      if (handle.write(bytes) !== bytes.length)
+        throw new DOMException("disk full", "QuotaExceededError");
     } finally {
       handle.close();
     }

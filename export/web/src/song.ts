@@ -73,7 +73,9 @@ export class Song {
   }
 
   add(part: Part): void {
-    part.stems.forEach(({ blob, outline }, i) => this.stems[i]!.add(blob, part.start, part.frames, outline));
+    part.stems.forEach(({ blob, outline }, i) =>
+      this.stems[i]!.add(blob, part.start, part.frames, outline),
+    );
     this.available = part.start + part.frames;
   }
 

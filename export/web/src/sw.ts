@@ -36,7 +36,9 @@ worker.addEventListener("message", (event) => {
 });
 
 async function install(): Promise<void> {
-  await (await caches.open(CACHE)).addAll(__FILES__.map((file) => new Request(file, { cache: "no-cache" })));
+  await (
+    await caches.open(CACHE)
+  ).addAll(__FILES__.map((file) => new Request(file, { cache: "no-cache" })));
   await worker.skipWaiting();
 }
 
@@ -76,5 +78,9 @@ async function respond(request: Request): Promise<Response> {
 function isolated(response: Response): Response {
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(ISOLATION)) headers.set(name, value);
-  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+  return new Response(response.body, {
+    status: response.status,
+    statusText: response.statusText,
+    headers,
+  });
 }

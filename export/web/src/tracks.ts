@@ -69,7 +69,10 @@ export class Tracks {
 
   /** Shows how far stems are separated. */
   showAvailable(): void {
-    this.list.style.setProperty("--available", String(this.song.available / this.song.info.samples));
+    this.list.style.setProperty(
+      "--available",
+      String(this.song.available / this.song.info.samples),
+    );
     this.rows.forEach((row) => (row.download.disabled = !this.song.complete));
     this.draw();
   }

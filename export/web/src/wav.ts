@@ -29,14 +29,17 @@ export interface WavInfo {
  */
 export async function readWavInfo(file: Blob): Promise<WavInfo | null> {
   const view = (start: number, size: number) =>
-    file.slice(start, start + size).arrayBuffer().then((bytes) => new DataView(bytes));
+    file
+      .slice(start, start + size)
+      .arrayBuffer()
+      .then((bytes) => new DataView(bytes));
   const head = await view(0, 12);
   if (head.byteLength < 12 || !["RIFF", "RF64"].includes(tag(head, 0)) || tag(head, 8) !== "WAVE") {
     return null;
   }
   let fields: Omit<WavInfo, "samples" | "offset"> | null = null;
   let longSize = 0;
-  for (let place = 12; place + 8 <= file.size; ) {
+  for (let place = 12; place + 8 <= file.size;) {
     const chunk = await view(place, 8 + 40);
     const name = tag(chunk, 0);
     const size = chunk.getUint32(4, true);
@@ -61,8 +64,11 @@ function readFormat(chunk: DataView, size: number): Omit<WavInfo, "samples" | "o
   const channels = chunk.getUint16(10, true);
   const bits = chunk.getUint16(22, true);
   if (kind === EXTENSIBLE && chunk.byteLength >= 34) kind = chunk.getUint16(32, true);
-  const known = kind === PCM ? [8, 16, 24, 32].includes(bits) : kind === FLOAT && [32, 64].includes(bits);
-  return known && channels ? { rate: chunk.getUint32(12, true), channels, bits, float: kind === FLOAT } : null;
+  const known =
+    kind === PCM ? [8, 16, 24, 32].includes(bits) : kind === FLOAT && [32, 64].includes(bits);
+  return known && channels
+    ? { rate: chunk.getUint32(12, true), channels, bits, float: kind === FLOAT }
+    : null;
 }
 
 /** Reads `frames` samples of all channels from `start` on; fewer at the end. */
@@ -74,7 +80,9 @@ export async function readSamples(
 ): Promise<Float32Array> {
   const size = info.channels * (info.bits / 8);
   const last = Math.min(start + frames, info.samples);
-  const bytes = await file.slice(info.offset + start * size, info.offset + last * size).arrayBuffer();
+  const bytes = await file
+    .slice(info.offset + start * size, info.offset + last * size)
+    .arrayBuffer();
   return decodeSamples(bytes, info);
 }
 
@@ -99,14 +107,20 @@ function decodeSamples(bytes: ArrayBuffer, info: WavInfo): Float32Array {
  *
  * @param samples Samples of one channel.
  */
-export function wavHeader(rate: number, channels: number, samples: number, format: Format): ArrayBuffer {
+export function wavHeader(
+  rate: number,
+  channels: number,
+  samples: number,
+  format: Format,
+): ArrayBuffer {
   const bytes = BITS[format] / 8;
   const data = samples * channels * bytes;
   const header = new DataView(new ArrayBuffer(94));
   const total = 94 + data + (data % 2) - 8;
   const large = total > UNKNOWN_SIZE - 1;
   let place = 0;
-  const word = (name: string) => [...name].forEach((letter) => header.setUint8(place++, letter.charCodeAt(0)));
+  const word = (name: string) =>
+    [...name].forEach((letter) => header.setUint8(place++, letter.charCodeAt(0)));
   const uint32 = (value: number) => void header.setUint32((place += 4) - 4, value, true);
   const uint16 = (value: number) => void header.setUint16((place += 2) - 2, value, true);
   const uint64 = (value: number) => void header.setBigUint64((place += 8) - 8, BigInt(value), true);

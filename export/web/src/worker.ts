@@ -63,7 +63,9 @@ async function* windows({ song, info }: Order, card: Card): AsyncGenerator<Windo
     const block = await readSamples(song, info, start, card.window);
     const bad = block.findIndex((x) => !Number.isFinite(x));
     if (bad >= 0) {
-      throw new UserError(`Sample ${start + Math.floor(bad / info.channels)} of this song is not a finite number.`);
+      throw new UserError(
+        `Sample ${start + Math.floor(bad / info.channels)} of this song is not a finite number.`,
+      );
     }
     yield* cutter.push(block);
   }

@@ -36,10 +36,16 @@ function file(metadata: Record<string, string>): Uint8Array {
   });
   const entries = Object.keys(metadata).map((name, i) => {
     const text = builder.createString(name);
-    return table(2, [() => builder.addFieldOffset(0, text, 0), () => builder.addFieldInt32(1, i + 1, 0)]);
+    return table(2, [
+      () => builder.addFieldOffset(0, text, 0),
+      () => builder.addFieldInt32(1, i + 1, 0),
+    ]);
   });
   const [places, named] = [vector(buffers), vector(entries)];
-  const model = table(8, [() => builder.addFieldOffset(4, places, 0), () => builder.addFieldOffset(6, named, 0)]);
+  const model = table(8, [
+    () => builder.addFieldOffset(4, places, 0),
+    () => builder.addFieldOffset(6, named, 0),
+  ]);
   builder.finish(model, "TFL3");
   return builder.asUint8Array();
 }
@@ -88,7 +94,9 @@ describe("card", () => {
     ["half a sample", { ...CARD, window: 0.5 }],
     ["no rate", { ...CARD, sample_rate: undefined }],
   ])("with %s is refused", (_, card) => {
-    expect(() => readCard(file({ keras_mmdense_card: JSON.stringify(card) }))).toThrow("card in the model file");
+    expect(() => readCard(file({ keras_mmdense_card: JSON.stringify(card) }))).toThrow(
+      "card in the model file",
+    );
   });
 
   it("is missed in a foreign file", () => {

@@ -40,7 +40,11 @@ describe("mixer", () => {
   it("plays every sample once, in order", () => {
     const mixer = started();
     mixer.setGain(1, 0);
-    for (const [start, frames] of [[0, 700], [700, 1348]] as const) mixer.push(chunk(start, frames));
+    for (const [start, frames] of [
+      [0, 700],
+      [700, 1348],
+    ] as const)
+      mixer.push(chunk(start, frames));
     const heard = play(mixer, 2048).slice(1024); // once the gain has come down
     expect(heard).toEqual(Array.from({ length: 1024 }, (_, i) => 1025 + i));
   });
@@ -89,7 +93,11 @@ describe("mixer", () => {
   it("keeps channels apart", () => {
     const mixer = new Mixer(1, 2);
     mixer.playing = true;
-    mixer.push({ epoch: 0, start: 0, stems: [Float32Array.from({ length: 256 }, (_, i) => (i % 2 ? -2 : 1))] });
+    mixer.push({
+      epoch: 0,
+      start: 0,
+      stems: [Float32Array.from({ length: 256 }, (_, i) => (i % 2 ? -2 : 1))],
+    });
     const output = [new Float32Array(128), new Float32Array(128)];
     mixer.process(output);
     expect([output[0]![5], output[1]![5]]).toEqual([1, -2]);

@@ -49,7 +49,10 @@ describe("waveform", () => {
   const bounds = Float32Array.of(-0.1, 0.1, -0.9, 0.2, -0.3, 0.8, -0.4, 0.4);
 
   it("keeps the extremes of every column", () => {
-    const expected = [[-0.9, 0.2], [-0.4, 0.8]].map((column) => column.map(Math.fround));
+    const expected = [
+      [-0.9, 0.2],
+      [-0.4, 0.8],
+    ].map((column) => column.map(Math.fround));
     expect(toColumns(bounds, 4, 2)).toEqual(expected);
   });
 
@@ -101,6 +104,11 @@ describe("agreement of processors", () => {
     expect(agree(one, shifted(AGREEMENT / 2))).toBe(true);
     expect(agree(one, shifted(AGREEMENT * 2))).toBe(false);
     expect(agree(one, shifted(NaN))).toBe(false);
-    expect(agree(one, one.map((stem) => stem.slice(1)))).toBe(false);
+    expect(
+      agree(
+        one,
+        one.map((stem) => stem.slice(1)),
+      ),
+    ).toBe(false);
   });
 });

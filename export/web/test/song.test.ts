@@ -13,7 +13,11 @@ async function song(): Promise<Song> {
   const samples = Float32Array.from(MIXTURE);
   const file = new Blob([wavHeader(44100, 1, 5, "float32"), encodeSamples(samples, "float32")]);
   const made = new Song("a song", file, (await readWavInfo(file))!, CARD);
-  for (const [start, frames] of [[0, 2], [2, 2], [4, 1]] as const) {
+  for (const [start, frames] of [
+    [0, 2],
+    [2, 2],
+    [4, 1],
+  ] as const) {
     const stems = Object.values(STEMS).map((stem) => {
       const part = Float32Array.from(stem.slice(start, start + frames));
       return { blob: new Blob([part]), outline: outline(part, 1, CARD.hop) };
@@ -72,7 +76,9 @@ describe("download", () => {
     const made = await song();
     const zip = new Uint8Array(await (await zipFile(made, made.stems, "float32")).arrayBuffer());
     const text = new TextDecoder("latin1").decode(zip);
-    const wav = new Uint8Array(await (await wavFile(made, made.stems[1]!, "float32")).arrayBuffer());
+    const wav = new Uint8Array(
+      await (await wavFile(made, made.stems[1]!, "float32")).arrayBuffer(),
+    );
     expect(text).toContain("a song/drums.wav");
     expect(text).toContain(new TextDecoder("latin1").decode(wav));
   });

@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "../src/errors";
-import { encodeSamples, type Format, readSamples, readWavInfo, wavHeader, type WavInfo } from "../src/wav";
+import {
+  encodeSamples,
+  type Format,
+  readSamples,
+  readWavInfo,
+  wavHeader,
+  type WavInfo,
+} from "../src/wav";
 
 function chunk(name: string, body: Uint8Array): Uint8Array[] {
   const head = new DataView(new ArrayBuffer(8));
@@ -9,7 +16,13 @@ function chunk(name: string, body: Uint8Array): Uint8Array[] {
   return [new Uint8Array(head.buffer), body, new Uint8Array(body.length % 2)];
 }
 
-function wav(kind: number, channels: number, bits: number, data: number[], dataSize = data.length): Blob {
+function wav(
+  kind: number,
+  channels: number,
+  bits: number,
+  data: number[],
+  dataSize = data.length,
+): Blob {
   const format = new DataView(new ArrayBuffer(16));
   format.setUint16(0, kind, true);
   format.setUint16(2, channels, true);
@@ -31,7 +44,11 @@ async function read(file: Blob): Promise<number[]> {
 describe("reading", () => {
   it("reads integers of all widths, with their signs", async () => {
     expect(await read(wav(1, 1, 8, [0, 128, 255]))).toEqual([-1, 0, 127 / 128]);
-    expect(await read(wav(1, 1, 16, [0, 0x80, 1, 0, 0xff, 0x7f]))).toEqual([-1, 1 / 32768, 32767 / 32768]);
+    expect(await read(wav(1, 1, 16, [0, 0x80, 1, 0, 0xff, 0x7f]))).toEqual([
+      -1,
+      1 / 32768,
+      32767 / 32768,
+    ]);
     const wide = [0, 0, 0x80, 1, 0, 0, 0xff, 0xff, 0xff];
     expect(await read(wav(1, 1, 24, wide))).toEqual([-1, 2 ** -23, -(2 ** -23)]);
     expect(await read(wav(1, 1, 32, [0, 0, 0, 0x80, 0, 0, 0, 0x40]))).toEqual([-1, 0.5]);
@@ -76,13 +93,20 @@ describe("writing", () => {
   ])("writes %s that reads back within half a step", async (format, tolerance) => {
     const file = new Blob([wavHeader(44100, 2, 3, format), encodeSamples(samples, format)]);
     const info = (await readWavInfo(file)) as WavInfo;
-    expect(info).toMatchObject({ rate: 44100, channels: 2, samples: 3, float: format === "float32" });
+    expect(info).toMatchObject({
+      rate: 44100,
+      channels: 2,
+      samples: 3,
+      float: format === "float32",
+    });
     const back = await readSamples(file, info, 0, 3);
     back.forEach((x, i) => expect(Math.abs(x - samples[i]!)).toBeLessThanOrEqual(tolerance));
   });
 
   it("clips what lies outside, instead of wrapping", () => {
-    expect([...new Int16Array(encodeSamples(Float32Array.of(1.5, -1.5), "int16"))]).toEqual([32767, -32768]);
+    expect([...new Int16Array(encodeSamples(Float32Array.of(1.5, -1.5), "int16"))]).toEqual([
+      32767, -32768,
+    ]);
   });
 
   it("tells sizes over 4 GB in an RF64 header", async () => {

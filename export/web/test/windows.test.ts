@@ -19,7 +19,13 @@ function graph(x: Float32Array, core: number, context: number, width: number): F
   });
 }
 
-function separate(song: Float32Array, core: number, context: number, width: number, block: number): Float32Array {
+function separate(
+  song: Float32Array,
+  core: number,
+  context: number,
+  width: number,
+  block: number,
+): Float32Array {
   const cutter = new WindowCutter(core, context, width);
   const found: number[] = [];
   let windows = 0;
@@ -38,7 +44,9 @@ function separate(song: Float32Array, core: number, context: number, width: numb
 
 describe("windows", () => {
   const cases = [1, 2, 3, 5, 7].flatMap((core) =>
-    [1, 2, 6].flatMap((context) => [1, 4, 5, 13, 40].map((samples) => ({ core, context, samples }))),
+    [1, 2, 6].flatMap((context) =>
+      [1, 4, 5, 13, 40].map((samples) => ({ core, context, samples })),
+    ),
   );
 
   it.each(cases)("join without seams: $core, $context, $samples", ({ core, context, samples }) => {
