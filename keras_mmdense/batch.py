@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_mmdense import audio
 from keras_mmdense.errors import InputError
-from keras_mmdense.outputs import Output, Written
+from keras_mmdense.outputs import Output, Written, plan, were_written
 
 Report = Callable[[str], Callable[[int, int], None]]
 
@@ -38,7 +38,7 @@ class Job:
         separator: A `Separator`.
         out_dir: Folder to write to.
         output: Format, names and extra files.
-        resume: Skip songs whose files are all there.
+        resume: Skip songs whose files are all there, whole and made of the same song.
     """
 
     separator: "object"
@@ -58,30 +58,36 @@ class Job:
 
         Returns:
             The results in order.
+
+        Raises:
+            InputError: Before any work, if two songs' files would get one name, or one would
+                replace a song.
         """
         names = song_names(files)
+        planned = plan(self.output, self.out_dir, names, self.separator.stems)
         over_all = report("songs") if len(files) > 1 else None
         results = []
         for path in files:
-            result = self._one(path, names[path], report)
+            result = self._one(path, names[path], planned[path], report)
             say(result)
             results.append(result)
             if over_all:
                 over_all(len(results), len(files))
         return results
 
-    def _one(self, path, song, report):
+    def _one(self, path, song, planned, report):
         start = time.monotonic()
-        planned = self.output.paths(self.out_dir, song, self.separator.stems)
-        if self.resume and all(file.exists() for file in planned.values()):
-            return Result(path)
         written, error = None, None
         try:
+            if self.resume and were_written(planned, path, self.output):
+                return Result(path)
             written = self.separator.separate_file(
                 path, self.out_dir, self.output, song=song, progress=report(path.name)
             )
         except InputError as reason:
             error = str(reason)
+        except Exception as reason:  # whatever it is, the other songs are still to be separated
+            error = f"{path}: {type(reason).__name__}: {_first_line(reason)}"
         return Result(path, written, error, time.monotonic() - start)
 
 
@@ -112,13 +118,14 @@ def find_audio(paths: Sequence[str | Path]) -> list[Path]:
 
 
 def song_names(files: Sequence[Path]) -> dict[Path, str]:
-    """Gives every file a name of its own: a/x.wav and b/x.wav become "a - x" and "b - x".
+    """Gives the files different names: a/x.wav and b/x.wav become "a - x" and "b - x".
 
     Args:
         files: Distinct paths.
 
     Returns:
-        Name by path: the file's without its ending where that is unique.
+        Name by path: the file's without its ending where that is unique, also on a disk that does
+        not tell upper from lower case, and a name for a file.
     """
     names = {path: audio.song_name(path) for path in files}
     for longer in (
@@ -126,6 +133,11 @@ def song_names(files: Sequence[Path]) -> dict[Path, str]:
         lambda path: f"{path.absolute().parent.name} - {path.name}",
         lambda path: " - ".join(path.absolute().parts[1:]),
     ):
-        counts = collections.Counter(names.values())
-        names |= {path: longer(path) for path, name in names.items() if counts[name] > 1}
+        counts = collections.Counter(name.casefold() for name in names.values())
+        counts |= dict.fromkeys(("", ".", ".."), 2)
+        names |= {path: longer(path) for path, name in names.items() if counts[name.casefold()] > 1}
     return names
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or "no reason given").splitlines()[0]

@@ -5,6 +5,18 @@ import json
 from typing import Any
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.stems import check_names
+
+# Lowest and highest value, so that a card from elsewhere cannot ask for any amount of memory.
+LIMITS = {
+    "sample_rate": (1000, 768_000),
+    "channels": (1, 64),
+    "n_fft": (2, 1 << 20),
+    "hop": (1, 1 << 20),
+    "window": (1, 1 << 26),
+    "context": (0, 1 << 26),
+}
+MAX_SAMPLES = 1 << 27  # of all channels of a window with its context: 512 MB
 
 FORMAT = "keras_mmdense model 1"
 
@@ -27,6 +39,9 @@ class Card:
         weights: sha256 of each network's weights file, where there is one.
         licence: Terms of the weights, or what is known of them.
         scores: SDR in dB by stem with the data they were measured on, where known.
+
+    Raises:
+        InputError: If a name does not fit, see `stems.check_names`, or a number is out of bounds.
     """
 
     network: tuple[str, ...]
@@ -42,6 +57,18 @@ class Card:
     licence: str = "unknown"
     scores: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self):
+        object.__setattr__(self, "stems", check_names("stems", self.stems))
+        for field, (low, high) in LIMITS.items():
+            value = getattr(self, field)
+            if not isinstance(value, int) or not low <= value <= high:
+                raise InputError(
+                    f"{field} must be a whole number from {low} to {high}, received {value!r}"
+                )
+        samples = (self.window + 2 * self.context) * self.channels
+        if samples > MAX_SAMPLES:
+            raise InputError(f"a window must hold up to {MAX_SAMPLES} samples, received {samples}")
+
     def to_json(self) -> str:
         """Gives the card as a JSON object."""
         return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=2) + "\n"
@@ -53,8 +80,8 @@ class Card:
             fields = json.loads(text)
             if fields.pop("format") != FORMAT:
                 raise ValueError(f"the format is not {FORMAT!r}")
-            for name in ("network", "stems", "weights"):
-                fields[name] = tuple(fields[name])
+            for name in ("network", "weights"):
+                fields[name] = tuple(map(str, fields[name]))
             return cls(**fields)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: not a model card of keras_mmdense: {error}") from error

@@ -4,11 +4,16 @@ import contextlib
 import hashlib
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
+
 from keras_mmdense.errors import InputError
+
+LOCK = "keras-mmdense.lock"
 
 
 @contextlib.contextmanager
@@ -74,6 +79,46 @@ def replacing_folder(path: str | Path, mark: str) -> Iterator[Path]:
 
 def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
+
+
+@contextlib.contextmanager
+def staging(folder: str | Path) -> Iterator[Path]:
+    """Gives a hidden folder in `folder` that no other run uses, and removes it in the end.
+
+    A run holds a lock in its own; those without, which killed runs left, are removed first.
+
+    Args:
+        folder: The folder; made if it is missing, and then removed again if nothing came into it.
+
+    Yields:
+        The hidden folder.
+
+    Raises:
+        InputError: If `folder` cannot be written.
+    """
+    folder = Path(folder)
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".*.partial"):
+            with contextlib.suppress(OSError, NotImplementedError, filelock.Timeout):
+                if (left / LOCK).exists():
+                    with filelock.FileLock(left / LOCK, timeout=0):
+                        shutil.rmtree(left)
+        stage = Path(tempfile.mkdtemp(".partial", ".", folder))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write there: {error.strerror}") from error
+    lock = filelock.FileLock(stage / LOCK)
+    try:
+        with contextlib.suppress(OSError, NotImplementedError):  # file systems without locks
+            lock.acquire()
+        yield stage
+    finally:
+        lock.release()
+        shutil.rmtree(stage, ignore_errors=True)
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def sha256(path: str | Path) -> str:

@@ -18,8 +18,8 @@ from keras_mmdense.models.margins import without_margin
 from keras_mmdense.models.receptive_field import context_frames, grid_frames
 from keras_mmdense.outputs import Output, StemWriter, Written
 from keras_mmdense.registry import build, model_config
-from keras_mmdense.stems import rest_name
-from keras_mmdense.streaming import Stream, split
+from keras_mmdense.stems import check_names, rest_name
+from keras_mmdense.streaming import Stream, as_floats, check_signal, split
 from keras_mmdense.weights import Network, load_network
 
 DEFAULT = "mmdensenet_4stems"
@@ -123,8 +123,9 @@ class Separator:
         """Separates a waveform.
 
         Args:
-            waveform: (samples, channels) or (samples,), in [-1, 1]. More than two channels are
-                separated in pairs: first and second, third and fourth, and so on.
+            waveform: (samples, channels) or (samples,), float in [-1, 1], or int16 or int32 in
+                their full range. More than two channels are separated in pairs: first and second,
+                third and fourth, and so on.
             sample_rate: Its rate in Hz.
             progress: Called with (samples done, samples in all).
 
@@ -134,13 +135,14 @@ class Separator:
             else "remainder".
 
         Raises:
-            InputError: If the waveform is empty or a sample is not a finite number.
+            InputError: If the waveform is empty, of another type or with too many channels, the
+                rate is out of bounds, or a sample is not a finite number.
         """
         waveform = np.asarray(waveform)
         if waveform.ndim not in (1, 2) or 0 in waveform.shape[1:]:
             raise InputError(f"a waveform is (samples, channels), received shape {waveform.shape}")
         sound = waveform if waveform.ndim == 2 else waveform[:, None]
-        blocks = split(sound, self.card.window)
+        blocks = split(sound, self._block(sample_rate, sound.shape[1]))
         parts = {name: [] for name in self.stems}
         done = 0
         for stems in self.stream(blocks, sample_rate):
@@ -165,7 +167,7 @@ class Separator:
             `latency`); in all as many samples as the blocks hold.
 
         Raises:
-            InputError: If there are no samples, or one is not a finite number.
+            InputError: If there are no samples, or they do not fit, see `separate`.
         """
         for _, stems in self._stream(blocks, sample_rate):
             yield stems
@@ -202,9 +204,8 @@ class Separator:
                     out_dir, song or audio.song_name(path), self.stems, source, output
                 )
                 with writer:
-                    for mixture, stems in self._stream(
-                        source.blocks(self.card.window), source.rate
-                    ):
+                    size = self._block(source.rate, source.channels)
+                    for mixture, stems in self._stream(source.blocks(size), source.rate):
                         done = writer.write(mixture, stems)
                         if progress:
                             progress(done, source.samples)
@@ -217,8 +218,12 @@ class Separator:
         """Pairs of mixture and stems by name, of the same samples."""
         stream = None
         for block in blocks:
-            block = np.asarray(block, "float32")
+            block = as_floats(block)
             if stream is None:
+                if block.ndim != 2:
+                    raise InputError(
+                        f"a block is (samples, channels), received shape {block.shape}"
+                    )
                 stream = self._open(sample_rate, block.shape[1])
             mixture, stems = stream.push(block)
             if len(mixture):
@@ -228,6 +233,11 @@ class Separator:
         mixture, stems = stream.finish()
         if len(mixture):
             yield mixture, self._by_name(stems)
+
+    def _block(self, sample_rate, channels):
+        """Samples to read at a time: a window at the graph's rate."""
+        check_signal(sample_rate, channels)
+        return max(1, int(self.card.window * sample_rate / self.card.sample_rate))
 
     def _open(self, sample_rate, channels):
         card = self.card
@@ -246,6 +256,7 @@ class Separator:
         return {name: stems[self.card.stems.index(name)] for name in self.stems}
 
     def _assemble(self, networks, stems, window):
+        stems = None if stems is None else tuple(stems)
         every = [source for network, _ in networks for source in network.sources]
         if len(set(every)) != len(every):
             raise InputError(f"two networks give the same stem: {', '.join(every)}")
@@ -265,7 +276,7 @@ class Separator:
         self._choose(stems)
 
     def _choose(self, stems):
-        self.stems = tuple(self.card.stems if stems is None else stems)
+        self.stems = check_names("stems", tuple(self.card.stems if stems is None else stems))
         for stem in self.stems:
             if stem not in self.card.stems:
                 raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self.card.stems)}")

@@ -1,8 +1,37 @@
 """The names of stems."""
 
+import re
 from collections.abc import Sequence
 
+from keras_mmdense.errors import InputError
+
 STEMS = ("vocals", "drums", "bass", "other")
+_NAME = re.compile(r"\w[\w .+-]{0,63}")
+
+
+def check_names(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Checks names that files are called by.
+
+    Args:
+        what: What is named, such as "stems".
+        names: The names.
+
+    Returns:
+        The names as a tuple.
+
+    Raises:
+        InputError: If there are none, one is given twice, or one is not up to 64 letters, digits,
+            spaces and any of `_.+-`, the first a letter or digit.
+    """
+    fits = isinstance(names, list | tuple) and all(
+        isinstance(name, str) and _NAME.fullmatch(name) for name in names
+    )
+    if not fits or not names or len(set(names)) != len(names):
+        raise InputError(
+            f"{what} must be distinct names of letters, digits and any of ' _.+-', up to 64 long, "
+            f"received {names!r}"
+        )
+    return tuple(names)
 
 
 def rest_name(stems: Sequence[str]) -> str | None:

@@ -1,6 +1,7 @@
 """One signal on its way through the separation graph, block by block, in bounded memory."""
 
 import collections
+import numbers
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -8,6 +9,10 @@ import soxr
 
 from keras_mmdense.chunking import WindowCutter
 from keras_mmdense.errors import InputError
+
+MIN_RATE, MAX_RATE = 1000, 768_000
+MAX_CHANNELS = 64
+MAX_SAMPLES_A_SECOND = 1 << 22  # of all channels together
 
 Graph = Callable[[np.ndarray], np.ndarray]
 
@@ -28,6 +33,9 @@ class Stream:
         context: Samples of context on either side, at the graph's rate.
         sample_rate: The signal's rate in Hz.
         channels: The signal's channels.
+
+    Raises:
+        InputError: If the rate or the channels are out of bounds, which bound the memory.
     """
 
     def __init__(
@@ -41,6 +49,7 @@ class Stream:
         sample_rate: int,
         channels: int,
     ):
+        check_signal(sample_rate, channels)
         self._graph, self._sources, self._width, self._channels = graph, sources, width, channels
         self._groups = [
             list(range(first, min(first + width, channels))) for first in range(0, channels, width)
@@ -62,8 +71,12 @@ class Stream:
             The mixture, (ready, channels), and its stems, (sources, ready, channels).
 
         Raises:
-            InputError: If a sample is not a finite number.
+            InputError: If a sample, or a number that the graph gives, is not finite.
         """
+        if block.ndim != 2 or block.shape[1] != self._channels:
+            raise InputError(
+                f"a block is (samples, {self._channels} channels), received shape {block.shape}"
+            )
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             first = self._received + int(np.argmin(finite))
@@ -90,18 +103,29 @@ class Stream:
         return block[:, columns]
 
     def _separate(self, window, keep):
-        """Stems of a window's core, (keep, sources * channels)."""
-        batch = np.stack(np.split(window, len(self._groups), axis=1))
-        stems = self._graph(batch)[:, :, :keep]
-        parts = [
-            stem if len(group) == self._width else stem.mean(axis=-1, keepdims=True)
-            for group, stem in zip(self._groups, stems, strict=True)
-        ]
+        """Stems of a window's core, (keep, sources * channels); one group at a time."""
+        parts = []
+        for group, sound in zip(
+            self._groups, np.split(window, len(self._groups), axis=1), strict=True
+        ):
+            stems = np.asarray(self._graph(sound[None]))
+            fits = stems.ndim == 4 and stems.shape[2] >= keep
+            if not fits or stems.shape[:2] + stems.shape[3:] != (1, self._sources, self._width):
+                raise InputError(
+                    f"the graph gave stems of shape {stems.shape}, expected (1, {self._sources}, "
+                    f"{self._cutter.core}, {self._width})"
+                )
+            stems = stems[0, :, :keep]
+            if len(group) < self._width:
+                stems = stems.mean(axis=-1, keepdims=True)
+            parts.append(stems)
         return np.concatenate(parts, axis=-1).transpose(1, 0, 2).reshape(keep, -1)
 
     def _give(self, parts):
         empty = np.zeros((0, self._from_graph.channels), "float32")
         flat = np.concatenate([empty, *parts])[: self._received - self._given]
+        if not np.isfinite(flat).all():
+            raise InputError("the network gave numbers that are not finite")
         self._given += len(flat)
         stems = flat.reshape(len(flat), self._sources, self._channels).transpose(1, 0, 2)
         return self._pop_mixture(len(flat)), stems
@@ -130,6 +154,37 @@ class _Resampler:
     def push(self, block: np.ndarray, last: bool = False) -> np.ndarray:
         block = np.ascontiguousarray(block, "float32")
         return block if self._stream is None else self._stream.resample_chunk(block, last=last)
+
+
+def check_signal(sample_rate: float, channels: int) -> None:
+    """Raises InputError if a signal's rate in Hz or number of channels is out of bounds."""
+    if not isinstance(sample_rate, numbers.Real) or not MIN_RATE <= sample_rate <= MAX_RATE:
+        raise InputError(
+            f"the sample rate must lie between {MIN_RATE} and {MAX_RATE} Hz, received {sample_rate}"
+        )
+    if not 1 <= channels <= MAX_CHANNELS or channels * sample_rate > MAX_SAMPLES_A_SECOND:
+        raise InputError(
+            f"expected from 1 to {min(MAX_CHANNELS, int(MAX_SAMPLES_A_SECOND // sample_rate))} "
+            f"channels at {sample_rate} Hz, received {channels}"
+        )
+
+
+def as_floats(waveform: np.ndarray) -> np.ndarray:
+    """Gives samples as float32 in [-1, 1]; integers are scaled from their full range.
+
+    Args:
+        waveform: Samples as float of any width, int16 or int32.
+
+    Raises:
+        InputError: If the samples are of another type.
+    """
+    waveform = np.asarray(waveform)
+    if waveform.dtype in (np.int16, np.int32):
+        return waveform.astype("float32") / np.float32(-np.iinfo(waveform.dtype).min)
+    if waveform.dtype.kind != "f":
+        raise InputError(f"samples must be float, int16 or int32, received {waveform.dtype}")
+    with np.errstate(over="ignore"):
+        return waveform.astype("float32")
 
 
 def split(waveform: np.ndarray, size: int) -> Sequence[np.ndarray]:

@@ -1,6 +1,7 @@
 """Exported files as separators, each made here by the formats' own writers."""
 
 import builtins
+import json
 
 import keras
 import numpy as np
@@ -64,8 +65,9 @@ def test_saved_model(tmp_path, music, names):
     assert parameters(open_separator(folder)) is None
 
 
-def tflite(card=CARD, samples=CARD.window + 2 * CARD.context, name="waveform"):
+def tflite(card=CARD, samples=CARD.window + 2 * CARD.context, name="waveform", text=None):
     """A TFLite file of `Halves` with the card in a buffer of its metadata."""
+    text = text or (card and card.to_json())
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
     flatbuffers = pytest.importorskip("flatbuffers")
     module = Halves()
@@ -73,11 +75,11 @@ def tflite(card=CARD, samples=CARD.window + 2 * CARD.context, name="waveform"):
     function = tf.function(lambda x: module.separate_window(x), input_signature=[spec])
     concrete = function.get_concrete_function()
     content = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert()
-    if card is None:
+    if text is None:
         return content
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(card.to_json().encode(), np.uint8)
+    buffer.data = np.frombuffer(text.encode(), np.uint8)
     entry.name, entry.buffer = b"keras_mmdense_card", len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
@@ -185,6 +187,17 @@ def test_cards_that_do_not_fit(tmp_path):
     fails(path, "takes magnitude; expected a graph from a waveform")
     card = Card(("tiny",), ("piano",), 8000, 2, n_fft=256, hop=128, window=1024, context=256)
     fails(save_halves(tmp_path / "model", card=card), "gives no piano")
+
+
+def test_stems_of_a_card_cannot_name_other_places(tmp_path):
+    folder = save_halves(tmp_path / "model")
+    for stem in ("../../up", str(tmp_path / "abs")):
+        text = CARD.to_json().replace('"vocals"', json.dumps(stem))
+        (folder / "assets.extra" / "card.json").write_text(text)
+        fails(folder, "stems must be distinct names")
+        path = tmp_path / "a.tflite"
+        path.write_bytes(tflite(card=None, text=text))
+        fails(path, "stems must be distinct names")
 
 
 def test_keras_files_of_other_networks(tmp_path, tiny):

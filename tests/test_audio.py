@@ -1,3 +1,5 @@
+import os
+import shutil
 import subprocess
 import time
 
@@ -6,6 +8,7 @@ import pytest
 import soundfile
 
 from keras_mmdense import audio
+from keras_mmdense.containers import drop_time
 from keras_mmdense.errors import InputError
 
 
@@ -114,3 +117,129 @@ def test_a_file_in_the_way_is_not_writable(tmp_path, waveform):
         audio.check_writable(tmp_path / "file" / "stems")
     with pytest.raises(InputError, match="cannot write there"):
         audio.write(tmp_path / "file" / "a.wav", waveform, 44100)
+
+
+def music(seconds=3, rate=44100):
+    t = np.arange(seconds * rate) / rate
+    noise = 0.05 * np.random.default_rng(0).standard_normal((len(t), 2))
+    return (0.3 * np.sin(2 * np.pi * 440 * t)[:, None] + noise).astype("float32")
+
+
+def convert(source, target, *options):
+    command = ["ffmpeg", "-v", "error", "-y", "-i", source, *options, target]
+    subprocess.run(list(map(str, command)), check=True)
+    return target
+
+
+@pytest.mark.parametrize("share", [0.6, 0.85])
+@pytest.mark.parametrize("kind", ["wav", "aiff", "w64", "caf", "flac", "ogg", "opus", "mp3"])
+def test_a_cut_file_is_refused(tmp_path, kind, share):
+    """libsndfile reads some as shorter songs, and soundfile.blocks filled others with old sound."""
+    path = tmp_path / f"a.{kind}"
+    options = {"opus": {"format": "OGG", "subtype": "OPUS"}}.get(kind, {})
+    soundfile.write(path, music(rate=48000), 48000, **options)
+    assert len(audio.read(path)[0]) == 3 * 48000
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(InputError, match=r"a\.\w+: (the file breaks off|only|not an audio file)"):
+        audio.read(path)
+
+
+@pytest.mark.parametrize(
+    "options", [("aac",), ("m4a", "-movflags", "+faststart"), ("mkv",), ("wma",)]
+)
+def test_a_cut_file_that_ffmpeg_reads_is_refused(tmp_path, options):
+    ffmpeg_or_skip()
+    soundfile.write(tmp_path / "a.wav", music(), 44100)
+    path = convert(tmp_path / "a.wav", tmp_path / f"a.{options[0]}", *options[1:])
+    assert len(audio.read(path)[0]) > 2.9 * 44100
+    data = path.read_bytes()
+    path.write_bytes(data[: int(0.6 * len(data))])
+    with pytest.raises(InputError, match=r"a\.\w+: ffmpeg cannot read it"):
+        audio.read(path)
+
+
+def test_a_hole_in_an_ogg_file_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.ogg", music(), 44100)
+    data = bytearray((tmp_path / "a.ogg").read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 3000] = bytes(3000)
+    (tmp_path / "a.ogg").write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.ogg: the file breaks off"):
+        audio.read(tmp_path / "a.ogg")
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, music(), 44100)
+    with audio.open_source(path) as source, pytest.raises(InputError, match="only 60000 of 132300"):
+        for block in source.blocks(10000):
+            path.write_bytes(path.read_bytes()[: 44 + 4 * 60000])
+            assert len(block) == 10000
+
+
+@pytest.mark.parametrize("kind", ["mp3", "flac"])
+@pytest.mark.parametrize("options", [(), ("-q:a", "4")])
+def test_a_stream_that_does_not_tell_its_length_is_read_whole(tmp_path, kind, options):
+    """libsndfile guesses: 2.2 of 5 seconds of such an MP3."""
+    ffmpeg_or_skip()
+    soundfile.write(tmp_path / "a.wav", music(5), 44100)
+    command = ["ffmpeg", "-v", "error", "-i", tmp_path / "a.wav", *options, "-f", kind, "-"]
+    piped = subprocess.run(list(map(str, command)), capture_output=True, check=True).stdout
+    (tmp_path / f"a.{kind}").write_bytes(piped)
+    assert 5 * 44100 <= len(audio.read(tmp_path / f"a.{kind}")[0]) < 5 * 44100 + 2400
+
+
+def test_a_wav_from_a_pipe_is_read(tmp_path):
+    soundfile.write(tmp_path / "a.wav", music(), 44100)
+    data = bytearray((tmp_path / "a.wav").read_bytes())
+    data[40:44] = b"\xff\xff\xff\xff"
+    (tmp_path / "a.wav").write_bytes(data)
+    assert len(audio.read(tmp_path / "a.wav")[0]) == 3 * 44100
+
+
+@pytest.mark.parametrize("comment", ["TWIN PEAKS THEME", "SPEAKERBOXXX" * 120])
+def test_the_time_is_dropped_whatever_the_tags_say(tmp_path, waveform, comment):
+    tags = {"title": "PEAK", "artist": "Someone", "album": comment, "comment": comment}
+    for name in ("a.wav", "b.wav"):
+        with soundfile.SoundFile(tmp_path / name, "w", 44100, 2, "FLOAT") as file:
+            for tag, value in tags.items():
+                setattr(file, tag, value)
+            file.write(waveform)
+        drop_time(tmp_path / name)
+        time.sleep(1.1)
+        with soundfile.SoundFile(tmp_path / name) as file:
+            assert {tag: getattr(file, tag) for tag in tags} == tags
+            np.testing.assert_array_equal(file.read(dtype="float32"), waveform)
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+
+
+def test_a_name_need_not_be_utf8(tmp_path, waveform):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    audio.write(path, waveform, 44100)
+    np.testing.assert_array_equal(audio.read(path)[0], waveform)
+
+
+def test_a_name_with_a_colon_is_no_protocol(tmp_path, waveform, monkeypatch):
+    ffmpeg_or_skip()
+    monkeypatch.chdir(tmp_path)
+    audio.write("a.wav", waveform, 44100)
+    convert("a.wav", "file:12:30 live.m4a")
+    assert len(audio.read("12:30 live.m4a")[0]) >= len(waveform)
+
+
+def test_raw_samples_are_refused(tmp_path):
+    (tmp_path / "a.raw").write_bytes(b"sound" * 99)
+    with pytest.raises(InputError, match=r"a\.raw: not an audio file"):
+        audio.read(tmp_path / "a.raw")
+
+
+def test_what_is_not_finite_is_not_written(tmp_path, waveform):
+    waveform[7] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        audio.write(tmp_path / "a.wav", waveform, 44100)
+    assert not list(tmp_path.iterdir())
+
+
+def ffmpeg_or_skip():
+    if not shutil.which("ffmpeg"):
+        pytest.skip("needs ffmpeg on the PATH")

@@ -104,6 +104,50 @@ def test_one_run_of_three_equals_three_runs_of_one(tmp_path):
         assert alone.read_bytes() == path.read_bytes()
 
 
+def test_any_failure_is_told_and_passed_over(tmp_path):
+    files = write_songs(tmp_path / "in", "1.wav", "2.wav", "3.wav")
+
+    class Broken(Quarter):
+        def separate_file(self, path, *args, **options):
+            if path == files[1]:
+                raise ZeroDivisionError("division by zero\nand more")
+            return super().separate_file(path, *args, **options)
+
+    (tmp_path / "out" / "3" / "bass.wav").mkdir(parents=True)
+    job = batch.Job(Broken(), tmp_path / "out", Output())
+    results = job.run(files, lambda name: lambda done, total: None, lambda result: None)
+    assert results[0].written and not any(result.written for result in results[1:])
+    assert results[1].error == f"{files[1]}: ZeroDivisionError: division by zero"
+    assert "bass.wav: a folder is in the way" in results[2].error
+
+
+def test_songs_that_would_share_a_file_are_refused_before_the_work(tmp_path):
+    for folder in ("a - b", "a", "z"):
+        write_songs(tmp_path / folder, "c.wav", "b - c.wav")
+    files = batch.find_audio([tmp_path])
+    output = Output(filename="{stem}/{song}")
+    job = batch.Job(Quarter(), tmp_path / "out", output)
+    with pytest.raises(InputError, match="would both be written"):
+        job.run(files, lambda name: lambda done, total: None, lambda result: None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_songs_without_a_name_get_one():
+    paths = [Path("/m/..wav"), Path("/m/...wav"), Path("/m/.stem.mp4"), Path("/n/X.wav")]
+    names = batch.song_names([*paths, Path("/m/x.wav")])
+    assert [names[path] for path in paths] == ["m - .", "m - ..", "m - ", "n - X"]
+
+
+def test_resume_separates_another_song_of_the_same_name_and_length(tmp_path):
+    (first,) = write_songs(tmp_path / "a", "x.wav")
+    second = write_songs(tmp_path / "b", "0.wav", "x.wav")[1]
+    run([first], tmp_path / "out")
+    kept = (tmp_path / "out" / "x" / "bass.wav").read_bytes()
+    assert not run([first], tmp_path / "out", resume=True)[1].songs
+    assert run([second], tmp_path / "out", resume=True)[1].songs == ["x"]
+    assert (tmp_path / "out" / "x" / "bass.wav").read_bytes() != kept
+
+
 def test_a_kill_leaves_every_file_whole_or_absent(tmp_path):
     """SIGKILL at random times in a run over songs, then --resume ends it."""
     network = Network(TABLES["tiny"], STEMS)

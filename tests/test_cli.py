@@ -208,6 +208,71 @@ def test_bad_songs(tmp_path, tiny):
     assert not (tmp_path / "out").exists()
 
 
+def write_noise(path, seconds=1, **tags):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (int(seconds * 44100), 2))
+    with soundfile.SoundFile(path, "w", 44100, 2) as file:
+        for tag, value in tags.items():
+            setattr(file, tag, value)
+        file.write(x)
+    return path
+
+
+def test_a_cut_song_leaves_no_stems(tmp_path, tiny):
+    path = write_noise(tmp_path / "a.mp3", 5)
+    path.write_bytes(path.read_bytes()[:-20000])
+    line = fails("separate", path, "-o", tmp_path / "out", "--model", tiny)
+    assert "a.mp3: only " in line and " of 220500 samples can be read" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_would_replace_a_song_is_refused(tmp_path, tiny):
+    song = write_noise(tmp_path / "a.wav")
+    other = write_noise(tmp_path / "a-vocals.wav")
+    before = other.read_bytes()
+    template = ("--filename", "{song}-{stem}.{format}")
+    line = fails("separate", song, other, "-o", tmp_path, "--model", tiny, *template)
+    assert "a-vocals.wav: is a song to separate" in line
+    assert len(list(tmp_path.iterdir())) == 2 and other.read_bytes() == before
+
+
+def test_resume_tells_what_was_there_and_separates_another_song(tmp_path, tiny):
+    songs = write_noise(tmp_path / "a" / "x.flac"), write_noise(tmp_path / "b" / "x.flac", 0.9)
+    arguments = ("-o", tmp_path / "out", "--model", tiny, "--resume")
+    succeeds("separate", songs[0], *arguments)
+    assert succeeds("separate", songs[0], *arguments).strip() == f"{songs[0]}: was there"
+    assert "vocals.wav" in succeeds("separate", songs[1], *arguments)
+    assert soundfile.info(tmp_path / "out" / "x" / "vocals.wav").frames == 0.9 * 44100
+
+
+def test_stems_are_given_once(tmp_path, tiny):
+    song = write_noise(tmp_path / "a.wav")
+    options = ("--stems", "vocals,vocals", "--residual")
+    line = fails("separate", song, "-o", tmp_path / "out", "--model", tiny, *options)
+    assert "stems must be distinct" in line
+
+
+def test_paths_are_printed_as_they_are(tmp_path, tiny):
+    """Not as markup or emoji codes, nor wrapped; in a terminal that cannot show them escaped."""
+    folder = tmp_path / ("long " * 30 + "mk [") / "Disc 1]"
+    song = write_noise(folder / "Song [live] :cd:.wav")
+    bad = folder / os.fsdecode(b"caf\xe9 \xf0\x9f\x8e\xb5.wav")
+    song.rename(bad)
+    write_noise(song)
+    out = tmp_path / "out [" / "x]"
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    argv = ["keras-mmdense", "separate", str(folder), "-o", str(out), "--model", str(tiny)]
+    with mock.patch.object(sys, "argv", argv), contextlib.redirect_stdout(terminal):
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code
+    terminal.flush()
+    printed = terminal.buffer.getvalue().decode("ascii")
+    assert f"{out}/{song.stem}: vocals.wav, drums.wav, bass.wav, other.wav" in printed
+    assert f"{out}/caf\\udce9 \\U0001f3b5: vocals.wav" in printed
+    assert sum(len(list(folder.iterdir())) for folder in out.iterdir()) == 8
+
+
 def test_bad_networks_and_stems(song, tiny, tmp_path):
     out = ("-o", tmp_path / "out")
     assert "nothing" in fails("separate", song, *out, "--model", "nothing")

@@ -1,4 +1,5 @@
 import contextlib
+import resource
 import shutil
 
 import numpy as np
@@ -7,7 +8,7 @@ import soundfile
 
 from keras_mmdense import audio
 from keras_mmdense.errors import InputError
-from keras_mmdense.outputs import Output, StemWriter
+from keras_mmdense.outputs import Output, StemWriter, plan, were_written
 from keras_mmdense.stems import STEMS
 
 RATE = 44100
@@ -137,6 +138,16 @@ def test_stem_mp4_has_the_streams_of_musdb18(tmp_path):
         ({"filename": "{song}.wav"}, "song and stem"),
         ({"filename": "{song}{stem}{year}"}, "year"),
         ({"filename": "{song"}, "bad file name template"),
+        ({"filename": "{song}{}{stem}"}, "song, stem and format only"),
+        ({"filename": "{song}/{stem:.0}.wav"}, "take no ':'"),
+        ({"filename": "{song:{x}}{stem}"}, "take no ':'"),
+        ({"filename": "{song!r}{stem}"}, "take no ':' and no '!'"),
+        ({"filename": "../esc/{song}-{stem}.wav"}, "below the output folder"),
+        ({"filename": "/tmp/{song}-{stem}.wav"}, "below the output folder"),
+        ({"filename": "{song}/{stem}/"}, "below the output folder"),
+        ({"subtype": "IMA_ADPCM"}, "wav has no subtype 'IMA_ADPCM'"),
+        ({"subtype": "G721_32"}, "choose of PCM_16, PCM_24"),
+        ({"format": "stem.mp4", "residual": "residual"}, "no residual"),
     ],
 )
 def test_bad_outputs_are_named(arguments, message):
@@ -176,3 +187,158 @@ def test_a_failure_leaves_nothing(tmp_path, made_before):
         raise KeyboardInterrupt
     assert (tmp_path / "out").exists() == made_before
     assert not list(tmp_path.glob("out/*"))
+
+
+def everything_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("stem", ["../../up", "/abs", "..", ".bashrc", "", "a/b", "a\n", "a\0"])
+def test_stems_cannot_name_other_places(tmp_path, stem):
+    path, stems = song(tmp_path, samples=100)
+    with pytest.raises(InputError, match="stems must be distinct names"):
+        write(path, {"vocals": stems["vocals"], stem: stems["bass"]}, tmp_path / "out", Output())
+    assert everything_in(tmp_path) == ["song.wav"]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../../esc", "/abs", "a/../../b"])
+def test_songs_cannot_name_other_places(tmp_path, name):
+    with pytest.raises(InputError, match="not the name of a file below"):
+        Output().paths(tmp_path, name, STEMS)
+
+
+def test_stems_of_one_name_are_refused(tmp_path):
+    for names in (["vocals", "vocals"], ["vocals", "residual"]):
+        with pytest.raises(InputError, match="distinct"):
+            Output(residual="residual").paths(tmp_path, "song", names)
+
+
+def test_a_plan_refuses_two_files_of_one_name(tmp_path):
+    songs = {tmp_path / "a" / "x.wav": "X", tmp_path / "b" / "x.wav": "x"}
+    with pytest.raises(InputError, match=r"a/x.wav and vocals of .*b/x.wav would both"):
+        plan(Output(), tmp_path, songs, STEMS)
+    assert len(plan(Output(), tmp_path, dict(zip(songs, "ab", strict=True)), STEMS)) == 2
+
+
+@pytest.mark.parametrize(
+    ("output", "name"),
+    [
+        (Output("stem.mp4"), "song.stem.mp4"),
+        (Output(filename="{song}-{stem}.wav"), "song-vocals.wav"),
+    ],
+)
+def test_a_plan_refuses_to_replace_a_song(tmp_path, output, name):
+    songs = {tmp_path / name: "song", tmp_path / "other.wav": "other"}
+    plan(output, tmp_path, songs, STEMS)
+    (tmp_path / name).write_text("music")
+    with pytest.raises(InputError, match=f"{name}: is a song to separate"):
+        plan(output, tmp_path / "." / ".." / tmp_path.name, songs, STEMS)
+
+
+def test_two_runs_at_once_do_not_touch_each_other(tmp_path):
+    path, stems = song(tmp_path)
+    mixture = audio.read(path)[0]
+    with audio.open_source(path) as source, contextlib.ExitStack() as stack:
+        arguments = (tmp_path / "out", "song", STEMS, source, Output("flac"))
+        first, second = (stack.enter_context(StemWriter(*arguments)) for _ in range(2))
+        first.write(mixture[:30000], {name: x[:30000] for name, x in stems.items()})
+        second.write(mixture, stems)
+        second.finish()
+        first.write(mixture[30000:], {name: x[30000:] for name, x in stems.items()})
+        first.finish()
+    for name, stem in stems.items():
+        result = soundfile.read(tmp_path / "out" / "song" / f"{name}.flac")[0]
+        np.testing.assert_allclose(result, stem, atol=1e-6)
+    assert len(everything_in(tmp_path / "out")) == 4
+
+
+def test_what_a_killed_run_left_is_removed_and_a_live_one_kept(tmp_path):
+    path, stems = song(tmp_path, samples=100)
+    (tmp_path / "out" / ".old.partial").mkdir(parents=True)
+    (tmp_path / "out" / ".old.partial" / "keras-mmdense.lock").touch()
+    (tmp_path / "out" / ".foreign.partial").mkdir()
+    (tmp_path / "out" / ".foreign.partial" / "notes").touch()
+    with audio.open_source(path) as source:
+        arguments = (tmp_path / "out", "song", STEMS, source, Output())
+        with StemWriter(*arguments), StemWriter(*arguments):
+            assert len(list((tmp_path / "out").glob(".*.partial"))) == 3
+    assert everything_in(tmp_path / "out") == [".foreign.partial/notes"]
+
+
+@pytest.mark.parametrize(
+    ("format", "subtype"), [("wav", "PCM_16"), ("flac", None), ("ogg", None), ("mp3", None)]
+)
+def test_a_disk_that_fills_up_in_the_end_leaves_nothing(tmp_path, format, subtype):
+    """A limit on the size of a file stands in for the disk, at every byte count near the end."""
+    path, stems = song(tmp_path, samples=20000)
+    output = Output(format, subtype)
+    whole = write(path, stems, tmp_path / "whole", output).files["vocals"].stat().st_size
+    kept, refused = resource.getrlimit(resource.RLIMIT_FSIZE), 0
+    with audio.open_source(path) as source:
+        for size in range(whole - 5000, whole + 1000, 500):
+            folder = tmp_path / str(size)
+            with StemWriter(folder, "song", STEMS, source, output) as writer:
+                writer.write(audio.read(path)[0], stems)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size, kept[1]))
+                try:
+                    files = writer.finish().files
+                    assert were_written(files, path, output)
+                    assert {len(soundfile.read(file)[0]) for file in files.values()} == {20000}
+                except InputError as error:
+                    refused += 1
+                    assert str(folder) in str(error)
+                    assert not everything_in(folder / "song")
+                finally:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+    assert 9 <= refused <= 11
+
+
+def test_a_folder_in_the_way_is_said_before_the_work(tmp_path):
+    path, stems = song(tmp_path, samples=100)
+    (tmp_path / "out" / "song" / "bass.wav").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"bass\.wav: a folder is in the way"):
+        write(path, stems, tmp_path / "out", Output())
+    assert everything_in(tmp_path) == ["song.wav"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("format", ["wav", "flac", "mp3"])
+def test_what_is_not_finite_is_not_written(tmp_path, format, value):
+    path, stems = song(tmp_path, samples=5000)
+    stems["drums"][4321] = value
+    with pytest.raises(InputError, match="drums: a sample to write is not a finite number"):
+        write(path, stems, tmp_path / "out", Output(format))
+    assert everything_in(tmp_path) == ["song.wav"]
+
+
+@pytest.mark.parametrize("title", ["TWIN PEAKS THEME", "SPEAKERBOXXX"])
+def test_tags_that_hold_names_of_chunks_are_kept(tmp_path, title):
+    path, stems = song(tmp_path, title=title, artist="Someone")
+    written = write(path, stems, tmp_path / "out", Output())
+    with soundfile.SoundFile(written.files["vocals"]) as file:
+        assert (file.title, file.artist) == (title, "Someone")
+        np.testing.assert_array_equal(file.read(dtype="float32"), stems["vocals"])
+
+
+@pytest.mark.parametrize(("rate", "samples"), [(192000, 5000), (44100, 1), (8001, 5000)])
+def test_stem_mp4_refuses_what_aac_would_change(tmp_path, rate, samples):
+    path, stems = song(tmp_path, samples=samples, rate=rate)
+    with pytest.raises(InputError, match=f"cannot hold {samples} samples at {rate} Hz"):
+        write(path, stems, tmp_path / "out", Output("stem.mp4"))
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "ogg", "mp3"])
+def test_written_files_tell_their_song_and_length(tmp_path, format):
+    path, stems = song(tmp_path)
+    output = Output(format)
+    files = write(path, stems, tmp_path / "out", output).files
+    assert were_written(files, path, output)
+    other = tmp_path / "other.wav"
+    samples = 50000 if format != "mp3" else 49999
+    audio.write(other, audio.read(path)[0][:samples] * np.float32(0.5), RATE)
+    assert not were_written(files, other, output)
+    if format in ("wav", "flac"):
+        assert not were_written(files, path, Output(format, "PCM_16"))
+    cut = files["bass"].read_bytes()
+    files["bass"].write_bytes(cut[: len(cut) // 2])
+    assert not were_written(files, path, output)

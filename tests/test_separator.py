@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from keras_mmdense import audio
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.wiener import WienerFilter
+from keras_mmdense.outputs import Output
 from keras_mmdense.separator import CORE_FRAMES, Separator, separation_model
 from keras_mmdense.stems import STEMS, rest_name
 from keras_mmdense.weights import Network
@@ -196,6 +198,48 @@ def test_the_input_is_not_changed(separator):
 def test_bad_waveforms_are_named(separator, waveform, message):
     with pytest.raises(InputError, match=message):
         separator.separate(waveform, 44100)
+
+
+def test_integers_give_what_their_floats_give(separator):
+    x = np.rint(noise(5000) * 2**15).astype("int16")
+    expected = separator.separate(x / np.float32(2**15), 44100)
+    for name, stem in separator.separate(x, 44100).items():
+        np.testing.assert_array_equal(stem, expected[name])
+    with pytest.raises(InputError, match="float, int16 or int32, received int64"):
+        separator.separate(x.astype("int64"), 44100)
+
+
+@pytest.mark.parametrize("stems", [("vocals", "vocals"), ()])
+def test_stems_are_some_and_distinct(stems):
+    with pytest.raises(InputError, match="stems must be distinct names"):
+        Separator.of([random_network()], stems=stems)
+
+
+def test_channels_and_samples_are_not_mixed_up_for_long(separator):
+    with pytest.raises(InputError, match="expected from 1 to 64 channels .* received 88200"):
+        separator.separate(np.zeros((2, 88200), "float32"), 44100)
+
+
+def test_a_long_file_of_a_low_rate_is_read_in_short_blocks(separator, tmp_path, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(
+        separator, "_run", lambda x: sizes.append(x.shape) or np.zeros((1, 4, 1, 2))
+    )
+    monkeypatch.setattr(audio.Source, "blocks", lambda _, size: sizes.append(size) or iter(()))
+    soundfile.write(tmp_path / "a.wav", np.zeros((5000, 2)), 1000)
+    with pytest.raises(InputError, match="no samples"):
+        separator.separate_file(tmp_path / "a.wav", tmp_path / "out")
+    assert sizes == [separator.card.window * 1000 // 44100]
+    soundfile.write(tmp_path / "a.wav", np.zeros((5000, 2)), 1)
+    with pytest.raises(InputError, match=r"a\.wav: the sample rate must lie between 1000"):
+        separator.separate_file(tmp_path / "a.wav", tmp_path / "out")
+
+
+def test_a_peak_that_no_float_holds_is_refused(separator, tmp_path):
+    audio.write(tmp_path / "a.wav", noise(5000) * np.float32(1e25), 44100)
+    with pytest.raises(InputError, match=r"a\.wav: the network gave numbers that are not finite"):
+        separator.separate_file(tmp_path / "a.wav", tmp_path / "out", Output("mp3"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_networks_must_agree_and_not_repeat():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.streaming import Stream
+from keras_mmdense.streaming import Stream, as_floats
 
 
 def halves(context):
@@ -73,3 +73,67 @@ def test_a_bad_sample_is_named_by_its_place_in_the_signal():
     bad[7, 1] = np.inf
     with pytest.raises(InputError, match="sample 1007 "):
         stream.push(bad)
+
+
+@pytest.mark.parametrize("rate", [1, 100, 999, 768001, 2**31, np.nan, np.inf, "44100", None])
+def test_rates_are_bounded(rate):
+    with pytest.raises(InputError, match="sample rate must lie between 1000 and 768000"):
+        Stream(halves(16), 2, 2, 44100, 64, 16, rate, 2)
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels"), [(44100, 0), (44100, 65), (44100, 88200), (192000, 22)]
+)
+def test_channels_are_bounded(rate, channels):
+    with pytest.raises(InputError, match=f"channels at {rate} Hz, received {channels}"):
+        Stream(halves(16), 2, 2, 44100, 64, 16, rate, channels)
+
+
+def test_many_channels_go_through_the_graph_pair_by_pair():
+    shapes = []
+
+    def graph(batch):
+        shapes.append(batch.shape)
+        return halves(16)(batch)
+
+    stream = Stream(graph, 2, 2, 44100, 64, 16, 44100, 64)
+    x = np.random.default_rng(0).uniform(-1, 1, (10, 64)).astype("float32")
+    parts = [stream.push(x)[1], stream.finish()[1]]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1).sum(axis=0), x, atol=1e-6)
+    assert shapes == [(1, 96, 2)] * 32
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_the_graph_gives_must_be_finite(value):
+    stream = Stream(lambda x: halves(16)(x) + value, 2, 2, 44100, 64, 16, 44100, 2)
+    with pytest.raises(InputError, match="network gave numbers that are not finite"):
+        stream.push(np.zeros((1000, 2), "float32"))
+
+
+@pytest.mark.parametrize("part", [np.s_[:, :1], np.s_[:, :, :30], np.s_[..., :1], np.s_[0]])
+def test_what_the_graph_gives_must_fit(part):
+    stream = Stream(lambda x: halves(16)(x)[part], 2, 2, 44100, 64, 16, 44100, 2)
+    with pytest.raises(InputError, match="graph gave stems of shape"):
+        stream.push(np.zeros((1000, 2), "float32"))
+
+
+@pytest.mark.parametrize("shape", [(10,), (10, 3)])
+def test_blocks_must_fit(shape):
+    stream = Stream(halves(16), 2, 2, 44100, 64, 16, 44100, 2)
+    with pytest.raises(InputError, match="received shape"):
+        stream.push(np.zeros(shape, "float32"))
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32"])
+def test_integers_are_scaled_from_their_range(dtype):
+    x = np.array([[-1.0], [0.0], [0.5]])
+    whole = (x * -float(np.iinfo(dtype).min)).astype(dtype)
+    floats = as_floats(whole)
+    assert floats.dtype == np.float32
+    np.testing.assert_array_equal(floats, x)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "complex64", "object", "U3"])
+def test_other_types_are_refused(dtype):
+    with pytest.raises(InputError, match="must be float, int16 or int32"):
+        as_floats(np.zeros((3, 2), dtype))

@@ -7,6 +7,7 @@ import pytest
 import keras_mmdense
 from keras_mmdense import weights
 from keras_mmdense.configs import TABLES
+from keras_mmdense.configs.size import _bound, check_size
 from keras_mmdense.errors import InputError
 
 
@@ -98,3 +99,49 @@ def test_the_shipped_folder_is_self_contained(tmp_path):
     name = weights.list_weights()[0]
     shutil.copytree(weights.SHIPPED / name, tmp_path / "copy")
     assert weights.load_network(tmp_path / "copy")[0] == weights.load_network(name)[0]
+
+
+def test_shipped_tables_are_within_bounds():
+    for table in TABLES.values():
+        check_size(table, table.bins, 2)
+
+
+def test_bounds_are_not_below_what_is_built():
+    for name in ("tiny", "mdensenet", "fnn"):
+        table = TABLES[name]
+        model = keras_mmdense.build(table, channels=2)
+        layers, parameters, _ = _bound(table, table.bins, 2)
+        assert parameters >= keras_mmdense.registry.parameters(model)
+        assert layers <= len(model.layers)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bins": 2**29}, "bins must be a whole number"),
+        ({"bins": "x"}, "bins must be a whole number"),
+        ({"bins": 1025.0}, "bins must be a whole number"),
+        ({"channels": 10**9}, "channels must be a whole number"),
+        ({"channels": 2.5}, "channels must be a whole number"),
+        *(({"sources": x}, "sources must be") for x in ([], [1], "ab", ["a", "a"], ["../x"])),
+        ({"table": {"name": "a/b"}}, "table's name must be"),
+        ({"table": {"name": 5}}, "table's name must be"),
+        ({"table": {"final": {"k": 10**9, "layers": 1}}}, "parameters; at most"),
+        ({"table": {"final": {"k": 1, "layers": 100_000}}}, "layers; at most"),
+    ],
+)
+def test_sizes_and_names_are_checked_before_anything_is_built(
+    tmp_path, monkeypatch, change, message
+):
+    table = {**TABLES["tiny"].to_dict(), **change.get("table", {})}
+    content = {"sources": ["vocals"], "bins": 1025, "channels": 2, "sha256": "", **change}
+    (tmp_path / "network.json").write_text(json.dumps({**content, "table": table}))
+    monkeypatch.setattr(weights, "build", lambda *args, **options: pytest.fail("was built"))
+    with pytest.raises(InputError, match=f"network.json: not the description.*{message}"):
+        weights.load_network(tmp_path)
+
+
+def test_deep_json_is_refused(tmp_path):
+    (tmp_path / "network.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="network.json: not the description"):
+        weights.load_network(tmp_path)

@@ -5,6 +5,7 @@ import sys
 
 from keras_mmdense.cli import (  # noqa: F401
     blend,
+    compare,
     demo,
     efficiency,
     evaluate,
@@ -26,6 +27,11 @@ from keras_mmdense.errors import InputError
 def main():
     """Runs the command; bad input ends in one line on stderr and exit status 2."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow turns it on by itself on processors with AVX-512 only; AVX2 gains as well.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     try:
         app()
     except InputError as error:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, load
+from keras_mmdense.cli.common import app, load, say
 
 
 @app.command()
@@ -25,4 +25,4 @@ def blend(
 
     check_writable(output)
     network = load("weights.blending").blend(first, second, output, share)
-    console.print(f"{output}: {network.config.summary}, {', '.join(network.sources)}")
+    say(f"{output}: {network.config.summary}, {', '.join(network.sources)}")

@@ -16,7 +16,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-console = Console()
+# Names of files may look like markup or emoji codes, and stay what they are.
+console = Console(markup=False, emoji=False, highlight=False)
 
 Model = Annotated[
     str,
@@ -30,7 +31,7 @@ TRAINED = "mmdensenet_4stems"
 @contextlib.contextmanager
 def progress():
     """Gives a function that makes a progress bar with an estimate: name -> callback."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     options = {"console": console, "transient": True, "speed_estimate_period": 3600}
     with Progress(*columns, TimeRemainingColumn(), **options) as bars:
 
@@ -39,6 +40,11 @@ def progress():
             return lambda done, total: bars.update(task, completed=done, total=total)
 
         yield report
+
+
+def say(text):
+    """Prints a line as it is: a path is not wrapped."""
+    console.print(text, soft_wrap=True)
 
 
 def load(name):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, Model, app, console, load, progress
+from keras_mmdense.cli.common import TRAINED, Model, app, console, load, progress, say
 
 
 @app.command()
@@ -30,4 +30,4 @@ def demo(
     with progress() as report:
         gains = run(load("separator").Separator(model), output, seed, seconds, report("separating"))
     console.print(load("demo").gains_table(gains))
-    console.print(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")
+    say(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")

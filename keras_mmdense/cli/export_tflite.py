@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import console, load, progress
+from keras_mmdense.cli.common import load, progress, say
 from keras_mmdense.cli.export import export
 
 CALIBRATION = 4
@@ -69,7 +69,7 @@ def tflite(
             progress=report("calibration") if calibrate else None,
         )
     size, rate = out.stat().st_size, card.sample_rate
-    console.print(
+    say(
         f"{out}: {', '.join(card.stems)}; {card.precision}, {size:,} bytes; keeps "
         f"{card.window / rate:.2f} s of a window, with {card.context / rate:.2f} s of context on "
         "either side"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, load
+from keras_mmdense.cli.common import app, console, load, say
 from keras_mmdense.errors import InputError
 
 
@@ -32,4 +32,4 @@ def filters(
     blocks = module.filter_norms(network)
     module.plot_filters(blocks, output)
     console.print(module.filters_table(blocks, title=model))
-    console.print(str(output), highlight=False)
+    say(str(output))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, load, progress
+from keras_mmdense.cli.common import app, load, progress, say
 from keras_mmdense.errors import InputError
 
 
@@ -49,6 +49,11 @@ def report(
         check_root(root)
     scores, trainings = load("evaluation.runs").read_runs(runs)
     contents = load("evaluation.contents")
+    beside = output.with_suffix(".md")
+    if beside.exists() and not beside.read_bytes().startswith(
+        f"# {contents.Contents.title}".encode()
+    ):
+        raise InputError(f"{beside}: is no report, and would be replaced; choose another name")
     taken = ()
     if root:
         networks = [model] if model else contents.find_networks(scores, trainings)
@@ -57,8 +62,8 @@ def report(
         taken = _take(root, split, networks[0], scores, excerpts)
     collected = contents.collect(scores, trainings, taken)
     load("evaluation.html").write_html(output, collected)
-    load("evaluation.markdown").write_markdown(output.with_suffix(".md"), collected)
-    console.print(f"{output} and {output.with_suffix('.md').name}", highlight=False)
+    load("evaluation.markdown").write_markdown(beside, collected)
+    say(f"{output} and {beside.name}")
 
 
 def _take(root, split, model, scores, count):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, app, console, load, progress
+from keras_mmdense.cli.common import TRAINED, app, console, load, progress, say
 from keras_mmdense.errors import InputError
 
 
@@ -42,7 +42,7 @@ def separate(
         str, typer.Option(help="Template of the files' names below OUTPUT.")
     ] = "{song}/{stem}.{format}",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Skip songs whose files are all there.")
+        bool, typer.Option("--resume", help="Skip songs whose files are all there, whole.")
     ] = False,
 ):
     """Separate songs into OUTPUT/SONG/{vocals,drums,bass,other}.wav.
@@ -51,7 +51,7 @@ def separate(
     they are, MP4, M4A and video through ffmpeg. More than two channels are separated in pairs. No
     gain is changed, except that one gain for all stems is applied, and said, where a format without
     headroom would clip. A file that cannot be separated is reported and passed over; the exit
-    status is then 2.
+    status is then 2. No two songs share a file, and none of the songs is replaced.
 
     Example: keras-mmdense separate song.mp3 more-songs/ -o stems --format flac
     """
@@ -75,21 +75,23 @@ def separate(
         separator = load("separator").Separator(list(model), stems=wanted)
     with progress() as report:
         job = batch.Job(separator, output, written, resume)
-        results = job.run(files, report, lambda result: _say(console, result))
+        results = job.run(files, report, _tell)
     if len(results) > 1:
         console.print(_summary(results))
     if any(result.error for result in results):
         sys.exit(2)
 
 
-def _say(console, result):
+def _tell(result):
     if result.error:
         print(f"keras-mmdense: error: {result.error}", file=sys.stderr, flush=True)
     elif result.written:
         names = ", ".join(path.name for path in result.written.files.values())
         gain = result.written.gain_db
         note = f" (all with {gain:.2f} dB of gain, so that none clips)" if gain else ""
-        console.print(f"{next(iter(result.written.files.values())).parent}: {names}{note}")
+        say(f"{next(iter(result.written.files.values())).parent}: {names}{note}")
+    else:
+        say(f"{result.path}: was there")
 
 
 def _summary(results):

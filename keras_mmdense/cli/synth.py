@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, progress
+from keras_mmdense.cli.common import app, progress, say
 from keras_mmdense.errors import InputError
 
 
@@ -29,4 +29,4 @@ def synth(
             write_songs(folder, tracks, seconds, seed, progress=report("songs"))
         except FileExistsError as error:
             raise InputError(str(error)) from error
-    console.print(f"{folder}/train: {tracks} songs of {seconds:g} s")
+    say(f"{folder}/train: {tracks} songs of {seconds:g} s")

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, load, progress
-from keras_mmdense.data.augmentation import AUGMENTATIONS
+from keras_mmdense.cli.common import app, load, progress, say
+from keras_mmdense.data.augmentation import AUGMENTATIONS, PAPER
 from keras_mmdense.errors import InputError
 
 WHAT, LENGTH, STEP, JUDGE, MACHINE = "What", "How long", "A step", "Judging", "Machine"
@@ -42,13 +42,17 @@ def train(
         str,
         f"Steps of the augmentation with commas between ({','.join(AUGMENTATIONS)}), or none.",
         STEP,
-        "all",
+        ",".join(PAPER),
     ) = None,
     optimizer: option(str, "adam or rmsprop.", STEP, "adam") = None,
     learning_rate: option(float, "Learning rate at the start.", STEP, "0.001", min=0) = None,
     schedule: option(str, "Of the rate: cosine, plateau or constant.", STEP, "cosine") = None,
     patience: option(
         int, "Epochs without a lower validation loss before plateau's drop.", STEP, "5", min=1
+    ) = None,
+    loss: option(str, "Of the network: mse, l1, complex, snr or wiener.", STEP, "mse") = None,
+    init: option(
+        str, "Trained network to start from, by name or folder.", WHAT, "random weights"
     ) = None,
     clip: option(float, "Largest norm of the gradient.", STEP, "no limit", min=0) = None,
     average: Annotated[
@@ -63,6 +67,7 @@ def train(
     sdr_every: option(
         int, "Epochs between SDRs of validation songs; 0 for none.", JUDGE, "5", min=0
     ) = None,
+    keep: option(str, "Weights to keep: of the best sdr or loss.", JUDGE, "sdr") = None,
     precision: option(str, "float32, mixed_float16 or mixed_bfloat16.", MACHINE, "float32") = None,
     devices: option(int, "Devices that share a batch.", MACHINE, "1", min=1) = None,
     seed: option(int, "Seed of weights and batches.", MACHINE, "0", min=0) = None,
@@ -80,12 +85,12 @@ def train(
     settings = _settings(given)
     fit = load("training.fit")
     if fit.find_run(output, settings).get("finished"):
-        console.print(f"{output}: all {settings.epochs} epochs are done; nothing is left to train")
+        say(f"{output}: all {settings.epochs} epochs are done; nothing is left to train")
         return
     with progress() as report:
         songs = fit.load_songs(settings, cache or output / "cache", report("Decoding songs"))
     fit.train(settings, songs, output)
-    console.print(f"{output}: network.json, network.weights.h5, curve.csv, curve.png")
+    say(f"{output}: network.json, network.weights.h5, curve.csv, curve.png")
 
 
 def _settings(given):

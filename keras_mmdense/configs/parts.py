@@ -55,6 +55,8 @@ class Stream:
         kernel: Kernel of every dense layer as (frames, bins).
         band: (lowest, highest) frequency in Hz; None stands for the Nyquist frequency. The band
             None is the full band.
+        tdf: Bottleneck factor of a time-distributed fully connected block after each dense block
+            (Choi et al. 2020, arXiv 2010.11631), such as 8; 0, the paper's, for none.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Stream:
     scales: int
     kernel: tuple[int, int]
     band: tuple[float, float | None] | None = None
+    tdf: int = 0
 
     def __post_init__(self):
         object.__setattr__(self, "blocks", tuple(self.blocks))
@@ -75,6 +78,8 @@ class Stream:
             raise ValueError(f"stream name must be an identifier, received {self.name!r}")
         if self.scales < 0:
             raise ValueError(f"scales must be 0 or more, received {self.scales}")
+        if self.tdf != 0:
+            check_positive("tdf", self.tdf)
         if not self.blocks:
             raise ValueError(f"stream {self.name!r} has no dense blocks")
         if self.scales and len(self.blocks) != 2 * self.scales + 1:

@@ -19,6 +19,7 @@ from keras_mmdense.configs.parts import (
     check_tiling,
 )
 
+INPUTS = ("linear", "log")
 OUTPUTS = ("mask", "magnitude")
 
 
@@ -143,6 +144,10 @@ class DenseNetConfig(SingleConfig):
         final: Dense block after the streams are joined.
         final_kernel: Kernel of the layers of `final` as (frames, bins).
         output_kernel: Kernel of the convolution to the output as (frames, bins).
+        input: "linear" magnitude, the paper's, or "log" of it with batch norm for each bin.
+        subbands: Number of equal bands that the bins are cut into and that become channels of the
+            network (channel-wise subbands, Liu et al. 2020, arXiv 2008.05216). 1 is the paper's;
+            more need one full-band stream.
     """
 
     FAMILIES: ClassVar = ("densenet", "mdensenet", "mmdensenet")
@@ -151,13 +156,23 @@ class DenseNetConfig(SingleConfig):
     final: Dense
     final_kernel: tuple[int, int] = (3, 3)
     output_kernel: tuple[int, int] = (1, 2)
+    input: str = "linear"
+    subbands: int = 1
 
     def __post_init__(self):
         super().__post_init__()
         object.__setattr__(self, "streams", tuple(self.streams))
         object.__setattr__(self, "final_kernel", check_kernel(self.final_kernel))
         object.__setattr__(self, "output_kernel", check_kernel(self.output_kernel))
+        check_one_of("input", self.input, INPUTS)
+        check_positive("subbands", self.subbands)
+        if 8 * self.subbands > self.bins:
+            raise ValueError(
+                f"subbands must be at most an eighth of {self.bins} bins, received {self.subbands}"
+            )
         names = [stream.name for stream in self.streams]
+        if self.subbands > 1 and (len(names) != 1 or self.streams[0].band is not None):
+            raise ValueError(f"subbands need one full-band stream, received {names}")
         if len(set(names)) != len(names):
             raise ValueError(f"stream names must differ, received {names}")
         if self.family == "mmdensenet":
@@ -175,7 +190,12 @@ class DenseNetConfig(SingleConfig):
     def summary(self) -> str:
         """The network's shape in a few words."""
         streams = ", ".join(stream.name for stream in self.streams)
-        return streams + (" with LSTMs" if self.recurrent else "")
+        parts = [
+            f"{self.subbands} subbands" if self.subbands > 1 else streams,
+            "LSTMs" if self.recurrent else "",
+            "TDF" if any(stream.tdf for stream in self.streams) else "",
+        ]
+        return " with ".join(filter(None, parts))
 
     @classmethod
     def _read(cls, fields):

@@ -74,6 +74,36 @@ MDENSENET = DenseNetConfig(
     final=Dense(4, 2),
 )
 
+# Four channel-wise subbands (Liu et al. 2020) and TDF blocks (Choi et al. 2020) in an MDenseNet.
+# Growth rates are multiples of 8, which processors like, and rise toward the coarse scales, where
+# maps cost little.
+MDENSENET_CWS = DenseNetConfig(
+    name="mdensenet_cws",
+    family="mdensenet",
+    input="log",
+    subbands=4,
+    streams=(
+        Stream(
+            name="full",
+            first=Conv((3, 3), 32),
+            kernel=(3, 3),
+            scales=3,
+            tdf=8,
+            blocks=(
+                Dense(16, 3),
+                Dense(24, 4),
+                Dense(32, 4),
+                Dense(32, 4),
+                Dense(32, 4),
+                Dense(24, 4),
+                Dense(16, 3),
+            ),
+        ),
+    ),
+    final=Dense(8, 2),
+    output_kernel=(1, 1),
+)
+
 # The paper gives no table for its DenseNet: ours is as deep as MDENSENET's full-resolution part.
 DENSENET = DenseNetConfig(
     name="densenet",
@@ -208,5 +238,5 @@ TINY = DenseNetConfig(
     final=Dense(4, 1),
 )
 
-_ALL = (BLEND, BLSTM, DENSENET, FNN, MDENSENET, MMDENSELSTM, MMDENSENET, TINY)
+_ALL = (BLEND, BLSTM, DENSENET, FNN, MDENSENET, MDENSENET_CWS, MMDENSELSTM, MMDENSENET, TINY)
 TABLES = {table.name: table for table in _ALL}

@@ -1,9 +1,20 @@
-"""The paper's augmentation, a function a step; each takes its own random generator."""
+"""Augmentation, one function for each step; each takes its own random generator.
+
+The paper's steps are `PAPER`; the others help where music is scarce.
+"""
 
 import numpy as np
 
-AUGMENTATIONS = ("chunks", "swap", "gain", "remix")
+PAPER = ("chunks", "swap", "gain", "remix")
+AUGMENTATIONS = (*PAPER, "active", "resample", "double", "polarity", "eq")
 GAIN = (0.25, 1.25)
+QUIET = 1e-3  # RMS of a chunk, -60 dB of full scale.
+QUIET_SHARE = 0.1
+SEMITONES = 2.5
+DOUBLE_SHARE = 0.15
+EQ_SHARE = 0.3
+EQ_DECIBELS = 5.0
+EQ_NODES = 6
 
 
 def draw_songs(share: np.ndarray, stems: int, rng: np.random.Generator) -> np.ndarray:
@@ -42,3 +53,63 @@ def swap_channels(chunk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def scale(chunk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Multiplies by a gain drawn uniformly from `GAIN`; (samples, channels) in and out."""
     return chunk * np.float32(rng.uniform(*GAIN))
+
+
+def draw_active(rng: np.random.Generator) -> bool:
+    """Decide whether a chunk must be active: all but a tenth of them."""
+    return rng.random() >= QUIET_SHARE
+
+
+def is_active(chunk: np.ndarray) -> bool:
+    """Tell whether the RMS of a chunk, (samples, channels), lies above -60 dB of full scale."""
+    return float(np.sqrt(np.mean(np.square(chunk)))) > QUIET
+
+
+def draw_speed(rng: np.random.Generator) -> float:
+    """Draw how much faster a chunk is played: half of them by up to `SEMITONES` up or down.
+
+    Pitch and tempo change together, as on a tape.
+    """
+    semitones = rng.uniform(-SEMITONES, SEMITONES)
+    return 2.0 ** (semitones / 12) if rng.random() < 0.5 else 1.0
+
+
+def change_speed(chunk: np.ndarray, samples: int) -> np.ndarray:
+    """Resample a chunk to a number of samples; (any, channels) to (samples, channels)."""
+    import soxr
+
+    if len(chunk) == samples:
+        return chunk
+    changed = soxr.resample(chunk, len(chunk), samples)[:samples]
+    return np.pad(changed, ((0, samples - len(changed)), (0, 0)))
+
+
+def draw_double(rng: np.random.Generator) -> bool:
+    """Decide whether a second clip of the same stem is added (CatNet, arXiv 2102.09966)."""
+    return rng.random() < DOUBLE_SHARE
+
+
+def flip_polarity(chunk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change the sign with probability one half; (samples, channels) in and out."""
+    return -chunk if rng.random() < 0.5 else chunk
+
+
+def equalize(chunk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Filter some chunks by a smooth random gain over frequency, without a change of phase.
+
+    Args:
+        chunk: Samples, (samples, channels).
+        rng: Random generator.
+
+    Returns:
+        With probability `EQ_SHARE` the filtered chunk, whose gain is drawn from a normal
+        distribution of `EQ_DECIBELS` at `EQ_NODES` frequencies, else the chunk.
+    """
+    decibels = rng.normal(0, EQ_DECIBELS, EQ_NODES)
+    if rng.random() >= EQ_SHARE:
+        return chunk
+    frequencies = np.log(np.arange(1, len(chunk) // 2 + 2))
+    nodes = np.linspace(frequencies[-1] / 2, frequencies[-1], EQ_NODES)
+    gain = 10 ** (np.interp(frequencies, nodes, decibels) / 20)
+    spectrum = np.fft.rfft(chunk, axis=0) * gain[:, None]
+    return np.fft.irfft(spectrum, len(chunk), axis=0).astype("float32")

@@ -29,13 +29,22 @@ class CachedSong:
     Args:
         name: Name of the song.
         audio: (stems, samples, channels), in the order of `STEMS`; floats in [-1, 1], or int16.
+        known: Whether each stem is known, in the order of `STEMS`; None if all are.
+        gain: Factor of all samples.
 
     Attributes:
         weight: How often chunks are drawn from it, relative to other songs; its length at first.
     """
 
-    def __init__(self, name: str, audio: np.ndarray):
-        self.name, self.audio = name, audio
+    def __init__(
+        self,
+        name: str,
+        audio: np.ndarray,
+        known: Sequence[bool] | None = None,
+        gain: float = 1.0,
+    ):
+        self.name, self.audio, self.gain = name, audio, gain
+        self.known = tuple(known or (True,) * len(STEMS))
         self.weight = float(self.samples)
 
     @property
@@ -48,6 +57,8 @@ class CachedSong:
         chunk = self.audio[stem, start : start + samples].astype("float32")
         if self.audio.dtype == np.int16:
             chunk /= FULL_SCALE
+        if self.gain != 1.0:
+            chunk *= np.float32(self.gain)
         return np.pad(chunk, ((0, samples - len(chunk)), (0, 0)))
 
 
@@ -93,7 +104,7 @@ def cache_songs(
         with lock:
             if _open(path) is None:
                 _decode(song, path, channels)
-        cached.append(CachedSong(song.name, _open(path)))
+        cached.append(CachedSong(song.name, _open(path), song.known))
     if progress:
         progress(len(cached), len(songs))
     return cached

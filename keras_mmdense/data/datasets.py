@@ -25,7 +25,10 @@ class DatasetSpec:
             for all data sets: every second of music is as likely as any other.
         files: Stem -> names, without suffix, of further files in a song's folder that are summed
             into the stem. A stem with further files needs no file of its own.
-        missing: "error", or "silence" for stems without a file.
+        missing: What a stem without a file is: an "error", "silence", or "unknown". An unknown stem
+            of a mixture is drawn from songs that have it.
+        gain: Level of its songs in dB, to match that of other data sets.
+        validate: Whether some of its songs validate; else all train.
         songs: Songs expected in train and valid together; fewer are an error.
 
     Raises:
@@ -42,6 +45,8 @@ class DatasetSpec:
     weight: float | None = None
     files: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     missing: str = "error"
+    gain: float = 0.0
+    validate: bool = True
     songs: int | None = None
 
     def __post_init__(self):
@@ -51,6 +56,8 @@ class DatasetSpec:
             "weight": (self.weight is None or _is_positive(self.weight), "a number above 0"),
             "files": (_are_files(self.files), f"lists of names by stem ({', '.join(STEMS)})"),
             "missing": (self.missing in MISSING, f"one of {', '.join(MISSING)}"),
+            "gain": (_is_decibels(self.gain), "a number from -40 to 40"),
+            "validate": (isinstance(self.validate, bool), "true or false"),
             "songs": (self.songs is None or _is_count(self.songs), "a number of songs"),
         }
         for name, (allowed, what) in expected.items():
@@ -177,12 +184,9 @@ def locate(specs: Sequence[DatasetSpec]) -> dict[str, list[list[Song]]]:
         raise InputError("give every data set a weight, or none")
     for spec in specs:
         check_root(spec.root, spec.kind, spec.files)
-    located = {
-        split: [
-            locate_songs(spec.root, split, spec.kind, spec.files, spec.missing) for spec in specs
-        ]
-        for split in SPLITS
-    }
+    located = {split: [_locate(spec, split) for spec in specs] for split in SPLITS}
+    if not any(located["valid"]):
+        raise InputError("no songs to validate with: every data set says validate: false")
     for spec, train, valid in zip(specs, *located.values(), strict=True):
         if spec.songs is not None and len(train) + len(valid) < spec.songs:
             raise InputError(
@@ -192,7 +196,24 @@ def locate(specs: Sequence[DatasetSpec]) -> dict[str, list[list[Song]]]:
     return located
 
 
+def _locate(spec, split):
+    """The songs of a split; without validation all of them train."""
+    arguments = (spec.kind, spec.files, spec.missing)
+    if spec.validate:
+        songs = locate_songs(spec.root, split, *arguments)
+    elif split == "train":
+        songs = locate_songs(spec.root, "train", *arguments, validate=False)
+    else:
+        songs = []
+    for song in songs if split == "valid" else ():
+        if not all(song.known):
+            raise InputError(f'{spec.root}: {song.name} lacks a stem; give it "validate": false')
+    return songs
+
+
 def _dataset(spec, rate, tracks):
+    for track in tracks:
+        track.gain = 10 ** (spec.gain / 20)
     if spec.weight is not None:
         total = sum(track.samples for track in tracks)
         for track in tracks:
@@ -207,6 +228,10 @@ def _is_path(value):
 def _is_positive(value):
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and 0 < value < float("inf")
+
+
+def _is_decibels(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and -40 <= value <= 40
 
 
 def _is_count(value):

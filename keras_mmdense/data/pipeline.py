@@ -7,24 +7,36 @@ import keras
 import numpy as np
 
 from keras_mmdense.data.augmentation import (
-    AUGMENTATIONS,
+    PAPER,
+    change_speed,
+    draw_active,
+    draw_double,
     draw_songs,
+    draw_speed,
     draw_start,
+    equalize,
+    flip_polarity,
+    is_active,
     scale,
     swap_channels,
 )
 from keras_mmdense.data.cache import CachedSong
+from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
 WORKERS = 2
 AHEAD = 2
+TRIES = 8
+# The number of a step seeds its random generator: append, never reorder.
+RANDOM_STEPS = ("places", "swap", "gain", "active", "resample", "double", "polarity", "eq")
 
 
 class RemixedChunks:
-    """An endless row of training examples: the paper's augmentation of songs.
+    """An infinite sequence of training examples: augmented mixtures of songs' stems.
 
-    Songs are drawn by their weight. Example n depends on (seed, n) alone, and every step of the
-    augmentation has random numbers of its own: leaving one out changes nothing in the others.
+    Songs are drawn by their weight, for every stem among those that have it. Example n depends on
+    (seed, n) alone, and every step of the augmentation has its own random numbers: leaving one out
+    changes nothing in the others.
 
     Args:
         songs: Songs to draw from.
@@ -33,10 +45,15 @@ class RemixedChunks:
         seed: Seed of all randomness.
         augment: Steps to take. "remix": every stem of a mixture is from another song and place,
             else all are of one; "chunks": a chunk starts anywhere, else at a multiple of its
-            length; "swap" and "gain", see `swap_channels` and `scale`.
+            length; "active": most chunks are not silent; "double": some stems are the sum of two
+            clips. For the others see `augmentation`.
 
     An example is (mixture, targets): (samples, channels) and (len(targets), samples, channels),
     float32.
+
+    Raises:
+        InputError: If no song has one of the stems, or stems of one song are wanted and a song
+            lacks one.
     """
 
     def __init__(
@@ -45,21 +62,26 @@ class RemixedChunks:
         targets: Sequence[str],
         samples: int,
         seed: int,
-        augment: Collection[str] = AUGMENTATIONS,
+        augment: Collection[str] = PAPER,
     ):
         self.songs, self.samples, self.seed, self.augment = songs, samples, seed, augment
         self.targets = [STEMS.index(target) for target in targets]
-        weights = np.array([song.weight for song in songs], dtype=float)
-        self.share = weights / weights.sum()
+        shares = [[float(song.weight * known) for known in song.known] for song in songs]
+        self.shares = np.array(shares).T
+        for stem, share in zip(STEMS, self.shares, strict=True):
+            if not share.any():
+                raise InputError(f"no song has the stem {stem}")
+        if "remix" not in augment and not self.shares.all():
+            raise InputError("songs that lack a stem can be trained on with remix only")
+        self.shares /= self.shares.sum(axis=1, keepdims=True)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        places, *rngs = (np.random.default_rng((self.seed, number, step)) for step in range(3))
-        stems = np.stack(
-            [
-                self._augmented(self.songs[song].chunk(stem, start, self.samples), *rngs)
-                for stem, (song, start) in enumerate(self._places(places))
-            ]
-        )
+        rngs = {
+            name: np.random.default_rng((self.seed, number, step))
+            for step, name in enumerate(RANDOM_STEPS)
+        }
+        chunks = self._remixed(rngs) if "remix" in self.augment else self._together(rngs)
+        stems = np.stack([self._augmented(chunk, rngs) for chunk in chunks])
         return stems.sum(axis=0), stems[self.targets]
 
     @property
@@ -68,23 +90,54 @@ class RemixedChunks:
         mixture = (self.samples, self.songs[0].audio.shape[2])
         return mixture, (len(self.targets), *mixture)
 
-    def _places(self, rng):
-        """Song and first sample of every stem."""
-        remix = "remix" in self.augment
-        places = [
-            (song, self._start(self.songs[song].samples, rng))
-            for song in draw_songs(self.share, len(STEMS) if remix else 1, rng)
+    def _together(self, rngs):
+        """Chunks of all stems from one place of one song, at one speed."""
+        song = self._song(0, rngs["places"])
+        samples = self._read_samples(rngs)
+        start = self._start(song.samples, samples, rngs["places"])
+        chunks = [song.chunk(stem, start, samples) for stem in range(len(STEMS))]
+        return [change_speed(chunk, self.samples) for chunk in chunks]
+
+    def _remixed(self, rngs):
+        """Chunks of all stems, each from a song and a place of its own."""
+        first = [self._clip(stem, rngs) for stem in range(len(STEMS))]
+        if "double" not in self.augment:
+            return first
+        double = [draw_double(rngs["double"]) for _ in STEMS]
+        return [
+            chunk + self._clip(stem, rngs) if more else chunk
+            for stem, (chunk, more) in enumerate(zip(first, double, strict=True))
         ]
-        return places if remix else places * len(STEMS)
 
-    def _start(self, length, rng):
+    def _clip(self, stem, rngs):
+        tries = TRIES if "active" in self.augment and draw_active(rngs["active"]) else 1
+        for _ in range(tries):
+            song = self._song(stem, rngs["places"])
+            samples = self._read_samples(rngs)
+            chunk = song.chunk(stem, self._start(song.samples, samples, rngs["places"]), samples)
+            if is_active(chunk):
+                break
+        return change_speed(chunk, self.samples)
+
+    def _song(self, stem, rng):
+        return self.songs[draw_songs(self.shares[stem], 1, rng)[0]]
+
+    def _read_samples(self, rngs):
+        """Samples that make up a chunk at the speed that is drawn for it."""
+        speed = draw_speed(rngs["resample"]) if "resample" in self.augment else 1.0
+        return round(self.samples * speed)
+
+    def _start(self, length, samples, rng):
         if "chunks" in self.augment:
-            return draw_start(length, self.samples, rng)
-        return draw_start(length // self.samples, 1, rng) * self.samples
+            return draw_start(length, samples, rng)
+        return draw_start(length // samples, 1, rng) * samples
 
-    def _augmented(self, chunk, swaps, gains):
-        chunk = swap_channels(chunk, swaps) if "swap" in self.augment else chunk
-        return scale(chunk, gains) if "gain" in self.augment else chunk
+    def _augmented(self, chunk, rngs):
+        steps = {"swap": swap_channels, "gain": scale, "polarity": flip_polarity, "eq": equalize}
+        for name, step in steps.items():
+            if name in self.augment:
+                chunk = step(chunk, rngs[name])
+        return chunk
 
 
 def training_batches(chunks: RemixedChunks, batch: int, first: int = 0):

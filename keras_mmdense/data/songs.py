@@ -15,7 +15,7 @@ from keras_mmdense.stems import STEMS
 SUFFIXES = (".wav", ".flac", ".ogg")
 LOSSY = ("VORBIS", "OPUS")
 DEEP = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
-MISSING = ("error", "silence")
+MISSING = ("error", "silence", "unknown")
 _STEM_FILES = "{vocals,drums,bass,other}.wav"
 
 # Kind of a data set -> its layout, and the folders of its train and test songs.
@@ -57,8 +57,10 @@ class Song:
     Attributes:
         sources: The files that hold its audio, as (what for, path); empty if it lies in no file.
         sixteen_bits: Whether they are coded with 16 bits or fewer, or with loss.
+        known: Whether each stem is known, in the order of `STEMS`.
     """
 
+    known: tuple[bool, ...] = (True,) * len(STEMS)
     sources: tuple[tuple[str, Path], ...] = ()
     sixteen_bits = False
 
@@ -78,11 +80,13 @@ class FolderSong(Song):
 
     Args:
         folder: The folder, which gives the song its name.
-        files: Stem -> the files that are summed into it; a stem without files is silent.
+        files: Stem -> the files that are summed into it.
+        unknown: Whether a stem without files is unknown; else it is silent.
     """
 
-    def __init__(self, folder: Path, files: Mapping[str, Sequence[Path]]):
+    def __init__(self, folder: Path, files: Mapping[str, Sequence[Path]], unknown: bool = False):
         self.name, self.files = folder.name, files
+        self.known = tuple(bool(files[stem]) or not unknown for stem in STEMS)
         self.sources = tuple((stem, path) for stem in STEMS for path in files[stem])
 
     @functools.cached_property
@@ -217,7 +221,7 @@ def find_songs(
         kind: A key of `LAYOUTS`, or "auto".
         files: Stem -> names, without suffix, of further files in a song's folder that are summed
             into the stem. A stem with further files needs no file of its own.
-        missing: "error", or "silence" for stems without a file.
+        missing: "error", "silence" or "unknown": what a stem without a file is.
 
     Returns:
         The songs, sorted by name.
@@ -238,11 +242,13 @@ def locate_songs(
     kind: str = "auto",
     files: Mapping[str, Sequence[str]] | None = None,
     missing: str = "error",
+    validate: bool = True,
 ) -> list[Song]:
     """Does what `find_songs` does, without opening a file: the songs' `check` has yet to be called.
 
     Args:
         root, split, kind, files, missing: See `find_songs`.
+        validate: Whether validation songs are left out of "train".
 
     Returns:
         The songs, sorted by name.
@@ -259,7 +265,7 @@ def locate_songs(
     paths = _song_paths(folder, kind, files)
     if not paths:
         raise InputError(f"{folder}: no songs found; expected {LAYOUTS[kind][0]}")
-    if split != "test":
+    if split != "test" and validate:
         paths = _split(paths, split == "valid", root)
     if kind == "musdb18":
         return [MusdbSong(path) for path in paths]
@@ -338,7 +344,7 @@ def _folder_song(folder: Path, extra: Mapping[str, Sequence[str]], missing: str)
                 part = "" if name == stem else f", {name}"
                 raise InputError(f"{folder}: the stem {stem}{part} is missing; expected {name}.wav")
         files[stem] = [path for paths in named.values() for path in paths]
-    return FolderSong(folder, files)
+    return FolderSong(folder, files, missing == "unknown")
 
 
 def _info(path: Path):

@@ -57,7 +57,8 @@ def export_tflite(
         The card that was written.
 
     Raises:
-        InputError: If an argument is unknown, the file cannot be written, or Keras does not run on
+        InputError: If an argument is unknown, the file cannot be written, the JSON file beside it
+            exists and is no model card, or Keras does not run on
             TensorFlow.
         RuntimeError: If the converter left something else than builtin operators.
 
@@ -78,7 +79,10 @@ def export_tflite(
     out = Path(out)
     if out.suffix != ".tflite":
         raise InputError(f"{out}: expected a name that ends in .tflite")
-    with replacing(out) as file, replacing(out.with_suffix(".json")) as beside:
+    card_file = out.with_suffix(".json")
+    if card_file.exists():
+        _check_card(card_file)
+    with replacing(out) as file, replacing(card_file) as beside:
         source = load_source(models)
         card = _card(source, seconds, quantize)
         function = network_function(source) if network_only else waveform_function(source)
@@ -95,6 +99,15 @@ def export_tflite(
         file.write_bytes(finish(content, card, size if resizable else None))
         beside.write_text(card.to_json())
     return card
+
+
+def _check_card(path):
+    try:
+        Card.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: is no model card, and would be replaced by one; choose another name"
+        ) from error
 
 
 def _card(source, seconds, quantize):

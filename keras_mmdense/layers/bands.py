@@ -1,6 +1,7 @@
 """Splitting a spectrogram into frequency bands."""
 
 import keras
+from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
@@ -42,3 +43,85 @@ class BandSplit(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "edges": self.edges}
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class SplitSubbands(keras.layers.Layer):
+    """Cut the bins into equal subbands and stack them as channels (Liu et al. 2020).
+
+    Where one bin is left over, as in the n_fft / 2 + 1 bins of an STFT, it is the Nyquist
+    frequency's and is left out. Where more are left over, zeros fill the last subband.
+
+    Args:
+        subbands: Number of subbands.
+
+    Input shape: (batch, frames, bins, channels).
+
+    Output shape: (batch, frames, bins of a subband, subbands * channels), the channels of a subband
+    side by side.
+    """
+
+    def __init__(self, subbands: int, **kwargs):
+        super().__init__(**kwargs)
+        if subbands < 1:
+            raise ValueError(f"subbands must be 1 or more, received {subbands}")
+        self.subbands = subbands
+
+    def call(self, x):
+        frames, (bins, channels) = ops.shape(x)[1], x.shape[2:]
+        size = _subband_bins(bins, self.subbands)
+        total = size * self.subbands
+        x = x[:, :, :total]
+        if total > bins:
+            x = ops.pad(x, ((0, 0), (0, 0), (0, total - bins), (0, 0)))
+        x = ops.reshape(x, (-1, frames, self.subbands, size, channels))
+        x = ops.transpose(x, (0, 1, 3, 2, 4))
+        return ops.reshape(x, (-1, frames, size, self.subbands * channels))
+
+    def compute_output_shape(self, input_shape):
+        batch, frames, bins, channels = input_shape
+        return (batch, frames, _subband_bins(bins, self.subbands), self.subbands * channels)
+
+    def get_config(self):
+        return {**super().get_config(), "subbands": self.subbands}
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class JoinSubbands(keras.layers.Layer):
+    """Undo `SplitSubbands`; a Nyquist bin that it left out repeats the bin below.
+
+    Args:
+        subbands: Number of subbands.
+        bins: Bins of the result.
+
+    Input shape: (batch, frames, bins of a subband, subbands * channels).
+
+    Output shape: (batch, frames, bins, channels).
+    """
+
+    def __init__(self, subbands: int, bins: int, **kwargs):
+        super().__init__(**kwargs)
+        self.subbands, self.bins = subbands, bins
+
+    def call(self, x):
+        frames, (size, maps) = ops.shape(x)[1], x.shape[2:]
+        channels = maps // self.subbands
+        x = ops.reshape(x, (-1, frames, size, self.subbands, channels))
+        x = ops.transpose(x, (0, 1, 3, 2, 4))
+        x = ops.reshape(x, (-1, frames, size * self.subbands, channels))
+        if size * self.subbands < self.bins:
+            return ops.concatenate([x, x[:, :, -1:]], axis=2)
+        return x[:, :, : self.bins]
+
+    def compute_output_shape(self, input_shape):
+        batch, frames, _, maps = input_shape
+        return (batch, frames, self.bins, maps // self.subbands)
+
+    def get_config(self):
+        return {**super().get_config(), "subbands": self.subbands, "bins": self.bins}
+
+
+def _subband_bins(bins: int, subbands: int) -> int:
+    if subbands > 1 and bins % subbands == 1:
+        return bins // subbands
+    return -(-bins // subbands)

@@ -160,6 +160,38 @@ class Magnitude(keras.layers.Layer):
         return tuple(input_shape[0])
 
 
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class LogMagnitude(keras.layers.Layer):
+    """Natural logarithm of a magnitude relative to full scale; keeps the shape, float32.
+
+    Args:
+        full_scale: Magnitude of a sine of amplitude 1, n_fft / 4 under a Hann window.
+        floor: What is added before the logarithm, relative to full scale; 1e-5 is -100 dB.
+
+    Example:
+        >>> LogMagnitude(512.0)(numpy.zeros((1, 1, 1025, 2)))[0, 0, 0, 0]  # log(1e-5)
+        -11.512925
+    """
+
+    def __init__(self, full_scale: float, floor: float = 1e-5, **kwargs):
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        if full_scale <= 0 or floor <= 0:
+            raise ValueError(
+                f"full_scale and floor must be above 0, received {full_scale} and {floor}"
+            )
+        self.full_scale, self.floor = full_scale, floor
+
+    def call(self, x):
+        return ops.log(x * (1 / self.full_scale) + self.floor)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "full_scale": self.full_scale, "floor": self.floor}
+
+
 def hartley(real, imag):
     """Inverse real FFT, but for the factor 1 / n_fft, by one forward real FFT.
 

@@ -58,6 +58,36 @@ def lstm(x, cells, momentum, name):
     return layers.Reshape((-1, bins, 1), name=f"{name}_map")(x)
 
 
+def stage(x, block: Dense, stream: Stream, momentum, name):
+    """A dense block of a stream, and its TDF block if the table asks for one."""
+    name = f"{stream.name}_{name}"
+    x = dense_block(x, block, stream.kernel, momentum, name)
+    return tdf(x, stream.tdf, momentum, f"{name}_tdf") if stream.tdf else x
+
+
+def tdf(x, factor, momentum, name):
+    """A residual, time-distributed fully connected block over bins (Choi et al. 2020).
+
+    Args:
+        x: Keras tensor (batch, frames, bins, maps); every map of a frame passes alone.
+        factor: The bottleneck has bins / factor units, at least 8.
+        momentum: Momentum of the batch normalization statistics.
+        name: Prefix of the layer names.
+
+    Returns:
+        A tensor of the shape of `x`.
+    """
+    bins = x.shape[2]
+    y = layers.Permute((1, 3, 2), name=f"{name}_bins_last")(x)
+    for part, units in (("down", max(8, bins // factor)), ("up", bins)):
+        # A 1x1 convolution over the bins as channels is the matrix product.
+        y = layers.Conv2D(units, 1, use_bias=False, name=f"{name}_{part}")(y)
+        y = layers.BatchNormalization(momentum=momentum, name=f"{name}_{part}_bn")(y)
+        y = layers.ReLU(name=f"{name}_{part}_relu")(y)
+    y = layers.Permute((1, 3, 2), name=f"{name}_maps_last")(y)
+    return layers.Add(name=f"{name}_add")([x, y])
+
+
 def first_conv(x, conv: Conv, name):
     """The convolution that opens a stream."""
     return layers.Conv2D(conv.maps, conv.kernel, padding="same", name=f"{name}_first_conv")(x)
@@ -73,7 +103,7 @@ def chain(x, stream: Stream, momentum):
     """A DenseNet at one scale: the stream's dense blocks one after the other."""
     x = first_conv(x, stream.first, stream.name)
     for i, block in enumerate(stream.blocks, 1):
-        x = dense_block(x, block, stream.kernel, momentum, f"{stream.name}_block{i}")
+        x = stage(x, block, stream, momentum, f"block{i}")
     return x
 
 
@@ -98,12 +128,12 @@ def multi_scale(x, stream: Stream, momentum):
     x = PadToMultiple(2**scales, name=f"{name}_pad")(x)
     x = first_conv(x, stream.first, name)
     for i, block in enumerate(down, 1):
-        x = dense_block(x, block, stream.kernel, momentum, f"{name}_down{i}")
+        x = stage(x, block, stream, momentum, f"down{i}")
         skips.append(x)
         x = layers.AveragePooling2D(2, name=f"{name}_down{i}_pool")(x)
-    x = dense_block(x, bottleneck, stream.kernel, momentum, f"{name}_bottleneck")
+    x = stage(x, bottleneck, stream, momentum, "bottleneck")
     for i, block in enumerate(up, 1):
         x = upsample(x, momentum, f"{name}_up{i}")
         x = layers.Concatenate(name=f"{name}_up{i}_skip")([x, skips.pop()])
-        x = dense_block(x, block, stream.kernel, momentum, f"{name}_up{i}")
+        x = stage(x, block, stream, momentum, f"up{i}")
     return CropLike(name=f"{name}_crop")([x, inputs])

@@ -2,7 +2,7 @@
 
 from keras_mmdense.configs import DenseNetConfig
 from keras_mmdense.models.blocks import chain
-from keras_mmdense.models.heads import head
+from keras_mmdense.models.heads import head, network_input
 
 
 def densenet(mixture, config: DenseNetConfig, sources: int):
@@ -16,5 +16,5 @@ def densenet(mixture, config: DenseNetConfig, sources: int):
     Returns:
         Magnitudes of the sources, see `heads.head`.
     """
-    x = chain(mixture, config.streams[0], config.bn_momentum)
+    x = chain(network_input(mixture, config), config.streams[0], config.bn_momentum)
     return head(x, mixture, config, sources)

@@ -5,8 +5,32 @@ import dataclasses
 from keras import layers
 
 from keras_mmdense.configs import BLSTMConfig, DenseNetConfig, FNNConfig
+from keras_mmdense.layers.bands import JoinSubbands, SplitSubbands
 from keras_mmdense.layers.sources import SplitSources
+from keras_mmdense.layers.stft import LogMagnitude
 from keras_mmdense.models.blocks import dense_block
+
+
+def network_input(mixture, config: DenseNetConfig):
+    """Turn the mixture's magnitude into what the first convolutions see.
+
+    Args:
+        mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
+        config: The network's table.
+
+    Returns:
+        The magnitude itself, or its logarithm with batch norm for each bin; with subbands,
+        (batch, frames, bins / subbands, subbands * channels).
+    """
+    x = mixture
+    if config.input == "log":
+        x = LogMagnitude((x.shape[2] - 1) / 2, name="input_log")(x)
+        x = layers.BatchNormalization(
+            axis=2, momentum=config.bn_momentum, dtype="float32", name="input_bn"
+        )(x)
+    if config.subbands > 1:
+        x = SplitSubbands(config.subbands, name="subbands_split")(x)
+    return x
 
 
 def head(x, mixture, config: DenseNetConfig, sources: int):
@@ -26,8 +50,10 @@ def head(x, mixture, config: DenseNetConfig, sources: int):
     """
     block = dataclasses.replace(config.final, k=config.final.k * sources)
     x = dense_block(x, block, config.final_kernel, config.bn_momentum, "final")
-    maps = sources * mixture.shape[-1]
+    maps = sources * mixture.shape[-1] * config.subbands
     x = layers.Conv2D(maps, config.output_kernel, padding="same", name="output_conv")(x)
+    if config.subbands > 1:
+        x = JoinSubbands(config.subbands, mixture.shape[2], name="subbands_join")(x)
     return magnitudes(x, mixture, config.output, sources)
 
 

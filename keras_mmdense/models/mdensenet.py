@@ -2,7 +2,7 @@
 
 from keras_mmdense.configs import DenseNetConfig
 from keras_mmdense.models.blocks import multi_scale
-from keras_mmdense.models.heads import head
+from keras_mmdense.models.heads import head, network_input
 
 
 def mdensenet(mixture, config: DenseNetConfig, sources: int):
@@ -16,5 +16,5 @@ def mdensenet(mixture, config: DenseNetConfig, sources: int):
     Returns:
         Magnitudes of the sources, see `heads.head`.
     """
-    x = multi_scale(mixture, config.streams[0], config.bn_momentum)
+    x = multi_scale(network_input(mixture, config), config.streams[0], config.bn_momentum)
     return head(x, mixture, config, sources)

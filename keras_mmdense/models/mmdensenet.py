@@ -5,7 +5,7 @@ from keras import layers
 from keras_mmdense.configs import DenseNetConfig
 from keras_mmdense.layers.bands import BandSplit
 from keras_mmdense.models.blocks import multi_scale
-from keras_mmdense.models.heads import head
+from keras_mmdense.models.heads import head, network_input
 
 
 def mmdensenet(mixture, config: DenseNetConfig, sources: int):
@@ -26,7 +26,8 @@ def mmdensenet(mixture, config: DenseNetConfig, sources: int):
         ValueError: If a band holds no bin.
     """
     banded = [stream for stream in config.streams if stream.band is not None]
-    inputs = BandSplit(_edges(banded, config, mixture.shape[2]), name="bands_split")(mixture)
+    x = network_input(mixture, config)
+    inputs = BandSplit(_edges(banded, config, mixture.shape[2]), name="bands_split")(x)
     maps = [
         multi_scale(band, stream, config.bn_momentum)
         for band, stream in zip(inputs, banded, strict=True)
@@ -38,7 +39,7 @@ def mmdensenet(mixture, config: DenseNetConfig, sources: int):
     ]
     joined = [layers.Concatenate(axis=2, name="bands_join")(maps) if maps[1:] else maps[0]]
     joined += [
-        multi_scale(mixture, stream, config.bn_momentum)
+        multi_scale(x, stream, config.bn_momentum)
         for stream in config.streams
         if stream.band is None
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_mmdense.data.pipeline import Batches
 from keras_mmdense.files import replacing
@@ -68,25 +69,31 @@ class Validate(keras.callbacks.Callback):
                 weights = averaged_weights(self.model.optimizer)
                 self.judge.average(weights, self.batches, self.count)
             logs["val_loss"] = self.judge.loss()
-            if self.sdr_every and (epoch + 1) % self.sdr_every == 0:
+            last = epoch + 1 == self.params["epochs"]
+            if self.sdr_every and (last or (epoch + 1) % self.sdr_every == 0):
                 logs |= {SDR + source: value for source, value in self.judge.sdr().items()}
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Writes the judged network whenever the validation loss is the lowest so far.
+    """Writes the judged network whenever it is the best so far.
 
     Args:
         folder: Folder to write to, see `weights.save_network`.
         judge: Holds the network.
+        keep: "sdr", the highest mean SDR of the epochs that measure it, or "loss", the lowest
+            validation loss.
     """
 
-    def __init__(self, folder: Path, judge: Judge):
+    def __init__(self, folder: Path, judge: Judge, keep: str):
         super().__init__()
-        self.folder, self.judge, self.best = folder, judge, float("inf")
+        self.folder, self.judge, self.keep, self.best = folder, judge, keep, float("inf")
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs["val_loss"] < self.best:
-            self.best = logs["val_loss"]
+        scores = [value for name, value in logs.items() if name.startswith(SDR)]
+        if self.keep == "loss":
+            scores = [-logs["val_loss"]]
+        if scores and -np.mean(scores) < self.best:
+            self.best = float(-np.mean(scores))
             save_network(self.folder, self.judge.network, self.judge.model)
 
 
@@ -97,10 +104,12 @@ class Curve(keras.callbacks.Callback):
         folder: Folder to write to.
         seconds: Seconds of audio in an epoch, the unit of the horizontal axis.
         sources: Sources whose SDR may be measured.
+        loss: Name of the loss.
     """
 
-    def __init__(self, folder: Path, seconds: float, sources: tuple[str, ...]):
+    def __init__(self, folder: Path, seconds: float, sources: tuple[str, ...], loss: str):
         super().__init__()
+        self.loss = loss
         self.folder, self.seconds, self.rows = folder, seconds, []
         self.fields = ("epoch", "audio_seconds", "loss", "val_loss", "learning_rate")
         self.fields += tuple(SDR + source for source in sources)
@@ -125,7 +134,7 @@ class Curve(keras.callbacks.Callback):
         losses, *scores = figure.subplots(2 if measured else 1, squeeze=False)[:, 0]
         self._plot(losses, "loss", "training (remixed chunks)")
         self._plot(losses, "val_loss", "validation (whole songs)")
-        losses.set(ylabel="MSE of magnitudes", ylim=(0, None))
+        losses.set(ylabel=f"loss ({self.loss})")
         for axes in scores:
             for field in self.fields[5:]:
                 self._plot(axes, field, field.removeprefix(SDR))

@@ -1,14 +1,18 @@
 """From settings to a model that `fit` takes."""
 
 import keras
+from keras import ops
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.layers.sources import Rest
 from keras_mmdense.layers.stft import STFT, Magnitude
+from keras_mmdense.layers.wiener import WienerFilter
 from keras_mmdense.precision import dtype_policy
 from keras_mmdense.registry import model_config
+from keras_mmdense.stems import rest_name
 from keras_mmdense.training.config import TrainConfig
-from keras_mmdense.training.losses import MagnitudeMSE
-from keras_mmdense.weights import Network
+from keras_mmdense.training.losses import LOSSES
+from keras_mmdense.weights import Network, load_network
 
 
 def network_of(config: TrainConfig) -> Network:
@@ -43,28 +47,80 @@ def compiled_model(config: TrainConfig, network: Network) -> tuple[keras.Model, 
             raise InputError("clip on several devices needs the backend jax, received tensorflow")
         for layer in batch_norms(inner):
             layer.synchronized = True
-    model = from_waveform(inner, network, chunk_samples(config, network))
-    loss = waveform_loss(network)
+    loss = waveform_loss(config, network)
+    model = from_waveform(inner, network, chunk_samples(config, network), loss.domain)
     jit = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=_optimizer(config), loss=loss, jit_compile=jit)
     model.optimizer.build(model.trainable_variables)
+    _start_averages(config, model)
+    return inner, model
+
+
+def start_from(config: TrainConfig, inner: keras.Model, model: keras.Model) -> None:
+    """Give a new network the weights of a trained one.
+
+    Args:
+        config: Names the trained network; layers whose shapes differ, those behind the streams of a
+            network for other targets, keep their random weights.
+        inner: The network.
+        model: The model that is trained, see `compiled_model`.
+
+    Raises:
+        InputError: If there is no such network, or its table is another.
+    """
+    network, trained = load_network(config.init)
+    if network.config != network_of(config).config:
+        raise InputError(f"{config.init}: a network of another table than {config.model}")
+    for layer in [layer for layer in inner.layers if layer.weights]:
+        values = trained.get_layer(layer.name).get_weights()
+        if [x.shape for x in values] == [tuple(x.shape) for x in layer.weights]:
+            layer.set_weights(values)
+    _start_averages(config, model)
+
+
+def _start_averages(config, model):
     if config.average:  # Until the first step, which loss scaling may leave out.
         averages = averaged_weights(model.optimizer)
         for average, weight in zip(averages, model.trainable_variables, strict=True):
             average.assign(keras.ops.copy(weight))
-    return inner, model
 
 
-def from_waveform(inner: keras.Model, network: Network, samples: int | None) -> keras.Model:
-    """Puts the STFT before a network; the weights are shared."""
+def from_waveform(
+    inner: keras.Model, network: Network, samples: int | None, domain: str = "magnitude"
+) -> keras.Model:
+    """Put the STFT before a network; the weights are shared.
+
+    Args:
+        inner: The network.
+        network: What it is.
+        samples: Length of the waveforms in samples, or None for any.
+        domain: What the model returns: "magnitude"; "complex", the magnitudes with the mixture's
+            phase; or "filtered", what the Wiener filter makes of the magnitudes. The latter two are
+            (batch, sources, frames, bins, 2 * channels): real parts, then imaginary parts.
+
+    Returns:
+        A model from waveforms (batch, samples, channels) to spectrograms.
+    """
     waveform = keras.Input((samples, network.channels), name="mixture")
-    stft = STFT(2 * (network.bins - 1), network.config.hop)
-    return keras.Model(waveform, inner(Magnitude()(stft(waveform))))
+    real, imag = STFT(2 * (network.bins - 1), network.config.hop)(waveform)
+    mixture = Magnitude()([real, imag])
+    estimate = inner(mixture)
+    if domain == "magnitude":
+        return keras.Model(waveform, estimate)
+    if len(network.sources) == 1:
+        estimate = ops.expand_dims(estimate, 1)
+    if domain == "filtered":
+        every = Rest()([estimate, mixture]) if rest_name(network.sources) else estimate
+        parts = [x[:, : len(network.sources)] for x in WienerFilter()([every, real, imag])]
+    else:
+        gain = estimate / ops.expand_dims(ops.maximum(mixture, 1e-12), 1)
+        parts = [gain * ops.expand_dims(x, 1) for x in (real, imag)]
+    return keras.Model(waveform, ops.concatenate(parts, axis=-1))
 
 
-def waveform_loss(network: Network) -> MagnitudeMSE:
-    """Gives the loss of a network's magnitudes against target waveforms."""
-    return MagnitudeMSE(2 * (network.bins - 1), network.config.hop)
+def waveform_loss(config: TrainConfig, network: Network) -> keras.losses.Loss:
+    """Return the loss that settings name, of a network's estimates against target waveforms."""
+    return LOSSES[config.loss](2 * (network.bins - 1), network.config.hop)
 
 
 def averaged_weights(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_mmdense.data.augmentation import AUGMENTATIONS
+from keras_mmdense.data.augmentation import AUGMENTATIONS, PAPER
 from keras_mmdense.data.datasets import DatasetSpec
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
 OPTIMIZERS = ("adam", "rmsprop")
+LOSSES = ("mse", "l1", "complex", "snr", "wiener")
+KEEP = ("sdr", "loss")
 SCHEDULES = ("cosine", "plateau", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
@@ -41,6 +43,14 @@ class TrainConfig:
         devices: Devices that share a batch.
         augment: Steps of the augmentation, see `RemixedChunks`.
         sdr_every: Epochs between measurements of SDR on validation songs; 0 for none.
+        loss: "mse" and "l1" of magnitudes; "complex", the MSE, and "snr", the signal-to-noise ratio
+            of every source, of the magnitudes with the mixture's phase; "wiener", "snr" behind the
+            Wiener filter. See `losses`.
+        keep: Epoch whose weights are kept: "sdr", the one of the highest mean SDR of those that
+            were measured, or "loss", the one of the lowest validation loss.
+        init: Trained network to start from, by name or folder, of the same table; "" for random
+            weights. Where it has other targets, its last block and its output start from random
+            weights.
         seed: Seed of initial weights and batches.
 
     Raises:
@@ -63,8 +73,11 @@ class TrainConfig:
     average: bool = True
     precision: str = "float32"
     devices: int = 1
-    augment: tuple[str, ...] = AUGMENTATIONS
+    augment: tuple[str, ...] = PAPER
     sdr_every: int = 5
+    loss: str = "mse"
+    keep: str = "sdr"
+    init: str = ""
     seed: int = 0
 
     def __post_init__(self):
@@ -170,4 +183,7 @@ _RULES = (
     ("average", lambda value: isinstance(value, bool), "true or false"),
     ("precision", *_choice(PRECISIONS)),
     ("augment", *_several(AUGMENTATIONS, 0)),
+    ("loss", *_choice(LOSSES)),
+    ("keep", *_choice(KEEP)),
+    ("init", lambda value: isinstance(value, str), "a name or a folder"),
 )

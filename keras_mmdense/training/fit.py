@@ -23,7 +23,13 @@ from keras_mmdense.training.callbacks import (
     write_run,
 )
 from keras_mmdense.training.checkpoint import load_checkpoint
-from keras_mmdense.training.compiling import chunk_samples, compiled_model, network_of
+from keras_mmdense.training.compiling import (
+    chunk_samples,
+    compiled_model,
+    network_of,
+    start_from,
+    waveform_loss,
+)
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.distribution import building, fitting, replicas
 from keras_mmdense.training.judging import STATISTICS_BATCHES, Judge
@@ -79,11 +85,14 @@ def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[st
     run = _describe(config, network)
     going_on = find_run(output, config)
     make_reproducible(config)
-    judge = Judge(network, songs["valid"], chunk_samples(config, network), config.batch)
+    loss = waveform_loss(config, network)
+    judge = Judge(network, songs["valid"], chunk_samples(config, network), config.batch, loss)
     spread = replicas(config.devices)
     with building(spread):
         trained, model = compiled_model(config, network)
     variables = [*trained.variables, *model.optimizer.variables]
+    if config.init and not going_on:
+        start_from(config, trained, model)
     state = load_checkpoint(output / CHECKPOINT, variables) if going_on else {}
     chunks = training_chunks(config, songs)
     callbacks = _callbacks(config, judge, trained, chunks, output)
@@ -175,7 +184,7 @@ def _callbacks(config, judge, trained, chunks, output):
     callbacks = [
         Clock(),
         Validate(judge, trained, batches, count, config.sdr_every),
-        KeepBest(output, judge),
+        KeepBest(output, judge, config.keep if config.sdr_every else "loss"),
     ]
     if config.schedule == "plateau":
         callbacks.append(
@@ -188,7 +197,7 @@ def _callbacks(config, judge, trained, chunks, output):
         )
     if config.early_stopping:
         callbacks.append(keras.callbacks.EarlyStopping(patience=config.early_stopping))
-    callbacks.append(Curve(output, seconds, config.targets))
+    callbacks.append(Curve(output, seconds, config.targets, config.loss))
     if _has_tensorboard():
         callbacks.append(keras.callbacks.TensorBoard(output / "logs", write_graph=False))
     return callbacks

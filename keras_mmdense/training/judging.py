@@ -11,12 +11,12 @@ from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import Batches, WholeSongs
 from keras_mmdense.separator import Separator
 from keras_mmdense.stems import STEMS
-from keras_mmdense.training.compiling import batch_norms, from_waveform, waveform_loss
+from keras_mmdense.training.compiling import batch_norms, from_waveform
 from keras_mmdense.weights import Network
 
 STATISTICS_BATCHES = 8
-SDR_SONGS = 4
 SDR_SECONDS = 30
+SDR_TOTAL = 120
 
 
 class Judge:
@@ -27,17 +27,25 @@ class Judge:
         songs: Validation songs.
         samples: Length of the chunks that validation cuts songs into.
         batch: Chunks in a batch.
+        loss: Loss that validation measures, of `losses.LOSSES`.
     """
 
-    def __init__(self, network: Network, songs: Sequence[CachedSong], samples: int, batch: int):
+    def __init__(
+        self,
+        network: Network,
+        songs: Sequence[CachedSong],
+        samples: int,
+        batch: int,
+        loss: keras.losses.Loss,
+    ):
         self.network, self.songs = network, songs
         self.model = network.build()
         self.norms = batch_norms(self.model)
         for layer in self.norms:
             layer.momentum = 0.0  # A pass in training mode leaves the statistics of its batch.
-        self._from_waveform = from_waveform(self.model, network, samples)
+        self._from_waveform = from_waveform(self.model, network, samples, loss.domain)
         jit = False if keras.backend.backend() == "tensorflow" else "auto"
-        self._from_waveform.compile(loss=waveform_loss(network), jit_compile=jit)
+        self._from_waveform.compile(loss=loss, jit_compile=jit)
         self._batches = WholeSongs(songs, network.sources, samples, batch)
 
     def take(self, trained: keras.Model) -> None:
@@ -74,15 +82,20 @@ class Judge:
         return float(self._from_waveform.evaluate(self._batches, verbose=0))
 
     def sdr(self) -> dict[str, float]:
-        """Gives the SDR of every target in dB: the median over the first `SDR_SONGS` songs.
+        """Return the SDR of every target in dB: the median over validation songs.
 
         A song's is the median over one-second frames of its middle `SDR_SECONDS`, see
-        `median_sdr`; the Wiener filter is on, as in `Separator`.
+        `median_sdr`; the Wiener filter is on, as in `Separator`. As many songs count as make up
+        `SDR_TOTAL` seconds: four long ones, or all of a set of short clips.
         """
         rate = self.network.config.sample_rate
         scores = {source: [] for source in self.network.sources}
-        for song in self.songs[:SDR_SONGS]:
+        total = 0
+        for song in self.songs:
+            if total >= SDR_TOTAL * rate:
+                break
             samples = min(song.samples, SDR_SECONDS * rate)
+            total += samples
             start = (song.samples - samples) // 2
             stems = {stem: song.chunk(i, start, samples) for i, stem in enumerate(STEMS)}
             mixture = np.sum(list(stems.values()), axis=0)

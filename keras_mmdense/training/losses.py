@@ -1,24 +1,29 @@
-"""The paper's loss."""
+"""The losses that training offers, one value for each example."""
 
 import keras
 from keras import ops
 
 from keras_mmdense.layers.stft import STFT, Magnitude
 
+SNR_LIMIT = 1e-3
+QUIET = 1e-6
 
-@keras.saving.register_keras_serializable(package="keras_mmdense")
-class MagnitudeMSE(keras.losses.Loss):
-    """Mean squared error between magnitudes, one value an example.
 
-    The target is a waveform, so that waveforms and not spectrograms cross to the device.
+class _SpectralLoss(keras.losses.Loss):
+    """Base of losses between spectrograms; the target is a waveform.
+
+    So waveforms and not spectrograms cross to the device.
 
     Args:
         n_fft: Length of the STFT in samples.
         hop: Its hop in samples.
 
-    Called on targets (batch, sources, samples, channels) and magnitudes, (batch, frames, bins,
-    channels) of one source or (batch, sources, frames, bins, channels) of several.
+    Called on targets (batch, sources, samples, channels) and estimates, (batch, frames, bins,
+    channels) of one source or (batch, sources, frames, bins, channels) of several. Where `domain`
+    is not "magnitude", an estimate has twice the channels: real parts, then imaginary parts.
     """
+
+    domain = "magnitude"
 
     def __init__(self, n_fft: int = 2048, hop: int = 1024, **kwargs):
         super().__init__(**kwargs)
@@ -27,13 +32,78 @@ class MagnitudeMSE(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         sources, samples, channels = y_true.shape[1:]
-        waveforms = ops.reshape(y_true, (-1, samples, channels))
-        target = Magnitude()(self.stft(waveforms))
-        target = ops.reshape(target, (-1, sources, *target.shape[1:]))
-        if sources == 1:
-            target = target[:, 0]
-        error = ops.square(ops.cast(y_pred, "float32") - target)
-        return ops.mean(ops.reshape(error, (ops.shape(error)[0], -1)), axis=-1)
+        real, imag = self.stft(ops.reshape(y_true, (-1, samples, channels)))
+        if self.domain == "magnitude":
+            target = Magnitude()([real, imag])
+        else:
+            target = ops.concatenate([real, imag], axis=-1)
+        shape = (-1, sources, *target.shape[1:])
+        estimate = ops.reshape(ops.cast(y_pred, "float32"), shape)
+        return self.distance(ops.reshape(target, shape), estimate)
+
+    def distance(self, target, estimate):
+        """Return one value for each example, (batch,)."""
+        raise NotImplementedError
 
     def get_config(self):
         return {**super().get_config(), "n_fft": self.n_fft, "hop": self.hop}
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class MagnitudeMSE(_SpectralLoss):
+    """Mean squared error between magnitudes, the paper's loss."""
+
+    def distance(self, target, estimate):
+        return ops.mean(ops.square(estimate - target), axis=(1, 2, 3, 4))
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class MagnitudeL1(_SpectralLoss):
+    """Mean absolute error between magnitudes."""
+
+    def distance(self, target, estimate):
+        return ops.mean(ops.abs(estimate - target), axis=(1, 2, 3, 4))
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class ComplexMSE(_SpectralLoss):
+    """Mean squared error between complex spectrograms; the estimate has the mixture's phase."""
+
+    domain = "complex"
+
+    def distance(self, target, estimate):
+        return ops.mean(ops.square(estimate - target), axis=(1, 2, 3, 4))
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class ComplexSNR(_SpectralLoss):
+    """Negative signal-to-noise ratio in dB, the mean over sources, with the mixture's phase.
+
+    Every source of every example counts alike, however loud it is. The ratio saturates at 30 dB
+    (Wisdom et al. 2020, arXiv 2006.12701), and at -60 dB of full scale for a quiet target.
+    """
+
+    domain = "complex"
+
+    def distance(self, target, estimate):
+        full_scale = 3 / 8 * self.n_fft  # The power of a bin when samples have the power 1.
+        signal = ops.mean(ops.square(target), axis=(2, 3, 4)) / full_scale + QUIET
+        noise = ops.mean(ops.square(estimate - target), axis=(2, 3, 4)) / full_scale
+        ratio = ops.log((noise + SNR_LIMIT * signal) / signal)
+        return ops.mean(ratio, axis=1) * (10 / ops.log(10.0))
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class WienerSNR(ComplexSNR):
+    """`ComplexSNR` of what the multichannel Wiener filter makes of the magnitudes."""
+
+    domain = "filtered"
+
+
+LOSSES = {
+    "mse": MagnitudeMSE,
+    "l1": MagnitudeL1,
+    "complex": ComplexMSE,
+    "snr": ComplexSNR,
+    "wiener": WienerSNR,
+}

@@ -13,9 +13,11 @@ import h5py
 import keras
 
 from keras_mmdense.configs import ModelConfig
+from keras_mmdense.configs.size import check_size
 from keras_mmdense.errors import InputError
 from keras_mmdense.files import replacing, sha256
 from keras_mmdense.registry import build
+from keras_mmdense.stems import check_names
 
 SHIPPED = Path(__file__).parent
 DESCRIPTION = "network.json"
@@ -32,6 +34,9 @@ class Network:
         sources: Names of its sources, in the order of its output.
         bins: Frequency bins of its spectrograms; None stands for those of the table.
         channels: Audio channels.
+
+    Raises:
+        InputError: If a source has no name that files can be called by.
     """
 
     config: ModelConfig
@@ -40,6 +45,7 @@ class Network:
     channels: int = 2
 
     def __post_init__(self):
+        object.__setattr__(self, "sources", check_names("sources", self.sources))
         if self.bins is None:
             object.__setattr__(self, "bins", self.config.bins)
 
@@ -166,8 +172,11 @@ def _read_description(path: Path) -> tuple[Network, str]:
         fields = json.loads(path.read_text())
         digest = fields.pop("sha256")
         config = ModelConfig.from_dict(fields.pop("table"))
-        return Network(config, tuple(fields.pop("sources")), **fields), digest
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        network = Network(config, fields.pop("sources"), **fields)
+        check_names("the table's name", (config.name,))
+        check_size(config, network.bins, network.channels)
+        return network, digest
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: not the description of a network: {error}") from error
 
 

@@ -5,7 +5,13 @@ from pathlib import Path
 from keras_mmdense.configs import BlendConfig
 from keras_mmdense.errors import InputError
 from keras_mmdense.models.blend import part_names
-from keras_mmdense.weights import Network, load_network, save_network
+from keras_mmdense.weights import (
+    DESCRIPTION,
+    WEIGHTS,
+    Network,
+    load_network,
+    save_network,
+)
 
 
 def blend(
@@ -19,21 +25,24 @@ def blend(
     Args:
         first: A trained network by name or folder, see `load_network`.
         second: Another one, of the same sources, rate, STFT and channels.
-        folder: Folder to write the blend to, as `save_network` does.
+        folder: Folder to write the blend to, as `save_network` does; it must not hold a network.
         share: Share of the first network, from 0 to 1.
 
     Returns:
         What the blend is.
 
     Raises:
-        InputError: If the networks cannot be loaded or do not go together, or the share is out of
-            range.
+        InputError: If the networks cannot be loaded or do not go together, the share is out of
+            range, or the folder holds a network or a run of `train`.
 
     Example:
         >>> blend("runs/fnn", "runs/blstm", "runs/blend", share=0.25)
     """
     if not 0 <= share <= 1:
         raise InputError(f"the share of the first network must lie in [0, 1], received {share:g}")
+    for name in (DESCRIPTION, WEIGHTS, "run.json"):
+        if (Path(folder) / name).exists():
+            raise InputError(f"{folder}: holds {name} already; choose another folder")
     parts = [load_network(first), load_network(second)]
     one, other = (network for network, _ in parts)
     for what, of in _MUST_AGREE.items():

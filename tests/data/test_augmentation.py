@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from keras_mmdense.data import augmentation
 from keras_mmdense.data.cache import CachedSong
-from keras_mmdense.data.pipeline import RemixedChunks
+from keras_mmdense.data.pipeline import RANDOM_STEPS, RemixedChunks
+from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
 SAMPLES = 16
@@ -110,11 +111,109 @@ def test_gain_changes_the_level_of_single_stems_alone():
 
 
 def test_a_step_that_is_left_out_changes_nothing_in_the_others():
-    whole, quiet = examples(*augmentation.AUGMENTATIONS), examples("chunks", "swap", "remix")
+    whole, quiet = examples(*augmentation.PAPER), examples("chunks", "swap", "remix")
     ratio = whole / quiet
     np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:, :, :1, :1], ratio.shape), rtol=1e-5)
 
 
 def test_chunks_of_a_short_song_end_in_zeros():
-    stems = examples(*augmentation.AUGMENTATIONS, samples=10, count=3)
+    stems = examples(*augmentation.PAPER, samples=10, count=3)
     assert (stems[:, :, :10] != 0).all() and (stems[:, :, 10:] == 0).all()
+
+
+def test_a_speed_is_a_number_of_semitones_half_of_the_time():
+    rng = np.random.default_rng(0)
+    semitones = 12 * np.log2([augmentation.draw_speed(rng) for _ in range(2000)])
+    assert np.mean(semitones == 0) == pytest.approx(0.5, abs=0.04)
+    assert -2.5 <= semitones.min() < -2.4 and 2.4 < semitones.max() <= 2.5
+
+
+@pytest.mark.parametrize("speed", [0.9, 1.0, 1.12])
+def test_a_faster_chunk_has_a_higher_pitch_and_the_same_length(speed):
+    samples, frequency = 8000, 400
+    length = round(samples * speed)
+    sine = np.sin(2 * np.pi * frequency / 8000 * np.arange(length))[:, None].astype("float32")
+    changed = augmentation.change_speed(sine, samples)
+    assert changed.shape == (samples, 1)
+    spectrum = np.abs(np.fft.rfft(changed[:, 0] * np.hanning(samples)))
+    assert spectrum.argmax() == pytest.approx(frequency * speed, abs=1)
+
+
+def test_the_polarity_flips_half_of_the_time():
+    rng = np.random.default_rng(0)
+    signs = [augmentation.flip_polarity(np.ones((1, 1)), rng)[0, 0] for _ in range(500)]
+    assert set(signs) == {1, -1} and abs(np.mean(signs)) < 0.15
+
+
+def test_an_equalizer_changes_levels_smoothly_and_no_phase():
+    impulse = np.zeros((4096, 2), "float32")
+    impulse[0] = 1
+    rng = np.random.default_rng(0)
+    results = [augmentation.equalize(impulse, rng) for _ in range(300)]
+    assert np.mean([x is not impulse for x in results]) == pytest.approx(0.3, abs=0.08)
+    decibels = []
+    for x in results:
+        spectrum = np.fft.rfft(x, axis=0)
+        assert np.abs(spectrum.imag).max() < 1e-4
+        level = 20 * np.log10(spectrum.real[:, 0])
+        assert np.abs(np.diff(level[64:])).max() < 0.5
+        decibels.append(level[2048])
+    assert np.std([x for x in decibels if abs(x) > 1e-4]) == pytest.approx(5, rel=0.25)
+
+
+def test_chunks_are_active_but_for_some():
+    songs = ramps(songs=1, samples=400)
+    songs[0].audio[:, 100:] = 0  # Three quarters are silent.
+    share = {
+        augment: np.mean(
+            [
+                RemixedChunks(songs, STEMS, SAMPLES, 0, ("remix", "chunks", *augment))[i][1].any()
+                for i in range(200)
+            ]
+        )
+        for augment in ((), ("active",))
+    }
+    assert share[("active",)] > share[()]
+    active = [
+        stem.any()
+        for i in range(200)
+        for stem in RemixedChunks(songs, STEMS, SAMPLES, 0, ("remix", "chunks", "active"))[i][1]
+    ]
+    # A tenth may be silent, and eight draws of the others may all be.
+    assert np.mean(active) == pytest.approx(0.9 * (1 - 0.72**8) + 0.1 * 0.28, abs=0.06)
+
+
+def test_some_stems_are_the_sum_of_two_clips():
+    songs = ramps()
+    for song in songs:
+        song.audio = np.ones_like(song.audio)
+    chunks = RemixedChunks(songs, STEMS, SAMPLES, 0, ("remix", "double"))
+    levels = np.concatenate([chunks[i][1][:, 0, 0] for i in range(300)])
+    assert set(levels) == {1, 2}
+    assert np.mean(levels == 2) == pytest.approx(0.15, abs=0.04)
+
+
+def test_an_unknown_stem_is_drawn_from_songs_that_have_it():
+    songs = ramps()
+    for song in songs[:4]:
+        song.known = (True, True, False, True)
+    chunks = RemixedChunks(songs, STEMS, SAMPLES, 0, ("remix",))
+    song, _ = origins(np.stack([chunks[i][1] for i in range(200)]))
+    assert set(song[:, 2]) == {4, 5} and set(song[:, 0]) == set(range(6))
+    with pytest.raises(InputError, match="remix only"):
+        RemixedChunks(songs, STEMS, SAMPLES, 0, ())
+    for song in songs:
+        song.known = (True, True, False, True)
+    with pytest.raises(InputError, match="no song has the stem bass"):
+        RemixedChunks(songs, STEMS, SAMPLES, 0)
+
+
+@pytest.mark.parametrize("left_out", augmentation.AUGMENTATIONS)
+def test_leaving_a_step_out_keeps_the_random_numbers_of_the_others(left_out):
+    """The places of the first clip of the first stem are the same in all, where speeds are."""
+    steps = [x for x in augmentation.AUGMENTATIONS if x not in ("resample", "chunks", "remix")]
+    both = [("remix", "chunks", *(x for x in steps if x != out)) for out in (None, left_out)]
+    one, other = (RemixedChunks(ramps(), STEMS, SAMPLES, 0, augment) for augment in both)
+    rngs = [{n: np.random.default_rng((0, 5, i)) for i, n in enumerate(RANDOM_STEPS)} for _ in both]
+    first = [x._clip(0, rng) for x, rng in zip((one, other), rngs, strict=True)]
+    np.testing.assert_array_equal(*first)

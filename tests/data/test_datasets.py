@@ -184,3 +184,28 @@ def test_data_sets_of_another_rate_are_named(song_folder, tmp_path):
 def test_values_that_a_configuration_may_not_have_are_named(entry, message):
     with pytest.raises(InputError, match=message):
         DatasetSpec.from_dict(entry)
+
+
+def test_songs_with_unknown_stems_train_and_do_not_validate(song_folder, tmp_path):
+    root = tmp_path / "songs"
+    for name in ("a", "b"):
+        song_folder(root / name)
+    (root / "b" / "bass.wav").unlink()
+    spec = {"root": root, "missing": "unknown", "gain": 6, "validate": False}
+    other = tmp_path / "other"
+    for name in ("c", "d"):
+        song_folder(other / name)
+    specs = [DatasetSpec.from_dict(spec), DatasetSpec(other)]
+    songs = load(specs, tmp_path / "cache", 44100, 2)
+    known = {song.name: song.known for song in songs["train"]}
+    assert known == {"a": (True,) * 4, "b": (True, True, False, True), "c": (True,) * 4}
+    assert [song.name for song in songs["valid"]] == ["d"]
+    loud, plain = (next(s for s in songs["train"] if s.name == name) for name in ("a", "c"))
+    assert loud.gain == pytest.approx(1.995, abs=1e-3) and plain.gain == 1
+    assert loud.audio.dtype == np.int16
+    expected = np.float32(loud.gain) * loud.audio[0, :50] / 2**15
+    np.testing.assert_allclose(loud.chunk(0, 0, 50), expected, rtol=1e-6)
+    with pytest.raises(InputError, match="validate: false"):
+        locate([DatasetSpec.from_dict(spec)])
+    with pytest.raises(InputError, match="b lacks a stem"):
+        locate([DatasetSpec(root, missing="unknown")])

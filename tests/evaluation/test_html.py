@@ -87,6 +87,14 @@ def invoke(*arguments):
     return CliRunner().invoke(app, ["report", *map(str, arguments)], catch_exceptions=False)
 
 
+def test_a_markdown_file_that_is_no_report_is_kept(runs):
+    readme = runs / "README.md"
+    readme.write_text("# A project\n")
+    with pytest.raises(InputError, match=r"README\.md: is no report"):
+        invoke(runs / "net", "-o", runs / "README.html")
+    assert readme.read_text() == "# A project\n" and not (runs / "README.html").exists()
+
+
 class Links(HTMLParser):
     """All that a page refers to."""
 

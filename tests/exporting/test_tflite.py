@@ -328,6 +328,13 @@ def test_bad_requests(folder, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_json_file_that_is_no_card_is_kept(folder):
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match=r"network\.json: is no model card"):
+        tflite.export_tflite([folder], folder / "network.tflite")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_runs_without_this_package(exported, separator, real_mixture, tmp_path):
     assert_runs([sys.executable], exported, separator, real_mixture, tmp_path)
 

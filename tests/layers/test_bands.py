@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mmdense.layers.bands import BandSplit
+from keras_mmdense.layers.bands import BandSplit, JoinSubbands, SplitSubbands
 from keras_mmdense.layers.padding import CropLike, PadToMultiple
 from keras_mmdense.layers.sources import Rest, SplitSources
 
@@ -45,3 +45,17 @@ def test_rest_is_what_is_left_and_never_negative():
     for mixture, rest in ((5.0, 2.0), (2.0, 0.0)):
         result = Rest()([sources, np.full((1, 1, 1, 1), mixture, "float32")])
         np.testing.assert_array_equal(np.ravel(result), [1, 2, rest])
+
+
+@pytest.mark.parametrize("bins", [16, 17, 18, 19, 33])
+def test_subbands_are_consecutive_bins_and_join_again(bins):
+    x = np.random.default_rng(0).random((2, 3, bins, 2), "float32")
+    y = np.array(SplitSubbands(4)(x))
+    size = 4 if bins < 18 else y.shape[2]
+    assert y.shape == (2, 3, size, 8) == SplitSubbands(4).compute_output_shape(x.shape)
+    np.testing.assert_array_equal(y[..., 2:4], x[:, :, size : 2 * size])
+    joined = np.array(JoinSubbands(4, bins)(y))
+    expected = x.copy()
+    if bins % 4 == 1:  # The Nyquist bin repeats the one below.
+        expected[:, :, -1] = x[:, :, -2]
+    np.testing.assert_array_equal(joined, expected)

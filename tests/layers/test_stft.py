@@ -6,7 +6,7 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude, hartley
+from keras_mmdense.layers.stft import STFT, InverseSTFT, LogMagnitude, Magnitude, hartley
 
 
 def noise(*shape):
@@ -112,3 +112,15 @@ def test_bad_sizes_are_named(bad):
 def test_config_round_trip():
     layer = STFT.from_config(STFT(512, 128, "sqrt_hann").get_config())
     assert (layer.n_fft, layer.hop, layer.window) == (512, 128, "sqrt_hann")
+
+
+def test_log_magnitude_is_relative_to_a_full_scale_sine():
+    sine = np.sin(2 * np.pi * 8 / 512 * np.arange(5120))[None, :, None]
+    magnitude = np.array(Magnitude()(STFT(512, 256)(sine)))
+    level = np.array(LogMagnitude(128.0)(magnitude))
+    assert level[0, 10, 8, 0] == pytest.approx(0, abs=1e-3)
+    assert np.array(LogMagnitude(128.0, floor=1e-4)(0 * magnitude)).max() == np.float32(
+        np.log(1e-4)
+    )
+    with pytest.raises(ValueError, match="received 0"):
+        LogMagnitude(0)

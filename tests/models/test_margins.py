@@ -25,7 +25,9 @@ def magnitudes(frames):
 
 
 @pytest.mark.parametrize("sources", [("vocals",), ("vocals", "drums")])
-@pytest.mark.parametrize("name", ["mmdensenet", "mdensenet", "tiny", "densenet", "fnn"])
+@pytest.mark.parametrize(
+    "name", ["mmdensenet", "mdensenet", "mdensenet_cws", "tiny", "densenet", "fnn"]
+)
 def test_the_frames_that_are_kept_are_the_same(name, sources):
     model, config = trained(name, sources), TABLES[name]
     margin = context_frames(config) + 1

@@ -8,12 +8,12 @@ from keras import ops
 import keras_mmdense
 from keras_mmdense.configs import TABLES, BlendConfig, Dense
 from keras_mmdense.errors import InputError
-from keras_mmdense.models.blocks import dense_block
+from keras_mmdense.models.blocks import dense_block, tdf
 from keras_mmdense.models.receptive_field import context_frames, grid_frames
 from keras_mmdense.registry import parameters
 
 NAMES = keras_mmdense.list_models()
-CONVOLUTIONAL = ["densenet", "fnn", "mdensenet", "mmdensenet", "tiny"]
+CONVOLUTIONAL = ["densenet", "fnn", "mdensenet", "mdensenet_cws", "mmdensenet", "tiny"]
 
 
 def small(name):
@@ -52,6 +52,41 @@ def test_parameter_counts_are_the_published_ones():
     assert mmdensenet == 338_352
     assert 1 / 3 < parameters(keras_mmdense.build("mdensenet")) / mmdensenet < 1 / 2
     assert parameters(keras_mmdense.build("mmdenselstm")) == pytest.approx(1.2e6, rel=0.2)
+
+
+def test_the_subband_network_is_small():
+    model = keras_mmdense.build("mdensenet_cws", sources=("vocals", "drums", "bass", "other"))
+    assert parameters(model) == 562_170
+    assert model.get_layer("full_first_conv").input.shape[2:] == (256, 8)
+
+
+@pytest.mark.parametrize("field", [{"input": "log"}, {"subbands": 3}])
+def test_every_dense_net_takes_the_fields_of_the_subband_network(field):
+    x = spectrogram(9, 50)
+    for name in ("densenet", "mdensenet"):
+        model = keras_mmdense.build(name, bins=50, **field)
+        assert model(x).shape == x.shape
+
+
+def test_subbands_need_one_full_band_stream():
+    with pytest.raises(ValueError, match="one full-band stream"):
+        keras_mmdense.build("mmdensenet", subbands=2)
+
+
+def test_a_tdf_block_sees_all_bins_of_one_frame_and_one_map():
+    x = keras.Input((6, 16, 3))
+    model = keras.Model(x, tdf(x, 2, 0.9, "tdf"))
+    assert [tuple(w.shape) for w in model.trainable_weights][::3] == [(1, 1, 16, 8), (1, 1, 8, 16)]
+    for weight in model.trainable_weights:
+        weight.assign(np.abs(np.random.default_rng(0).random(weight.shape)))
+    a = spectrogram(6, 16, 3)
+    b = a.copy()
+    b[0, 2, 5, 1] += 1
+    changed = np.abs(np.array(model(b)) - np.array(model(a)))[0].max(axis=1)
+    assert (changed > 1e-4).nonzero()[0].tolist() == [2]
+    assert (changed > 1e-4).nonzero()[1].tolist() == [1]
+    difference = np.abs(np.array(model(b)) - np.array(model(a)))[0, 2, :, 1]
+    assert (difference > 1e-4).all()
 
 
 def test_blstm_of_2018_has_30_million_parameters():

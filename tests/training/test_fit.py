@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,8 +13,14 @@ from keras_mmdense.data.datasets import DatasetSpec
 from keras_mmdense.data.synth import write_songs
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.stft import STFT
+from keras_mmdense.training import callbacks
 from keras_mmdense.training.checkpoint import load_checkpoint, save_checkpoint
-from keras_mmdense.training.compiling import averaged_weights, compiled_model, network_of
+from keras_mmdense.training.compiling import (
+    averaged_weights,
+    compiled_model,
+    network_of,
+    start_from,
+)
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.fit import find_run, load_songs, train
 from keras_mmdense.training.losses import MagnitudeMSE
@@ -126,6 +133,46 @@ def test_the_average_starts_with_the_first_step_and_spans_an_epoch(config):
             expected = expected_share * old + (1 - expected_share) * new
             np.testing.assert_allclose(average.numpy(), expected, atol=1e-6)
         before = after
+
+
+def test_training_starts_from_a_trained_network(trained, config, tmp_path):
+    """The first epoch at a learning rate of 0 keeps the weights; other targets keep the streams."""
+    still = dataclasses.replace(
+        config, init=str(trained[0]), learning_rate=0.0, epochs=1, steps=1, keep="loss"
+    )
+    train(still, load_songs(still, tmp_path / "cache"), tmp_path / "run")
+    _, before = load_network(trained[0])
+    _, after = load_network(tmp_path / "run")
+    for one, same in zip(before.trainable_weights, after.trainable_weights, strict=True):
+        np.testing.assert_allclose(same.numpy(), one.numpy(), atol=1e-7)
+    fewer = dataclasses.replace(still, targets=("bass",))
+    inner, model = compiled_model(fewer, network_of(fewer))
+    start_from(fewer, inner, model)
+    for name in ("full_first_conv", "full_block1_dense1_conv"):
+        np.testing.assert_array_equal(
+            inner.get_layer(name).kernel.numpy(), before.get_layer(name).kernel.numpy()
+        )
+    with pytest.raises(InputError, match="another table"):
+        other = dataclasses.replace(still, model="tiny")
+        start_from(other, inner, model)
+
+
+def test_the_best_epoch_is_that_of_the_highest_sdr_or_the_lowest_loss(tmp_path, monkeypatch):
+    kept = []
+    judge = SimpleNamespace(network=None, model=None)
+    monkeypatch.setattr(callbacks, "save_network", lambda *_: kept.append(epoch))
+    logs = [
+        {"val_loss": 3.0, "val_sdr_bass": 1.0, "val_sdr_drums": 2.0},
+        {"val_loss": 1.0},
+        {"val_loss": 2.0, "val_sdr_bass": 2.0, "val_sdr_drums": 2.0},
+        {"val_loss": 0.5, "val_sdr_bass": 5.0, "val_sdr_drums": -2.0},
+    ]
+    for keep, expected in (("sdr", [0, 2]), ("loss", [0, 1, 3])):
+        kept.clear()
+        best = callbacks.KeepBest(tmp_path, judge, keep)
+        for epoch, values in enumerate(logs):
+            best.on_epoch_end(epoch, values)
+        assert kept == expected
 
 
 def test_a_checkpoint_gives_back_what_it_took(tmp_path):

@@ -69,6 +69,17 @@ def test_networks_that_do_not_go_together(trained, tmp_path, changes, arguments,
     assert not (tmp_path / "blend").exists()
 
 
+def test_a_network_is_not_replaced(trained, tmp_path):
+    fnn, blstm = trained
+    before = {path: path.read_bytes() for path in fnn.iterdir()}
+    with pytest.raises(InputError, match="holds network.json already; choose another folder"):
+        blend(fnn, blstm, fnn)
+    assert {path: path.read_bytes() for path in fnn.iterdir()} == before
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(InputError, match=r"holds run.json already"):
+        blend(fnn, blstm, tmp_path)
+
+
 @pytest.mark.parametrize("share", [-0.5, 2])
 def test_bad_shares_are_named(trained, tmp_path, share):
     with pytest.raises(InputError, match=f"share of the first .*received {share}"):

@@ -1,0 +1,92 @@
+"""Two systems on the same songs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mmdense.cli.common import app, console, load
+from keras_mmdense.errors import InputError
+
+
+@app.command()
+def compare(
+    baseline_scores: Annotated[
+        Path, typer.Argument(metavar="SCORES_A", help="Folder that `evaluate --output` wrote.")
+    ],
+    other_scores: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SCORES_B", help="Folder with scores of the same songs; SCORES_A by default."
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="System of SCORES_A; by default the one that is no oracle.")
+    ] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            help="System of SCORES_B; by default the one that is no oracle and not the baseline."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for comparison.json, .md and .png."),
+    ] = None,
+):
+    """Compare two systems on the same songs, with intervals.
+
+    Prints the SDR of both systems, medians and means over songs, the difference with a 95 % paired
+    bootstrap interval, and in words whether it is within noise: the mean's interval includes 0, or
+    the mean is below 0.3 dB, which training with another seed may change as well.
+
+    Example: keras-mmdense compare scores/before scores/after -o comparison
+    """
+    from keras_mmdense.audio import check_writable
+
+    if output:
+        check_writable(output)
+    first = _read(baseline_scores)
+    second = _read(other_scores) if other_scores else first
+    if first.rule != second.rule:
+        raise InputError(
+            f"{second.name}: scored by rule {second.rule.name}, expected {first.rule.name} "
+            f"as in {first.name}"
+        )
+    chosen = baseline or _only_system(first, "--baseline", None)
+    other = system or _only_system(second, "--system", chosen if second is first else None)
+    scores = [_scores(first, chosen), _scores(second, other)]
+    found = load("evaluation.comparison").compare(*scores, first.rule)
+    names = (f"{chosen} ({first.name})", f"{other} ({second.name})")
+    report = load("evaluation.comparison_report")
+    if output:
+        report.write_comparison(output, found, names, first.rule.name)
+    console.print(report.comparison_table(found, names))
+    for line in report.sentences(found):
+        console.print(line, highlight=False, markup=False)
+
+
+def _read(folder):
+    if not (folder / "scores.json").is_file():
+        raise InputError(f"{folder}: expected scores.json, which evaluate --output writes")
+    return load("evaluation.runs").read_score_folder(folder)
+
+
+def _only_system(scores, option, taken):
+    """The system that is neither an oracle nor taken, if there is just one."""
+    known = [
+        name
+        for name in scores.systems
+        if name != taken and not scores.descriptions[name].get("oracle")
+    ]
+    if len(known) != 1:
+        choices = ", ".join(scores.systems)
+        raise InputError(f"{scores.name}: name one system with {option}; choices: {choices}")
+    return known[0]
+
+
+def _scores(scores, name):
+    if name not in scores.systems:
+        choices = ", ".join(scores.systems)
+        raise InputError(f"{scores.name}: no system {name!r}; choices: {choices}")
+    return scores.systems[name]

@@ -1,0 +1,78 @@
+"""How large a network of a table would be at most, before it is built."""
+
+from keras_mmdense.configs.schema import BlendConfig, BLSTMConfig, FNNConfig, ModelConfig
+
+MAX_LAYERS = 1000
+MAX_PARAMETERS = 1 << 28
+MAX_BINS = (1 << 16) + 1
+MAX_MAPS = 1 << 23  # maps of one frame: those of a convolution times its bins
+
+
+def check_size(config: ModelConfig, bins: int, channels: int) -> None:
+    """Checks, before a network of a table from elsewhere is built, that it is not too large.
+
+    Args:
+        config: The table.
+        bins: Frequency bins of its spectrograms.
+        channels: Audio channels.
+
+    Raises:
+        ValueError: If the bins are not from 9 to 65537, the channels not from 1 to 64, or the
+            network may have more layers, parameters or maps than memory is to be spent on.
+    """
+    for name, value, low, high in (("bins", bins, 9, MAX_BINS), ("channels", channels, 1, 64)):
+        if not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(
+                f"{name} must be a whole number from {low} to {high}, received {value!r}"
+            )
+    sizes = _bound(config, bins, channels)
+    limits = {"layers": MAX_LAYERS, "parameters": MAX_PARAMETERS, "maps a frame": MAX_MAPS}
+    for (name, limit), size in zip(limits.items(), sizes, strict=True):
+        if size > limit:
+            raise ValueError(f"the table may give {size} {name}; at most {limit} are built")
+
+
+def _bound(config, bins, channels):
+    """Layers, parameters and maps of a frame that a network has at most."""
+    if isinstance(config, BlendConfig):
+        parts = [_bound(part, bins, channels) for part in (config.first, config.second)]
+        return tuple(map(sum, zip(*parts, strict=True)))
+    if isinstance(config, FNNConfig):
+        seen = (2 * config.context + 1) * bins
+        units = config.hidden * max(config.hidden, seen)
+        return config.layers, config.layers * units, channels * max(config.hidden, seen)
+    if isinstance(config, BLSTMConfig):
+        seen, cells = channels * bins, config.cells
+        parameters = config.layers * 8 * cells * (seen + 3 * cells)
+        return config.layers, parameters, max(seen, 8 * cells)
+    layers = parameters = maps = 0
+    for stream in config.streams:
+        first = stream.first.maps
+        parameters += _area(stream.first.kernel) * channels * config.subbands * first
+        if stream.tdf:
+            parameters += 2 * len(stream.blocks) * bins * max(8, bins // stream.tdf)
+        sizes = _dense(stream.blocks, _area(stream.kernel), first, bins)
+        layers, parameters, maps = (
+            layers + sizes[0] + 2 * stream.scales,
+            parameters + sizes[1],
+            maps + sizes[2],
+        )
+    sizes = _dense((config.final,), _area(config.final_kernel), maps, bins)
+    parameters += sizes[1] + _area(config.output_kernel) * sizes[2] * channels * config.subbands
+    return layers + sizes[0], parameters, sizes[2] * bins
+
+
+def _dense(blocks, area, maps, bins):
+    """The same of dense blocks, each taken to see the maps of all before it, given `maps`."""
+    layers = parameters = 0
+    for block in blocks:
+        seen = maps
+        maps += block.layers * block.k + (block.cells > 0)
+        layers += block.layers
+        parameters += block.layers * block.k * area * maps + 4 * seen * maps
+        parameters += 8 * block.cells * (block.cells + bins + maps)
+    return layers, parameters, maps
+
+
+def _area(kernel):
+    return kernel[0] * kernel[1]

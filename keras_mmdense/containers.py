@@ -1,0 +1,118 @@
+"""What the containers of audio files tell about themselves: chunks, pages, headers."""
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from keras_mmdense.errors import InputError
+
+MAX_CHUNKS = 1000
+# Sizes that ffmpeg and SoX write where they cannot go back to the header.
+STREAMED = (0xFFFFFFFF, 0x7FFFF000)
+
+
+def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Walks the chunks of a WAV, RF64, W64 or AIFF file up to its samples.
+
+    Args:
+        file: The file, open for reading.
+
+    Yields:
+        Name, position and size in bytes of the content of each chunk; nothing for other files.
+    """
+    file.seek(0)
+    kind = file.read(4)
+    if kind not in (b"RIFF", b"RF64", b"RIFX", b"FORM", b"riff"):
+        return
+    wide = kind == b"riff"
+    number = struct.Struct("<Q" if wide else ">I" if kind in (b"RIFX", b"FORM") else "<I")
+    position, header, samples = (40, 24, None) if wide else (12, 8, None)
+    for _ in range(MAX_CHUNKS):
+        file.seek(position)
+        head = file.read(header)
+        if len(head) < header:
+            return
+        name, size = head[:4], number.unpack(head[-number.size :])[0] - (header if wide else 0)
+        if size < 0:
+            return
+        if name == b"ds64":
+            samples = int.from_bytes(file.read(16)[8:], "little")
+        elif name == b"data" and kind == b"RF64" and size == STREAMED[0] and samples:
+            size = samples
+        yield name, position + header, size
+        if name in (b"data", b"SSND"):
+            return
+        position += header + size + -size % (8 if wide else 2)
+
+
+def check_whole(path: str | Path) -> None:
+    """Checks that a WAV, RF64, W64, AIFF or Ogg file is as long as it says.
+
+    libsndfile takes a file that was cut for a shorter one.
+
+    Args:
+        path: A file of any format.
+
+    Raises:
+        InputError: If the file is cut.
+    """
+    with open(path, "rb") as file:
+        there = os.fstat(file.fileno()).st_size
+        for name, start, size in chunks(file):
+            if name in (b"data", b"SSND") and size not in STREAMED and start + size > there:
+                raise InputError(
+                    f"{path}: the file breaks off: it should hold {size} bytes of samples, "
+                    f"{max(0, there - start)} are there"
+                )
+        file.seek(0)
+        if file.read(4) == b"OggS" and not _ogg_ends(file, there):
+            raise InputError(f"{path}: the file breaks off: its last Ogg page is missing")
+
+
+def _ogg_ends(file, there):
+    """Whether the last page in a row of pages is whole and marked as the end of a stream."""
+    position, ended = 0, False
+    while True:
+        file.seek(position)
+        head = file.read(27)
+        if len(head) < 27 or not head.startswith(b"OggS"):
+            return ended
+        sizes = file.read(head[26])
+        position += 27 + len(sizes) + sum(sizes)
+        ended = bool(head[5] & 4) and position <= there
+
+
+def mp3_tells_length(path: str | Path) -> bool:
+    """Whether an MP3 file starts with a frame that tells the number of frames.
+
+    Without it, libsndfile guesses the length from the first frames.
+    """
+    with open(path, "rb") as file:
+        head = file.read(10)
+        start = 0
+        if head.startswith(b"ID3"):
+            for byte in head[6:]:
+                start = start << 7 | byte & 127
+            start += 10
+        file.seek(start)
+        data = file.read(1 << 14)
+    for first in range(len(data) - 200):
+        if data[first] == 0xFF and data[first + 1] >= 0xE2:
+            newest, mono = data[first + 1] & 0x18 == 0x18, data[first + 3] >> 6 == 3
+            side = first + 4 + ((17 if mono else 32) if newest else (9 if mono else 17))
+            if data[side : side + 4] in (b"Xing", b"Info"):
+                return bool(data[side + 7] & 1)
+            return data[first + 36 : first + 40] == b"VBRI"
+    return False
+
+
+def drop_time(path: str | Path) -> None:
+    """Zeroes the time of writing in a float WAV file's PEAK chunk: same samples, same bytes."""
+    with open(path, "r+b") as file:
+        for name, start, _ in chunks(file):
+            if name == b"PEAK":
+                file.seek(start + 4)
+                file.write(bytes(4))
+                return

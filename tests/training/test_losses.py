@@ -1,0 +1,80 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import scipy.signal
+
+from keras_mmdense.configs import TABLES
+from keras_mmdense.layers.stft import InverseSTFT
+from keras_mmdense.separator import Separator
+from keras_mmdense.training.compiling import from_waveform
+from keras_mmdense.training.losses import LOSSES, ComplexSNR, MagnitudeL1
+from keras_mmdense.weights import Network
+
+N_FFT, HOP = 512, 256
+
+
+def spectrogram(waveforms):
+    """(batch, sources, frames, bins, 2 * channels) of scipy."""
+    x = np.moveaxis(waveforms, -1, -2)
+    window = scipy.signal.get_window("hann", N_FFT)
+    _, _, z = scipy.signal.stft(x, nperseg=N_FFT, noverlap=N_FFT - HOP, window=window)
+    z = np.moveaxis(z, (2, 3, 4), (4, 3, 2)) * window.sum()
+    return np.concatenate([z.real, z.imag], axis=-1).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def stems():
+    return 0.1 * np.random.default_rng(0).standard_normal((2, 4, 10 * HOP, 2)).astype("float32")
+
+
+def test_the_snr_is_that_of_numpy_for_each_source(stems):
+    noise = 0.02 * np.random.default_rng(1).standard_normal(stems.shape)
+    noise[:, 1] *= 3
+    power = (stems**2).mean(axis=(2, 3)), (noise**2).mean(axis=(2, 3))
+    expected = -10 * np.log10(power[0] / power[1]).mean(axis=1)
+    found = ComplexSNR(N_FFT, HOP, reduction=None)(stems, spectrogram(stems + noise))
+    np.testing.assert_allclose(found, expected, atol=0.25)
+
+
+def test_the_snr_does_not_depend_on_the_level_and_saturates(stems):
+    loss = ComplexSNR(N_FFT, HOP)
+    quiet, loud = (float(loss(a * stems, spectrogram(0.7 * a * stems))) for a in (0.3, 1))
+    assert quiet == pytest.approx(loud, abs=0.01)
+    assert float(loss(stems, spectrogram(stems))) == pytest.approx(-30, abs=0.1)
+    assert np.isfinite(float(loss(0 * stems, spectrogram(0 * stems))))
+
+
+def test_l1_is_that_of_numpy(stems):
+    z = spectrogram(stems)
+    magnitude = np.hypot(z[..., :2], z[..., 2:])
+    found = MagnitudeL1(N_FFT, HOP, reduction=None)(stems, 0.5 * magnitude)
+    np.testing.assert_allclose(found, 0.5 * magnitude.mean(axis=(1, 2, 3, 4)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("sources", [("vocals",), ("vocals", "drums", "bass", "other")])
+def test_every_loss_trains_a_network_and_loads_again(name, sources, stems):
+    keras.utils.set_random_seed(0)
+    network = Network(dataclasses.replace(TABLES["tiny"], n_fft=N_FFT, hop=HOP), sources)
+    inner, loss = network.build(), LOSSES[name](N_FFT, HOP)
+    assert type(loss).from_config(loss.get_config()).hop == HOP
+    model = from_waveform(inner, network, stems.shape[2], loss.domain)
+    model.compile(keras.optimizers.Adam(1e-2), loss)
+    targets = stems[:, : len(sources)]
+    losses = [model.train_on_batch(stems.sum(axis=1), targets) for _ in range(8)]
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+
+
+def test_the_filtered_domain_is_what_the_separator_gives(stems):
+    """A song so short that the filter's sums reach all of it."""
+    network = Network(TABLES["tiny"], ("vocals", "drums", "bass", "other"))
+    model = network.build()
+    song = np.concatenate([*stems.sum(axis=1)] * 4)
+    whole = from_waveform(model, network, len(song), "filtered")(song[None])
+    found = InverseSTFT()([whole[..., :2], whole[..., 2:], song[None]])[0]
+    stems = Separator.of([(network, model)]).separate(song, 44100)
+    for stem, name in zip(found, network.sources, strict=True):
+        np.testing.assert_allclose(stem, stems[name], atol=1e-4)
+    assert np.abs(found).max() > 0.1
