@@ -28,8 +28,8 @@ import time
 from pathlib import Path
 
 from keras_mmdense.evaluation.comparison import compare
-from keras_mmdense.evaluation.saving import read_scores
-from keras_mmdense.files import replacing
+from keras_mmdense.evaluation.results_file import read_scores
+from keras_mmdense.utils.files import replacing
 
 COMMAND = (sys.executable, "-c", "from keras_mmdense.cli import main; main()")
 ENDLESS = ("--epochs", "1000000", "--schedule", "constant")

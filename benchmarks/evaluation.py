@@ -25,7 +25,7 @@ class Song:
         self.name, self.seed, self.seconds = f"song {seed}", seed, seconds
 
     def stems(self):
-        from keras_mmdense.data.synth import synthesize
+        from keras_mmdense.synthesis.songs import synthesize
 
         return synthesize(self.seed, self.seconds)
 
@@ -33,7 +33,7 @@ class Song:
 def speed_of_two_processes(count, seconds):
     from keras_mmdense.evaluation.evaluate import evaluate_songs
     from keras_mmdense.evaluation.systems import from_separator
-    from keras_mmdense.separator import Separator
+    from keras_mmdense.separation.separator import Separator
 
     songs = [Song(seed, seconds) for seed in range(count)]
     separator = Separator()
@@ -52,9 +52,9 @@ def speed_of_two_processes(count, seconds):
 
 
 def memory_of_a_minute(seconds):
-    from keras_mmdense.evaluation.bsseval import memory
     from keras_mmdense.evaluation.evaluate import evaluate_songs
-    from keras_mmdense.evaluation.rules import RULES
+    from keras_mmdense.evaluation.museval_engine import memory
+    from keras_mmdense.evaluation.protocols import RULES
 
     evaluate_songs([Song(0, seconds)], [], oracles=["ideal ratio mask"], processes=1)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024

@@ -38,8 +38,8 @@ if kind == "tflite":
     from separate import Separator
     separate = Separator(path, int(threads)).separate
 else:
-    from keras_mmdense.artifacts import open_separator
-    from keras_mmdense.separator import Separator
+    from keras_mmdense.separation.loading import open_separator
+    from keras_mmdense.separation.separator import Separator
     made = Separator(path, window=window) if kind == "keras" else open_separator(path)
     separate = lambda x: made.separate(x, 44100)
 separate(song[: 44100])
@@ -66,7 +66,7 @@ def measure(kind, path, song, window=0, threads=0):
 
 def compare(model, card, song, folder):
     """Keras, SavedModel and TFLite, `compared.tflite` with its card, side by side."""
-    from keras_mmdense.exporting.saved_model import export_saved_model
+    from keras_mmdense.exporting.saved_model.export import export_saved_model
 
     frames = card.window // card.hop
     export_saved_model([model], folder / "compared", window=frames)
@@ -89,7 +89,7 @@ def compare(model, card, song, folder):
 
 def tabulate(networks, song, folder):
     """Sizes, speeds and memory of every network and precision; gives the sizes."""
-    from keras_mmdense.exporting.tflite import PRECISIONS, export_tflite
+    from keras_mmdense.exporting.tflite.export import PRECISIONS, export_tflite
 
     print("| network | precision | bytes | 1 thread | 2 threads | peak memory |")
     print("|---|---|---|---|---|---|")
@@ -111,7 +111,7 @@ def tabulate(networks, song, folder):
 def untrained(name, folder):
     """A network of one source with random weights; its size and speed are a trained one's."""
     from keras_mmdense.configs import TABLES
-    from keras_mmdense.weights import Network, save_network
+    from keras_mmdense.pretrained.networks import Network, save_network
 
     network = Network(TABLES[name], ("vocals",))
     model, rng = network.build(), np.random.default_rng(0)
@@ -127,8 +127,8 @@ def main():
     parser.add_argument("--windows", type=int, default=5, help="length of the song")
     parser.add_argument("--model", default="mmdensenet_4stems", help="a trained network")
     options = parser.parse_args()
-    from keras_mmdense.data.synth import synthesize
-    from keras_mmdense.exporting.tflite import export_tflite
+    from keras_mmdense.exporting.tflite.export import export_tflite
+    from keras_mmdense.synthesis.songs import synthesize
 
     machine = platform.processor() or platform.machine()
     load = os.getloadavg()[0]

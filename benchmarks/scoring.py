@@ -33,7 +33,7 @@ from keras_mmdense.stems import STEMS
 
 WINDOW = 1.0
 EXCERPT = 15
-ENGINES = {"fast": "fast_bsseval", "museval": "bsseval"}
+ENGINES = {"fast": "bsseval", "museval": "museval_engine"}
 MEASURED = """
 import importlib, os, sys, time
 import numpy as np
@@ -42,7 +42,7 @@ from pathlib import Path
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 module, folder, window, out = sys.argv[1:]
 bsseval = importlib.import_module("keras_mmdense.evaluation." + module).bsseval
-if module == "bsseval":
+if module == "museval_engine":
     import museval
 signals = [list(np.load(Path(folder) / name)) for name in ("references.npy", "estimates.npy")]
 
@@ -122,8 +122,8 @@ def compare_engines(song, seconds):
 
 def noise_of_museval(song):
     """Prints how far museval's scores move with loudness on an excerpt as decoded."""
-    from keras_mmdense.evaluation.bsseval import bsseval
-    from keras_mmdense.evaluation.fast_bsseval import bsseval as fast
+    from keras_mmdense.evaluation.bsseval import bsseval as fast
+    from keras_mmdense.evaluation.museval_engine import bsseval
     from keras_mmdense.evaluation.oracles import ideal_ratio_mask
 
     files = {stem: next(song.glob(f"{stem}.*")) for stem in STEMS}

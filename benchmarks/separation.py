@@ -52,7 +52,7 @@ def peak_memory(song, out):
 
 
 def memory_of_long_files(minutes):
-    from keras_mmdense.data.synth import synthesize
+    from keras_mmdense.synthesis.songs import synthesize
 
     minute = sum(synthesize(1, 60).values())
     peaks = []
@@ -74,9 +74,9 @@ def memory_of_long_files(minutes):
 
 def time_of_one_stem():
     from keras_mmdense import model_config
-    from keras_mmdense.separator import Separator
+    from keras_mmdense.pretrained.networks import Network
+    from keras_mmdense.separation.separator import Separator
     from keras_mmdense.stems import STEMS
-    from keras_mmdense.weights import Network
 
     networks = [Network(model_config("mmdensenet"), (stem,)) for stem in STEMS]
     pairs = [(network, network.build()) for network in networks]
@@ -94,7 +94,7 @@ def time_of_one_stem():
 
 
 def memory_of_many_calls():
-    from keras_mmdense.separator import Separator
+    from keras_mmdense.separation.separator import Separator
 
     separator = Separator(window=64)
     song = 0.1 * np.random.default_rng(0).standard_normal((4 * RATE, 2)).astype("float32")

@@ -53,8 +53,8 @@ def timed(rows, step, steps):
 
 
 def train_ours(config, root, steps):
-    from keras_mmdense.training.compiling import compiled_model, network_of
     from keras_mmdense.training.fit import make_reproducible
+    from keras_mmdense.training.model import compiled_model, network_of
 
     make_reproducible(config)
     _, model = compiled_model(config, network_of(config))
@@ -65,7 +65,7 @@ def train_pytorch(config, root, steps):
     import torch
     from torch_mmdensenet import MMDenseNet, training_step
 
-    from keras_mmdense.training.compiling import network_of
+    from keras_mmdense.training.model import network_of
 
     torch.manual_seed(config.seed)
     network = network_of(config)
@@ -115,7 +115,7 @@ def main():
         run_one(arguments)
         return
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
-    from keras_mmdense.data.synth import write_songs
+    from keras_mmdense.synthesis.songs import write_songs
 
     with tempfile.TemporaryDirectory() as root:
         write_songs(Path(root), 8, 20, seed=3)

@@ -36,7 +36,7 @@ FLAGS = (
 )
 INTERPRETER = """
 import sys, time
-from keras_mmdense.artifacts import open_separator
+from keras_mmdense.separation.loading import open_separator
 import ai_edge_litert.interpreter, soundfile
 start = time.monotonic()
 open_separator(sys.argv[1]).separate(*soundfile.read(sys.argv[2], dtype="float32"))
@@ -71,7 +71,7 @@ class Browser:
     """The exported page in a fresh Chromium."""
 
     def __init__(self, playwright, site, folder):
-        from keras_mmdense.exporting.web_server import open_server
+        from keras_mmdense.exporting.web.server import open_server
 
         self.server = open_server(site, 0)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -134,9 +134,9 @@ def main():
     options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    from keras_mmdense.data.synth import synthesize
-    from keras_mmdense.exporting.tflite import export_tflite
-    from keras_mmdense.exporting.web import BUILD, export_web
+    from keras_mmdense.exporting.tflite.export import export_tflite
+    from keras_mmdense.exporting.web.export import BUILD, export_web
+    from keras_mmdense.synthesis.songs import synthesize
 
     machine = platform.processor() or platform.machine()
     load = os.getloadavg()[0]

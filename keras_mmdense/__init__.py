@@ -5,10 +5,10 @@ import importlib
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Separator": "keras_mmdense.separator",
-    "build": "keras_mmdense.registry",
-    "list_models": "keras_mmdense.registry",
-    "model_config": "keras_mmdense.registry",
+    "Separator": "keras_mmdense.separation.separator",
+    "build": "keras_mmdense.models.registry",
+    "list_models": "keras_mmdense.models.registry",
+    "model_config": "keras_mmdense.models.registry",
 }
 __all__ = sorted(_HOMES)
 

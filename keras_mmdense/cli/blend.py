@@ -21,8 +21,8 @@ def blend(
 
     Example: keras-mmdense blend runs/fnn runs/blstm -o runs/blend --share 0.25
     """
-    from keras_mmdense.audio import check_writable
+    from keras_mmdense.audio.reading import check_writable
 
     check_writable(output)
-    network = load("weights.blending").blend(first, second, output, share)
+    network = load("pretrained.blending").blend(first, second, output, share)
     say(f"{output}: {network.config.summary}, {', '.join(network.sources)}")

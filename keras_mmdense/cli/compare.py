@@ -42,7 +42,7 @@ def compare(
 
     Example: keras-mmdense compare scores/before scores/after -o comparison
     """
-    from keras_mmdense.audio import check_writable
+    from keras_mmdense.audio.reading import check_writable
 
     if output:
         check_writable(output)
@@ -58,7 +58,7 @@ def compare(
     scores = [_scores(first, chosen), _scores(second, other)]
     found = load("evaluation.comparison").compare(*scores, first.rule)
     names = (f"{chosen} ({first.name})", f"{other} ({second.name})")
-    report = load("evaluation.comparison_report")
+    report = load("report.comparison")
     if output:
         report.write_comparison(output, found, names, first.rule.name)
     console.print(report.comparison_table(found, names))
@@ -69,7 +69,7 @@ def compare(
 def _read(folder):
     if not (folder / "scores.json").is_file():
         raise InputError(f"{folder}: expected scores.json, which evaluate --output writes")
-    return load("evaluation.runs").read_score_folder(folder)
+    return load("analysis.run_folders").read_score_folder(folder)
 
 
 def _only_system(scores, option, taken):

@@ -23,11 +23,17 @@ def demo(
 
     Example: keras-mmdense demo -o demo
     """
-    from keras_mmdense import audio
+    from keras_mmdense.audio import reading
 
-    audio.check_writable(output)
-    run = load("demo").run
+    reading.check_writable(output)
+    run = load("report.demo").run
     with progress() as report:
-        gains = run(load("separator").Separator(model), output, seed, seconds, report("separating"))
-    console.print(load("demo").gains_table(gains))
+        gains = run(
+            load("separation.separator").Separator(model),
+            output,
+            seed,
+            seconds,
+            report("separating"),
+        )
+    console.print(load("report.demo").gains_table(gains))
     say(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")

@@ -22,6 +22,6 @@ def efficiency(
 
     Example: keras-mmdense efficiency runs/mmdensenet runs/fnn runs/blstm
     """
-    trainings = [load("evaluation.runs").read_training(run) for run in runs or ()]
-    module = load("evaluation.efficiency")
+    trainings = [load("analysis.run_folders").read_training(run) for run in runs or ()]
+    module = load("analysis.efficiency")
     console.print(module.efficiency_table(module.efficiency(trainings)))

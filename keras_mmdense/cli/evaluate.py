@@ -46,16 +46,17 @@ def evaluate(
 
     Example: keras-mmdense evaluate --root musdb18 --split test --model runs/vocals --output scores
     """
-    from keras_mmdense.audio import check_writable
+    from keras_mmdense.audio.reading import check_writable
     from keras_mmdense.data.songs import check_root, find_songs
-    from keras_mmdense.evaluation import bsseval, figures, report, rules, saving
+    from keras_mmdense.evaluation import museval_engine, protocols, results_file
     from keras_mmdense.evaluation.evaluate import evaluate_songs
     from keras_mmdense.evaluation.oracles import find_oracles
+    from keras_mmdense.report import plots, terminal
 
     check_root(root)
     if output:
         check_writable(output)
-    bsseval.check_engine(engine, rules.find_rule(rule))
+    museval_engine.check_engine(engine, protocols.find_rule(rule))
     chosen = find_oracles(oracles)
     systems = _systems(model or ([] if estimates else [TRAINED]), estimates)
     songs, place = find_songs(root, split), {"root": root.resolve().name, "split": split}
@@ -74,9 +75,11 @@ def evaluate(
         facts = {name: {"oracle": True} for name in chosen}
         facts |= {system.name: system.description for system in systems}
         path = output / "scores.json"
-        saving.write_scores(path, results, rule, engine=engine, data=place, descriptions=facts)
-        figures.plot_scores(results, output / "scores.png", rule=rule)
-    console.print(report.scores_table(results, rule, title=" ".join(place.values())))
+        results_file.write_scores(
+            path, results, rule, engine=engine, data=place, descriptions=facts
+        )
+        plots.plot_scores(results, output / "scores.png", rule=rule)
+    console.print(terminal.scores_table(results, rule, title=" ".join(place.values())))
 
 
 def _systems(models, estimates):
@@ -84,7 +87,7 @@ def _systems(models, estimates):
 
     systems = [from_folder(estimates)] if estimates else []
     if models:
-        found = load("artifacts")
+        found = load("separation.loading")
         opened = [(name, found.open_separator(name)) for name in models]
         systems[:0] = [
             from_separator(name, separator, found.fingerprint(name), found.parameters(separator))

@@ -33,7 +33,7 @@ def saved_model(
 
     Example: keras-mmdense export saved-model mmdensenet_4stems models/mmdense/1
     """
-    card = load("exporting.saved_model").export_saved_model(model, out)
+    card = load("exporting.saved_model.export").export_saved_model(model, out)
     console.print(files_table(out, f"{', '.join(card.network)}: {', '.join(card.stems)}"))
 
 

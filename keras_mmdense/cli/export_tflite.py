@@ -56,7 +56,7 @@ def tflite(
 
     Example: keras-mmdense export tflite mmdensenet_4stems stems.tflite --quantize float16
     """
-    exporting = load("exporting.tflite")
+    exporting = load("exporting.tflite.export")
     with progress() as report:
         card = exporting.export_tflite(
             model,

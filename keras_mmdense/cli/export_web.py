@@ -27,7 +27,7 @@ def web(
 
     Example: keras-mmdense export web mmdensenet_4stems site && keras-mmdense serve site
     """
-    exporting = load("exporting.web")
+    exporting = load("exporting.web.export")
     built = exporting.export_web(model, out)
     console.print(files_table(out, ", ".join(model)))
     if not built:

@@ -27,8 +27,8 @@ def filters(
     """
     if output.suffix.lower() != ".png":
         raise InputError(f"{output}: expected a name that ends in .png")
-    _, network = load("weights").load_network(model)
-    module = load("evaluation.filters")
+    _, network = load("pretrained.networks").load_network(model)
+    module = load("analysis.filter_norms")
     blocks = module.filter_norms(network)
     module.plot_filters(blocks, output)
     console.print(module.filters_table(blocks, title=model))

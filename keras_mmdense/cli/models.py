@@ -13,7 +13,7 @@ def models():
 
     Example: keras-mmdense models
     """
-    registry, weights = load("registry"), load("weights")
+    registry, weights = load("models.registry"), load("pretrained.networks")
     console.print(_networks(registry))
     console.print(_trained(weights))
 

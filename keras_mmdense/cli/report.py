@@ -41,14 +41,14 @@ def report(
         raise InputError(f"{output}: expected a name that ends in .html")
     if model and not root:
         raise InputError("--model separates excerpts: give their songs with --root")
-    from keras_mmdense.audio import check_writable
+    from keras_mmdense.audio.reading import check_writable
     from keras_mmdense.data.songs import check_root
 
     check_writable(output.parent)
     if root:
         check_root(root)
-    scores, trainings = load("evaluation.runs").read_runs(runs)
-    contents = load("evaluation.contents")
+    scores, trainings = load("analysis.run_folders").read_runs(runs)
+    contents = load("report.report")
     beside = output.with_suffix(".md")
     if beside.exists() and not beside.read_bytes().startswith(
         f"# {contents.Contents.title}".encode()
@@ -61,8 +61,8 @@ def report(
             raise InputError("no network of these runs was found; name one with --model")
         taken = _take(root, split, networks[0], scores, excerpts)
     collected = contents.collect(scores, trainings, taken)
-    load("evaluation.html").write_html(output, collected)
-    load("evaluation.markdown").write_markdown(beside, collected)
+    load("report.html").write_html(output, collected)
+    load("report.markdown").write_markdown(beside, collected)
     say(f"{output} and {beside.name}")
 
 
@@ -70,9 +70,9 @@ def _take(root, split, model, scores, count):
     from keras_mmdense.data.songs import find_songs
 
     songs = find_songs(root, split)
-    separator = load("artifacts").open_separator(model)
-    ranking = load("evaluation.contents").rank_songs(scores, model, separator.stems)
+    separator = load("separation.loading").open_separator(model)
+    ranking = load("report.report").rank_songs(scores, model, separator.stems)
     with progress() as bars:
         bar = bars("excerpts")
-        take = load("evaluation.excerpts").take_excerpts
+        take = load("report.excerpts").take_excerpts
         return take(songs, separator, count, scored=ranking, progress=bar)

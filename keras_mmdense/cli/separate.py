@@ -55,9 +55,9 @@ def separate(
 
     Example: keras-mmdense separate song.mp3 more-songs/ -o stems --format flac
     """
-    from keras_mmdense import batch
-    from keras_mmdense.audio import check_writable
-    from keras_mmdense.outputs import Output
+    from keras_mmdense.audio.reading import check_writable
+    from keras_mmdense.audio.writing import Output
+    from keras_mmdense.separation import batch
     from keras_mmdense.stems import rest_name
 
     wanted = [stem.strip() for stem in stems.split(",")] if stems else None
@@ -70,9 +70,9 @@ def separate(
     files = batch.find_audio(songs)
     check_writable(output)
     if len(model) == 1:
-        separator = load("artifacts").open_separator(model[0], stems=wanted)
+        separator = load("separation.loading").open_separator(model[0], stems=wanted)
     else:
-        separator = load("separator").Separator(list(model), stems=wanted)
+        separator = load("separation.separator").Separator(list(model), stems=wanted)
     with progress() as report:
         job = batch.Job(separator, output, written, resume)
         results = job.run(files, report, _tell)

@@ -18,7 +18,7 @@ def serve(
 
     Example: keras-mmdense serve site
     """
-    from keras_mmdense.exporting.web_server import open_server
+    from keras_mmdense.exporting.web.server import open_server
 
     with open_server(folder, port) as server, contextlib.suppress(KeyboardInterrupt):
         host, port = server.server_address

@@ -16,8 +16,8 @@ import numpy as np
 
 from keras_mmdense.data.songs import Song
 from keras_mmdense.errors import InputError
-from keras_mmdense.files import replacing, sha256
 from keras_mmdense.stems import STEMS
+from keras_mmdense.utils.files import replacing, sha256
 
 VERSION = 1
 FULL_SCALE = 2**15

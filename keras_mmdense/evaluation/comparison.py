@@ -16,8 +16,8 @@ import numpy as np
 from scipy import stats
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.evaluation.rules import Rule, find_rule
-from keras_mmdense.evaluation.scores import SongScores
+from keras_mmdense.evaluation.protocols import Rule, find_rule
+from keras_mmdense.evaluation.scoring import SongScores
 from keras_mmdense.stems import STEMS
 
 LABELS = ("baseline", "other system")

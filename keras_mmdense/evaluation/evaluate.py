@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.evaluation.bsseval import check_engine
-from keras_mmdense.evaluation.jobs import Task, score_here, score_parallel
+from keras_mmdense.evaluation.museval_engine import check_engine
+from keras_mmdense.evaluation.museval_json import Tracks
 from keras_mmdense.evaluation.oracles import ORACLES
-from keras_mmdense.evaluation.rules import Rule, find_rule
-from keras_mmdense.evaluation.scores import SongScores, Stems
+from keras_mmdense.evaluation.protocols import Rule, find_rule
+from keras_mmdense.evaluation.scoring import SongScores, Stems
 from keras_mmdense.evaluation.systems import System
-from keras_mmdense.evaluation.tracks import Tracks
+from keras_mmdense.evaluation.tasks import Task, score_here, score_parallel
 from keras_mmdense.stems import STEMS
 
 DEFAULT_ORACLES = ("mixture", "ideal ratio mask")
@@ -48,7 +48,7 @@ def evaluate_songs(
     In parallel, this process reads the songs and runs the systems, and passes signals on as
     temporary files; the other processes compute oracles and scores. At most `processes` songs are
     scored at a time and one more is ready; fewer are where memory would not suffice, see
-    `bsseval.memory`.
+    `museval_engine.memory`.
 
     Args:
         songs: objects with `name`, `sample_rate` (Hz) and `stems()` -> stem -> `(samples,
@@ -57,9 +57,10 @@ def evaluate_songs(
         progress: called with (done, total, label) at the start and after each song and system.
         oracles: names of `ORACLES`.
         rule: gives frames and version of BSSEval.
-        engine: who computes: one of `bsseval.ENGINES`.
+        engine: who computes: one of `museval_engine.ENGINES`.
         processes: how many processes score, None for this one alone.
-        output: folder for the tracks' scores, see `tracks`; songs found there are not done again.
+        output: folder for the tracks' scores, see `museval_json`; songs found there are
+            not done again.
         root, split: names of the data set and its part, which `output` tells apart.
 
     Returns:

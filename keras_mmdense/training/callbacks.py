@@ -10,12 +10,12 @@ import keras
 import numpy as np
 
 from keras_mmdense.data.pipeline import Batches
-from keras_mmdense.files import replacing
+from keras_mmdense.pretrained.networks import save_network
 from keras_mmdense.training.checkpoint import save_checkpoint
-from keras_mmdense.training.compiling import averaged_weights
 from keras_mmdense.training.distribution import one_device
-from keras_mmdense.training.judging import Judge
-from keras_mmdense.weights import save_network
+from keras_mmdense.training.model import averaged_weights
+from keras_mmdense.training.validation import Judge
+from keras_mmdense.utils.files import replacing
 
 CHECKPOINT = "checkpoint.npz"
 SDR = "val_sdr_"
@@ -78,7 +78,7 @@ class KeepBest(keras.callbacks.Callback):
     """Writes the judged network whenever it is the best so far.
 
     Args:
-        folder: Folder to write to, see `weights.save_network`.
+        folder: Folder to write to, see `networks.save_network`.
         judge: Holds the network.
         keep: "sdr", the highest mean SDR of the epochs that measure it, or "loss", the lowest
             validation loss.

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.files import replacing
+from keras_mmdense.utils.files import replacing
 
 
 def save_checkpoint(path: Path, variables: Sequence[keras.Variable], state: dict[str, Any]) -> None:

@@ -23,16 +23,16 @@ from keras_mmdense.training.callbacks import (
     write_run,
 )
 from keras_mmdense.training.checkpoint import load_checkpoint
-from keras_mmdense.training.compiling import (
+from keras_mmdense.training.config import TrainConfig
+from keras_mmdense.training.distribution import building, fitting, replicas
+from keras_mmdense.training.model import (
     chunk_samples,
     compiled_model,
     network_of,
     start_from,
     waveform_loss,
 )
-from keras_mmdense.training.config import TrainConfig
-from keras_mmdense.training.distribution import building, fitting, replicas
-from keras_mmdense.training.judging import STATISTICS_BATCHES, Judge
+from keras_mmdense.training.validation import STATISTICS_BATCHES, Judge
 
 Songs = dict[str, list[CachedSong]]
 

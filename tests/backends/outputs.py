@@ -7,8 +7,8 @@ import numpy as np
 
 import keras_mmdense
 from keras_mmdense.configs import TABLES
-from keras_mmdense.separator import Separator
-from keras_mmdense.weights import Network
+from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.separation.separator import Separator
 
 PARTS = {"fnn", "blstm"}  # of blend
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_mmdense.data.synth import write_songs
+from keras_mmdense.synthesis.songs import write_songs
 
 # Without these, JAX spends minutes on compiling one sampler for every shape of kernel.
 COMPILE_FAST = {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_mmdense.data.synth import write_songs
 from keras_mmdense.stems import STEMS
+from keras_mmdense.synthesis.songs import write_songs
 
 STREAMS = ("mixture", "drums", "bass", "other", "vocals")
 

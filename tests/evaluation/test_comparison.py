@@ -6,7 +6,7 @@ from scipy import stats
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.comparison import compare
-from keras_mmdense.evaluation.scores import METRICS, SongScores
+from keras_mmdense.evaluation.scoring import METRICS, SongScores
 
 
 def songs(values, stems=("vocals",)):

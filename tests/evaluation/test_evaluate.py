@@ -10,11 +10,11 @@ import pytest
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.evaluate import evaluate_songs, folder_name
-from keras_mmdense.evaluation.jobs import Task, score_parallel
-from keras_mmdense.evaluation.parallel import free_memory, run_jobs
-from keras_mmdense.evaluation.rules import RULES
-from keras_mmdense.evaluation.scores import METRICS
+from keras_mmdense.evaluation.process_pool import free_memory, run_jobs
+from keras_mmdense.evaluation.protocols import RULES
+from keras_mmdense.evaluation.scoring import METRICS
 from keras_mmdense.evaluation.systems import System
+from keras_mmdense.evaluation.tasks import Task, score_parallel
 
 RATE = 4000
 STEMS = ("vocals", "drums", "bass", "other")

@@ -15,7 +15,7 @@ from keras_mmdense.evaluation.oracles import (
     ideal_ratio_mask,
     wiener_filter,
 )
-from keras_mmdense.evaluation.scores import summarize
+from keras_mmdense.evaluation.scoring import summarize
 
 STEMS = ("vocals", "drums", "bass", "other")
 ALL = (*STEMS, "accompaniment")

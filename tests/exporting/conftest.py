@@ -6,9 +6,9 @@ import keras
 import pytest
 from typer.testing import CliRunner
 
-from keras_mmdense import weights
 from keras_mmdense.cli.common import app
 from keras_mmdense.configs import TABLES
+from keras_mmdense.pretrained import networks
 from keras_mmdense.stems import STEMS
 
 WINDOW = 32
@@ -16,8 +16,8 @@ WINDOW = 32
 
 def save_tiny(folder, sources=STEMS, seed=0, **sizes):
     keras.utils.set_random_seed(seed)
-    network = weights.Network(TABLES["tiny"], tuple(sources), **sizes)
-    weights.save_network(folder, network, network.build())
+    network = networks.Network(TABLES["tiny"], tuple(sources), **sizes)
+    networks.save_network(folder, network, network.build())
     return folder
 
 
@@ -35,7 +35,7 @@ def tiny_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_source(tiny_folder):
     """The network and the separator that the SavedModel must equal."""
-    from keras_mmdense.exporting.provenance import load_source
+    from keras_mmdense.exporting.source import load_source
 
     return load_source([tiny_folder], WINDOW)
 
@@ -44,15 +44,15 @@ def tiny_source(tiny_folder):
 def command(tiny_folder, tmp_path_factory):
     """Runs `export saved-model` with short windows, over an older export: folder, output."""
     import keras_mmdense.cli.export  # noqa: F401
-    from keras_mmdense.exporting import saved_model
+    from keras_mmdense.exporting.saved_model import export
 
     out = tmp_path_factory.mktemp("exported") / "mmdense" / "1"
-    (out / saved_model.EXTRA).mkdir(parents=True)
-    (out / saved_model.CARD).touch()
+    (out / export.EXTRA).mkdir(parents=True)
+    (out / export.CARD).touch()
     (out / "older").touch()
     with pytest.MonkeyPatch.context() as patch:
-        short = functools.partial(saved_model.export_saved_model, window=WINDOW)
-        patch.setattr(saved_model, "export_saved_model", short)
+        short = functools.partial(export.export_saved_model, window=WINDOW)
+        patch.setattr(export, "export_saved_model", short)
         result = CliRunner().invoke(app, ["export", "saved-model", str(tiny_folder), str(out)])
     assert result.exit_code == 0, result.output
     return out, result.output

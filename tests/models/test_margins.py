@@ -5,7 +5,7 @@ import pytest
 from keras_mmdense.configs import TABLES
 from keras_mmdense.models.margins import without_margin
 from keras_mmdense.models.receptive_field import context_frames
-from keras_mmdense.weights import Network
+from keras_mmdense.pretrained.networks import Network
 
 BINS = 129
 

@@ -10,7 +10,7 @@ from keras_mmdense.configs import TABLES, BlendConfig, Dense
 from keras_mmdense.errors import InputError
 from keras_mmdense.models.blocks import dense_block, tdf
 from keras_mmdense.models.receptive_field import context_frames, grid_frames
-from keras_mmdense.registry import parameters
+from keras_mmdense.models.registry import parameters
 
 NAMES = keras_mmdense.list_models()
 CONVOLUTIONAL = ["densenet", "fnn", "mdensenet", "mdensenet_cws", "mmdensenet", "tiny"]

@@ -19,10 +19,10 @@ import numpy as np
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.datasets import DatasetSpec
 from keras_mmdense.data.pipeline import training_batches
-from keras_mmdense.training.compiling import averaged_weights, compiled_model, network_of
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.distribution import building, fitting, replicas
 from keras_mmdense.training.fit import training_chunks
+from keras_mmdense.training.model import averaged_weights, compiled_model, network_of
 
 
 def main(path, devices, model, process=None, address=None):

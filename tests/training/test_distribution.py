@@ -16,9 +16,9 @@ import pytest
 
 from keras_mmdense.data.datasets import DatasetSpec
 from keras_mmdense.errors import InputError
-from keras_mmdense.training.compiling import compiled_model, network_of
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.distribution import replicas
+from keras_mmdense.training.model import compiled_model, network_of
 
 
 def start(backend, *arguments):

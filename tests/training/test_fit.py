@@ -10,21 +10,16 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.util.tensor_util import make_ndarray
 
 from keras_mmdense.data.datasets import DatasetSpec
-from keras_mmdense.data.synth import write_songs
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.stft import STFT
+from keras_mmdense.pretrained.networks import Network, load_network
+from keras_mmdense.synthesis.songs import write_songs
 from keras_mmdense.training import callbacks
 from keras_mmdense.training.checkpoint import load_checkpoint, save_checkpoint
-from keras_mmdense.training.compiling import (
-    averaged_weights,
-    compiled_model,
-    network_of,
-    start_from,
-)
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.fit import find_run, load_songs, train
 from keras_mmdense.training.losses import MagnitudeMSE
-from keras_mmdense.weights import Network, load_network
+from keras_mmdense.training.model import averaged_weights, compiled_model, network_of, start_from
 
 
 @pytest.fixture(scope="module")

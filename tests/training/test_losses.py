@@ -7,10 +7,10 @@ import scipy.signal
 
 from keras_mmdense.configs import TABLES
 from keras_mmdense.layers.stft import InverseSTFT
-from keras_mmdense.separator import Separator
-from keras_mmdense.training.compiling import from_waveform
+from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.separation.separator import Separator
 from keras_mmdense.training.losses import LOSSES, ComplexSNR, MagnitudeL1
-from keras_mmdense.weights import Network
+from keras_mmdense.training.model import from_waveform
 
 N_FFT, HOP = 512, 256
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from keras_mmdense import cli
-from keras_mmdense.data.synth import write_songs
+from keras_mmdense.synthesis.songs import write_songs
 
 SIZES = ("--steps", 6, "--batch", 2, "--frames", 16, "--learning-rate", 0.01)
 

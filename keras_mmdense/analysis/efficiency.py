@@ -1,0 +1,197 @@
+"""What a network costs: parameters, multiply-adds and training time, as the paper compares them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import keras
+from keras import layers
+
+from keras_mmdense.analysis.run_folders import Training
+from keras_mmdense.configs import BlendConfig
+from keras_mmdense.models.registry import list_models, model_config, parameters
+from keras_mmdense.pretrained.networks import Network
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+REFERENCE = "blend"
+FRAMES = 64  # a multiple of every network's coarsest scale, so that the count is per frame exactly
+CONVOLUTIONS = (layers.Conv1D, layers.Conv2D)
+TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose)
+COLUMNS = {
+    "parameters": "{:,}".format,
+    "multiply_adds": lambda value: f"{value / 1e9:.3f}",
+    "training": lambda value: f"{3600 * value:,.0f}",
+}
+CELLS = (layers.LSTM, layers.GRU, layers.SimpleRNN)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What one network costs.
+
+    Attributes:
+        name: the network's name, with the run it belongs to where its table is not the zoo's.
+        parameters: its trainable parameters.
+        multiply_adds: multiply-adds for a second of audio.
+        training: seconds of training for a second of audio seen, None if no run tells.
+    """
+
+    name: str
+    parameters: int
+    multiply_adds: float
+    training: float | None = None
+
+
+def multiply_adds(model: keras.Model, frames: int = FRAMES) -> int:
+    """Counts the multiply-adds of a network by walking its graph.
+
+    The matrix products of convolutions, dense and recurrent layers count, at the edges too, as
+    TensorFlow's profiler counts them; batch norm, biases, activations and pooling do not.
+
+    Args:
+        model: Functional model from (batch, frames, bins, channels), with models nested or not.
+        frames: frames of the input.
+
+    Returns:
+        Multiply-adds for one example of that many frames.
+
+    Raises:
+        ValueError: a layer has weights and no known count, or a size that the graph leaves open.
+    """
+    _, _, *sizes = model.input_shape
+    inputs = keras.Input(batch_shape=(1, frames, *sizes), dtype=model.input_dtype)
+    return _walk(model, inputs)
+
+
+def efficiency(trainings: Sequence[Training] = ()) -> list[Cost]:
+    """Gives the costs of every network of the zoo, for one stereo source, and of trained ones.
+
+    A run of a network of the zoo tells its training time; of several runs, all seconds are divided
+    by all audio seen. A blend without a run takes as long as its two parts. A run of any other
+    network, or of more than one source, makes an entry of its own.
+
+    Args:
+        trainings: what `read_training` gives for folders that `train` wrote.
+
+    Returns:
+        One entry a network.
+
+    Section 4 of the paper compares its networks with the baseline BLEND in this way.
+    """
+    networks = {name: Network(model_config(name), ("vocals",)) for name in list_models()}
+    for training in trainings:
+        if not any(_alike(training.network, network) for network in networks.values()):
+            networks[f"{training.network.config.name} ({training.name})"] = training.network
+    costs = []
+    for name, network in networks.items():
+        model = network.build()
+        speed = _training(network, trainings)
+        costs.append(Cost(name, parameters(model), per_second(network, model), speed))
+    return costs
+
+
+def efficiency_table(costs: Sequence[Cost]) -> Table:
+    """Lays out costs as a rich table, relative to the network `blend` if it is among them.
+
+    Args:
+        costs: what `efficiency` gives.
+
+    Returns:
+        The table; a dash where nothing was measured.
+    """
+    from rich import box
+    from rich.table import Table
+
+    reference = next((cost for cost in costs if cost.name == REFERENCE), None)
+    table = Table(
+        title="What the networks cost",
+        caption="multiply-adds in 10^9 for a second of audio; training in seconds for an hour"
+        + (f"; % of {REFERENCE}" if reference else ""),
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("network")
+    for column in ("parameters", "multiply-adds", "training"):
+        table.add_column(column, justify="right")
+        if reference:
+            table.add_column("%", justify="right")
+    for cost in costs:
+        cells = []
+        for field, text in COLUMNS.items():
+            value = getattr(cost, field)
+            cells.append("-" if value is None else text(value))
+            if reference:
+                cells.append(_percent(value, getattr(reference, field)))
+        table.add_row(cost.name, *cells)
+    return table
+
+
+def per_second(network: Network, model: keras.Model) -> float:
+    """Counts the multiply-adds of a network for a second of audio, at its own rate and hop."""
+    frames_per_second = network.config.sample_rate / network.config.hop
+    return multiply_adds(model) / FRAMES * frames_per_second
+
+
+def _alike(one, other):
+    """Whether two networks are the same but for the names of their sources."""
+    renamed = dataclasses.replace(one, sources=other.sources)
+    return len(one.sources) == len(other.sources) and renamed == other
+
+
+def _training(network, trainings):
+    """Seconds of training for a second of audio: the network's own, or its parts' together."""
+    own = [one for one in trainings if one.seconds and _alike(one.network, network)]
+    if heard := sum(one.audio_seconds or 0 for one in own):
+        return sum(one.seconds for one in own) / heard
+    if isinstance(network.config, BlendConfig):
+        tables = (network.config.first, network.config.second)
+        parts = [_training(dataclasses.replace(network, config=one), trainings) for one in tables]
+        return None if None in parts else sum(parts)
+    return None
+
+
+def _percent(value, reference):
+    return "-" if value is None or not reference else f"{100 * value / reference:.1f}"
+
+
+def _walk(model, inputs):
+    total = 0
+
+    def call(layer, *args, **kwargs):
+        nonlocal total
+        outputs = layer(*args, **kwargs)
+        total += _count(layer, args[0] if args else None, outputs)
+        return outputs
+
+    keras.models.clone_model(model, input_tensors=inputs, call_function=call)
+    return total
+
+
+def _count(layer, inputs, outputs):
+    """Multiply-adds of one call of a layer."""
+    if isinstance(layer, keras.Model):
+        return _walk(layer, inputs)
+    if isinstance(layer, TRANSPOSED):
+        return _positions(inputs) * math.prod(layer.kernel.shape)
+    if isinstance(layer, (*CONVOLUTIONS, layers.Dense)):
+        return _positions(outputs) * math.prod(layer.kernel.shape)
+    if isinstance(layer, layers.Bidirectional):
+        return sum(_count(one, inputs, None) for one in (layer.forward_layer, layer.backward_layer))
+    if isinstance(layer, CELLS):
+        kernels = (layer.cell.kernel, layer.cell.recurrent_kernel)
+        return _positions(inputs) * sum(math.prod(kernel.shape) for kernel in kernels)
+    normalising = isinstance(layer, layers.BatchNormalization | layers.LayerNormalization)
+    if getattr(layer, "weights", None) and not normalising:
+        raise ValueError(f"no count for {type(layer).__name__}, layer {layer.name!r}")
+    return 0
+
+
+def _positions(tensor):
+    """Number of vectors of maps in a tensor."""
+    if None in tensor.shape:
+        raise ValueError(f"open size in the graph, received shape {tensor.shape}")
+    return math.prod(tensor.shape[:-1])

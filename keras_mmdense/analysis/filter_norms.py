@@ -1,0 +1,150 @@
+"""Which maps a trained network reads: the validation of the architecture in the paper."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.report.plots import COLOURS
+from keras_mmdense.utils.files import replacing
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+JOIN = re.compile(r"(.+)_up(\d+)_skip")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BlockNorms:
+    """Norms of the filters with which the first convolution of an up-path block reads its input.
+
+    Attributes:
+        stream: name of the stream, such as "low".
+        block: number of the dense block on the way up, from 1.
+        scale: denominator of its scale: 4 stands for a quarter of the frames and bins.
+        up: l2-norm of the weights for each up-sampled map, `(maps,)`.
+        skip: l2-norm of the weights for each map of the skip path, `(maps,)`.
+    """
+
+    stream: str
+    block: int
+    scale: int
+    up: np.ndarray
+    skip: np.ndarray
+
+    @property
+    def share(self) -> float:
+        """Share of the up-sampled maps in the sum of the mean norms; 0.5 if both weigh alike."""
+        total = self.up.mean() + self.skip.mean()
+        return float(self.up.mean() / total) if total else float("nan")
+
+
+def filter_norms(model: keras.Model) -> list[BlockNorms]:
+    """Computes how strongly each up-path dense block reads up-sampled maps and skip maps.
+
+    For the first convolution of each block: the l2-norm, over kernel and output maps, of the
+    weights that read one input map. The weights are taken as they are; the batch norm before the
+    convolution, which divides every map by its own spread, is not folded in.
+
+    Args:
+        model: a network with an up path, see `models.blocks.multi_scale`.
+
+    Returns:
+        One entry a block, stream by stream, from the coarsest scale to the finest.
+
+    Raises:
+        InputError: the network has no up path.
+
+    The validation section of the paper, as we read it: near-equal norms mean that every scale
+    contributes.
+    """
+    joins = [(layer, match) for layer in model.layers if (match := JOIN.fullmatch(layer.name))]
+    if not joins:
+        raise InputError(f"{model.name}: no up path whose filters could be compared")
+    streams = [match[1] for _, match in joins]
+    blocks = []
+    for join, match in joins:
+        stream, block = match[1], int(match[2])
+        kernel = model.get_layer(f"{stream}_up{block}_dense1_conv").kernel
+        norms = np.sqrt(np.sum(np.square(np.array(kernel, "float64")), axis=(0, 1, 3)))
+        border = join.input[0].shape[-1]
+        scale = 2 ** (streams.count(stream) - block)
+        blocks.append(BlockNorms(stream, block, scale, norms[:border], norms[border:]))
+    order = list(dict.fromkeys(streams))
+    return sorted(blocks, key=lambda one: (order.index(one.stream), one.block))
+
+
+def filters_table(blocks: Sequence[BlockNorms], title: str | None = None) -> Table:
+    """Lays out the mean norms of each block as a rich table.
+
+    Args:
+        blocks: what `filter_norms` gives.
+        title: a line above the table.
+
+    Returns:
+        The table: stream, block, scale, mean norms, and the share of the up-sampled maps.
+    """
+    from rich.table import Table
+
+    table = Table(title=title, caption="mean l2-norm of the filter weights by input map")
+    for column in ("stream", "block", "scale"):
+        table.add_column(column)
+    for column in ("up-sampled", "skip", "share of up"):
+        table.add_column(column, justify="right")
+    for one in blocks:
+        means = (f"{one.up.mean():.3f}", f"{one.skip.mean():.3f}", f"{100 * one.share:.0f} %")
+        table.add_row(one.stream, f"up {one.block}", scale_name(one.scale), *means)
+    return table
+
+
+def plot_filters(blocks: Sequence[BlockNorms], path: str | os.PathLike[str]) -> None:
+    """Draws one bar a map and one panel a block to a PNG file: a row a stream, a column a scale.
+
+    Args:
+        blocks: what `filter_norms` gives.
+        path: the PNG file, written atomically.
+    """
+    from matplotlib.figure import Figure
+
+    streams = list(dict.fromkeys(one.stream for one in blocks))
+    columns = max(one.block for one in blocks)
+    size = (1 + 3.2 * columns, 0.8 + 2.1 * len(streams))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(streams), columns, squeeze=False)
+    for axes in panels.flat:
+        axes.set_visible(False)
+    for one in blocks:
+        _draw_bars(panels[streams.index(one.stream), one.block - 1], one)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    figure.supylabel("l2-norm of the filter weights", fontsize="medium")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)
+
+
+def scale_name(scale: int) -> str:
+    """Names a scale by its denominator: 1 is "1", 4 is "1/4"."""
+    return "1" if scale == 1 else f"1/{scale}"
+
+
+def _draw_bars(axes, one):
+    numbers = np.arange(1, len(one.up) + len(one.skip) + 1)
+    border = len(one.up)
+    axes.set_visible(True)
+    axes.bar(numbers[:border], one.up, color=COLOURS[0], label="up-sampled maps")
+    axes.bar(numbers[border:], one.skip, color=COLOURS[1], label="skip maps")
+    axes.set_title(f"{one.stream}, block {one.block}, scale {scale_name(one.scale)}", fontsize=10)
+    axes.set_xlabel("input map", fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlim(0.2, numbers[-1] + 0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)

@@ -1,0 +1,206 @@
+"""Reading and writing audio files."""
+
+import contextlib
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from keras_mmdense.audio.containers import check_whole, drop_time, mp3_tells_length
+from keras_mmdense.errors import InputError
+from keras_mmdense.utils.files import replacing, sha256
+
+SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".caf", ".w64"}
+FFMPEG_SUFFIXES = {".mp4", ".m4a", ".aac", ".m4v", ".mov", ".mkv", ".webm", ".wma", ".ac3"}
+UNKNOWN = (1 << 63) - 1  # libsndfile's length of a FLAC stream that does not tell its own
+
+
+class Source:
+    """An open audio file that is read in blocks.
+
+    Attributes:
+        path: The file.
+        rate: Sample rate in Hz.
+        channels: Number of channels.
+        samples: Length in samples.
+        tags: Its tags by name, as soundfile names them: title, artist, album and so on.
+    """
+
+    def __init__(self, path: Path, file: soundfile.SoundFile):
+        self.path, self._file = path, file
+        self.rate, self.channels, self.samples = file.samplerate, file.channels, file.frames
+        self.tags = file.copy_metadata()
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The beginning of the file's sha256."""
+        return sha256(self.path)[:16]
+
+    def blocks(self, size: int) -> Iterator[np.ndarray]:
+        """Yields the waveform in blocks (size, channels), the last one shorter; float32.
+
+        Raises InputError if the file breaks off before its end.
+        """
+        done, reason = 0, "the file breaks off"
+        try:
+            while len(block := self._file.read(size, dtype="float32", always_2d=True)):
+                done += len(block)
+                yield block
+        except soundfile.LibsndfileError as error:
+            reason = error.error_string
+        if done != self.samples:
+            raise InputError(
+                f"{self.path}: only {done} of {self.samples} samples can be read: {reason}"
+            )
+
+
+@contextlib.contextmanager
+def open_source(path: str | Path) -> Iterator[Source]:
+    """Opens an audio file.
+
+    soundfile reads WAV, FLAC, Ogg, Opus and MP3; what only ffmpeg reads (MP4, M4A, AAC, video) is
+    decoded by ffmpeg into a temporary file, and ffmpeg must then be on the PATH; so is an MP3 or
+    FLAC file that does not tell its length. Of a file with several audio streams, such as
+    `.stem.mp4`, the first is read.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The open file.
+
+    Raises:
+        InputError: If the file is missing, empty, cut, damaged or not audio, or ffmpeg is needed
+            and missing.
+    """
+    path = check_readable(path)
+    with contextlib.ExitStack() as stack:
+        readable = path
+        if _needs_ffmpeg(path):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            readable = Path(folder) / "decoded.wav"
+            codec = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-rf64", "auto"]
+            run_ffmpeg(["-i", f"file:{path}", *codec, readable], f"{path}: ffmpeg cannot read it")
+        try:
+            file = stack.enter_context(soundfile.SoundFile(native(readable)))
+        except soundfile.LibsndfileError as error:
+            raise _unreadable(path, error) from error
+        source = Source(path, file)
+        if not source.samples:
+            raise InputError(f"{path}: holds no samples")
+        yield source
+
+
+def read(path: str | Path) -> tuple[np.ndarray, int]:
+    """Reads an audio file whole.
+
+    Args:
+        path: The file, see `open_source`.
+
+    Returns:
+        Waveform (samples, channels), float32 in [-1, 1], and sample rate in Hz.
+
+    Raises:
+        InputError: As `open_source` does.
+    """
+    with open_source(path) as source:
+        return np.concatenate(list(source.blocks(1 << 20))), source.rate
+
+
+def check_readable(path: str | Path) -> Path:
+    """Gives the path if it looks like an audio file; raises InputError, at once, if not."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    check_whole(path)
+    if not _needs_ffmpeg(path):
+        try:
+            soundfile.info(native(path))
+        except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: raw samples
+            raise _unreadable(path, error) from error
+    elif shutil.which("ffmpeg") is None:
+        kind = (
+            path.suffix
+            if path.suffix.lower() in FFMPEG_SUFFIXES
+            else "a file that does not tell its length"
+        )
+        raise InputError(f"{path}: {kind} needs ffmpeg, which is not on the PATH")
+    return path
+
+
+def native(path: str | Path) -> bytes | Path:
+    """Gives a path as soundfile must be given it: as bytes if the name is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return Path(path)
+
+
+def _needs_ffmpeg(path: Path) -> bool:
+    if path.suffix.lower() in FFMPEG_SUFFIXES:
+        return True
+    try:
+        info = soundfile.info(native(path))
+    except (soundfile.LibsndfileError, TypeError):
+        return False
+    return info.frames == UNKNOWN or (info.format == "MP3" and not mp3_tells_length(path))
+
+
+def _unreadable(path, error):
+    reason = getattr(error, "error_string", error)
+    return InputError(f"{path}: not an audio file that can be read: {reason}")
+
+
+def write(path: str | Path, waveform: np.ndarray, rate: int) -> None:
+    """Writes a 32-bit float WAV file; it appears under its name only when it is complete.
+
+    Args:
+        path: The file to write.
+        waveform: (samples, channels), float32.
+        rate: Sample rate in Hz.
+
+    Raises:
+        InputError: If the folder is not writable, or a sample is not a finite number.
+    """
+    if not np.isfinite(waveform).all():
+        raise InputError(f"{path}: the samples to write are not finite numbers")
+    with replacing(path) as partial:
+        soundfile.write(native(partial), waveform, rate, subtype="FLOAT", format="WAV")
+        drop_time(partial)
+
+
+def check_writable(folder: str | Path) -> None:
+    """Raises InputError unless files can be written to a folder or the folder can be made."""
+    folder = Path(folder)
+    parents = [path for path in (folder, *folder.parents) if path.exists()]
+    if not parents or not parents[0].is_dir() or not os.access(parents[0], os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: cannot write there")
+
+
+def song_name(path: str | Path) -> str:
+    """The name of a song's file without its ending: "a.stem.mp4" and "a.wav" give "a"."""
+    path = Path(path)
+    return path.name.removesuffix(path.suffix).removesuffix(".stem")
+
+
+def run_ffmpeg(arguments: list[str | Path], failure: str) -> None:
+    """Runs ffmpeg; raises InputError with `failure` and ffmpeg's last line if it reports an error.
+
+    ffmpeg passes over damaged and missing parts with exit status 0, but not without a word.
+    """
+    if shutil.which("ffmpeg") is None:
+        raise InputError(f"{failure}: ffmpeg is not on the PATH")
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+    run = subprocess.run(command, capture_output=True, check=False)
+    lines = run.stderr.decode(errors="replace").strip().splitlines()
+    if run.returncode or lines:
+        raise InputError(f"{failure}: {lines[-1] if lines else 'no reason given'}")

@@ -1,0 +1,398 @@
+"""What separation writes: formats, names, and files that are whole or absent."""
+
+import contextlib
+import dataclasses
+import math
+import os
+import shutil
+import string
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+
+import numpy as np
+import soundfile
+
+from keras_mmdense.audio.containers import drop_time
+from keras_mmdense.audio.reading import Source, check_writable, native, open_source, run_ffmpeg
+from keras_mmdense.errors import InputError
+from keras_mmdense.stems import STEMS, check_names
+from keras_mmdense.utils.files import staging
+
+FORMATS = {"wav": "FLOAT", "flac": "PCM_24", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
+STEM_MP4 = "stem.mp4"
+TEMPLATE = "{song}/{stem}.{format}"
+BLOCK = 1 << 18
+# Codecs in WAV that hold whole blocks of samples only, and are of telephone quality.
+BLOCK_CODECS = ("ADPCM", "GSM", "G721", "MPEG")
+# What AAC can hold exactly; ffmpeg resamples other rates and drops a song of less than a block.
+AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+AAC_BLOCK = 1024
+MAKER = "keras-mmdense"
+SYSTEM_ERROR = 2  # of libsndfile: what the disk says, not what the format says
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """How stems are written.
+
+    Args:
+        format: "wav", "flac", "ogg", "mp3", or "stem.mp4": one file with the mixture and the four
+            stems as streams, in the order of MUSDB18 (AAC, through ffmpeg).
+        subtype: Sample format as soundfile names it, such as "PCM_16"; None takes the format's
+            default (32-bit float for WAV, 24 bits for FLAC).
+        residual: Name of one more file that holds the mixture minus the stems; None for none.
+        filename: Template of the names below the output folder, with {song}, {stem}, {format}.
+
+    Raises:
+        InputError: If format, subtype, residual or template do not fit.
+    """
+
+    format: str = "wav"
+    subtype: str | None = None
+    residual: str | None = None
+    filename: str = TEMPLATE
+
+    def __post_init__(self):
+        if self.format not in (*FORMATS, STEM_MP4):
+            choices = ", ".join((*FORMATS, STEM_MP4))
+            raise InputError(f"unknown format {self.format!r}; choose of {choices}")
+        if self.subtype is not None:
+            formats = self._subtypes()
+            if self.subtype not in formats:
+                choices = ", ".join(formats) or "none"
+                raise InputError(
+                    f"{self.format} has no subtype {self.subtype!r}; choose of {choices}"
+                )
+        elif self.format in FORMATS:
+            object.__setattr__(self, "subtype", FORMATS[self.format])
+        if self.format == STEM_MP4:
+            if self.residual:
+                raise InputError(f"{STEM_MP4} holds the four stems, and no {self.residual}")
+            if self.filename == TEMPLATE:
+                object.__setattr__(self, "filename", "{song}.{format}")
+        self._check_template()
+
+    def paths(self, out_dir: str | Path, song: str, stems: Sequence[str]) -> dict[str, Path]:
+        """Names the files of a song.
+
+        Args:
+            out_dir: Folder to write to.
+            song: Name of the song.
+            stems: Names of the stems that are written.
+
+        Returns:
+            Paths by stem, with the residual; of a stem file one path, under "stems".
+
+        Raises:
+            InputError: If a name of a stem does not fit, or a path is not below `out_dir`.
+        """
+        names = ["stems"] if self.format == STEM_MP4 else [*stems]
+        names += [self.residual] if self.residual else []
+        fields = {"song": song, "format": self.format}
+        paths = {}
+        for stem in check_names("stems", names):
+            name = self.filename.format(**fields, stem=stem)
+            if PurePath(name).anchor or "\0" in name or {"", ".", ".."} & {*name.split("/")}:
+                raise InputError(f"{name!r} is not the name of a file below the output folder")
+            paths[stem] = Path(out_dir) / name
+        return paths
+
+    def _subtypes(self):
+        if self.format not in FORMATS:
+            return []
+        known = soundfile.available_subtypes(self.format.upper())
+        exact = self.format != "wav"
+        return [x for x in known if exact or not any(codec in x for codec in BLOCK_CODECS)]
+
+    def _check_template(self):
+        try:
+            parts = [part[1:] for part in string.Formatter().parse(self.filename)]
+        except ValueError as error:
+            raise InputError(f"bad file name template {self.filename!r}: {error}") from error
+        fields = {field for field, *_ in parts if field is not None}
+        needed = {"song"} if self.format == STEM_MP4 else {"song", "stem"}
+        if not needed <= fields <= {"song", "stem", "format"}:
+            raise InputError(
+                f"the file name template {self.filename!r} must hold the fields "
+                f"{' and '.join(sorted(needed))}, and may hold song, stem and format only"
+            )
+        if any(spec or conversion for _, spec, conversion in parts):
+            raise InputError(
+                f"the fields of the file name template {self.filename!r} take no ':' and no '!'"
+            )
+        self.paths(".", "song", ["stem"])
+
+
+def plan(
+    output: Output, out_dir: str | Path, songs: Mapping[Path, str], stems: Sequence[str]
+) -> dict[Path, dict[str, Path]]:
+    """Names the files of all songs, before any work.
+
+    Args:
+        output: Format and names.
+        out_dir: Folder to write to.
+        songs: Names by the songs' files.
+        stems: Names of the stems.
+
+    Returns:
+        For each song what `output.paths` gives.
+
+    Raises:
+        InputError: If two files would get one name, also on a disk that does not tell upper from
+            lower case, or a file would replace one of the songs.
+    """
+    planned = {path: output.paths(out_dir, song, stems) for path, song in songs.items()}
+    inputs = {_identity(path) for path in songs} - {None}
+    taken = {}
+    for path, files in planned.items():
+        for stem, file in files.items():
+            if _identity(file) in inputs:
+                raise InputError(
+                    f"{file}: is a song to separate and would be replaced; choose another output"
+                )
+            what = f"{stem} of {path}"
+            other = taken.setdefault(unicodedata.normalize("NFC", str(file)).casefold(), what)
+            if other != what:
+                raise InputError(f"{other} and {what} would both be written to {file}")
+    return planned
+
+
+def were_written(files: Mapping[str, Path], path: Path, output: Output) -> bool:
+    """Whether all files of a song are there, whole, and made of this very song.
+
+    MP3 and stem files do not tell what they were made of: their length has to do.
+
+    Args:
+        files: Paths by stem, as `plan` gives them.
+        path: The song.
+        output: Format and names.
+    """
+    if not all(file.is_file() for file in files.values()):
+        return False
+    try:
+        with open_source(path) as source:
+            return all(_is_whole(file, source, output) for file in files.values())
+    except InputError:
+        return False
+
+
+def _is_whole(path: Path, source: Source, output: Output) -> bool:
+    """Whether a file holds as many samples as the song and tells that it is made of it."""
+    try:
+        if output.format == STEM_MP4:
+            with open_source(path) as made:  # ffmpeg gives whole AAC blocks, and what led in
+                return 0 <= made.samples - source.samples < 4 * AAC_BLOCK
+        with soundfile.SoundFile(native(path)) as file:
+            found = (file.samplerate, file.channels, file.frames, file.subtype)
+            expected = (source.rate, source.channels, source.samples, output.subtype)
+            marked = output.format == "mp3" or file.software.startswith(_mark(source))
+            file.seek(source.samples - 1)
+            return found == expected and marked and len(file.read(1)) == 1
+    except (soundfile.SoundFileError, InputError):
+        return False
+
+
+def _mark(source):
+    return f"{MAKER} {source.digest}"
+
+
+def _identity(path):
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Args:
+        files: Paths by stem.
+        gain_db: Gain in dB that all files got so that none clips; 0 for none.
+    """
+
+    files: dict[str, Path]
+    gain_db: float
+
+
+class StemWriter:
+    """Writes the stems of one song, block by block; a context manager.
+
+    Blocks go to a hidden folder in the output folder. `finish` turns them into files of the wanted
+    format, looks whether these are whole, and moves them to their names; without it, nothing is
+    left.
+
+    Args:
+        out_dir: Folder to write to; made if it is missing.
+        song: Name of the song.
+        stems: Names of the stems.
+        source: The mixture; gives rate, channels, length and tags.
+        output: Format and names.
+
+    Raises:
+        InputError: If the folder cannot be written, a name does not fit, or the format cannot hold
+            such a song.
+    """
+
+    def __init__(
+        self, out_dir: str | Path, song: str, stems: Sequence[str], source: Source, output: Output
+    ):
+        self._source, self._output, self._stems = source, output, tuple(stems)
+        self._out_dir = Path(out_dir)
+        self._paths = plan(output, out_dir, {source.path: song}, stems)[source.path]
+        self._names = [*self._paths]
+        if output.format == STEM_MP4:
+            self._names = ["mixture", *STEMS]
+            self._check_stem_file()
+        self._files: dict[str, soundfile.SoundFile] = {}
+        self._samples, self._peak = 0, 0.0
+
+    def __enter__(self):
+        self._stack = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            self._stage = stack.enter_context(staging(self._out_dir))
+            for path in self._paths.values():
+                if path.is_dir():
+                    raise InputError(f"{path}: a folder is in the way of a file")
+                check_writable(path.parent)
+            with self._writing():
+                if self._output.format in FORMATS:
+                    kind = self._output.format.upper()
+                    self._open(self._stage / "probe", kind, self._output.subtype).close()
+                large = self._source.samples * self._source.channels * 4 > 4e9
+                for name in self._names:
+                    file = self._open(self._staged(name), "RF64" if large else "WAV", "FLOAT")
+                    self._files[name] = stack.enter_context(file)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(soundfile.SoundFileError):
+            self._stack.close()
+
+    def write(self, mixture: np.ndarray, stems: dict[str, np.ndarray]) -> int:
+        """Writes the next block.
+
+        Args:
+            mixture: (samples, channels).
+            stems: By name, each with the mixture's shape.
+
+        Returns:
+            Samples written so far.
+
+        Raises:
+            InputError: If a sample is not a finite number, or the disk is full.
+        """
+        blocks = {**stems, "mixture": mixture}
+        if self._output.residual:
+            blocks[self._output.residual] = mixture - sum(stems[name] for name in self._stems)
+        with self._writing():
+            for name, file in self._files.items():
+                peak = float(np.abs(blocks[name]).max())
+                if not math.isfinite(peak):
+                    raise InputError(f"{name}: a sample to write is not a finite number")
+                file.write(blocks[name])
+                self._peak = max(self._peak, peak)
+        self._samples += len(mixture)
+        return self._samples
+
+    def finish(self) -> Written:
+        """Turns what was written into the wanted format under its final names."""
+        floats = self._output.subtype in ("FLOAT", "DOUBLE")
+        gain = 1.0 if floats or self._peak <= 1 else 0.999 / self._peak
+        with self._writing():
+            for file in self._files.values():
+                file.close()
+            if self._output.format == STEM_MP4:
+                staged = {"stems": self._mux(gain)}
+            else:
+                staged = {name: self._convert(name, gain) for name in self._names}
+            for name, path in staged.items():
+                self._check(name, path)
+            for name, path in self._paths.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(staged[name], path)
+        return Written(self._paths, 20 * float(np.log10(gain)))
+
+    def _check_stem_file(self):
+        source = self._source
+        if not set(STEMS) <= set(self._stems):
+            raise InputError(f"{STEM_MP4} holds all four stems, received {', '.join(self._stems)}")
+        if source.rate not in AAC_RATES or source.samples < AAC_BLOCK:
+            raise InputError(
+                f"{STEM_MP4} cannot hold {source.samples} samples at {source.rate} Hz; it takes "
+                f"{AAC_BLOCK} samples or more, at one of {', '.join(map(str, AAC_RATES))} Hz"
+            )
+
+    def _staged(self, name):
+        return self._stage / f"{self._names.index(name)}.wav"
+
+    @contextlib.contextmanager
+    def _writing(self):
+        """Says in words what a full disk or a vanished folder makes soundfile raise."""
+        try:
+            yield
+        except (OSError, AssertionError, soundfile.SoundFileError) as error:
+            reason = getattr(error, "strerror", None) or getattr(error, "error_string", None)
+            with contextlib.suppress(OSError):
+                free = shutil.disk_usage(self._out_dir).free
+                reason = f"{reason or 'write error'} ({free / 1e6:.1f} MB are free)"
+            raise InputError(f"{self._out_dir}: cannot write there: {reason}") from error
+
+    def _check(self, name, path):
+        with open(path, "r+b") as file:
+            os.fsync(file.fileno())
+        if not _is_whole(path, self._source, self._output):
+            raise InputError(
+                f"{self._out_dir}: {name} could not be written whole; is the disk full?"
+            )
+
+    def _open(self, path, format_, subtype):
+        source = self._source
+        try:
+            file = soundfile.SoundFile(
+                native(path), "w", source.rate, source.channels, subtype, format=format_
+            )
+        except soundfile.LibsndfileError as error:
+            if error.code == SYSTEM_ERROR:
+                raise
+            raise InputError(
+                f"{format_} cannot hold {source.channels} channels at {source.rate} Hz: "
+                f"{error.error_string}"
+            ) from error
+        for tag, value in {**source.tags, "software": _mark(source)}.items():
+            with contextlib.suppress(soundfile.LibsndfileError):
+                setattr(file, tag, value)
+        return file
+
+    def _convert(self, name, gain):
+        staged = self._staged(name)
+        if self._output.format == "wav" and self._output.subtype == "FLOAT":
+            drop_time(staged)
+            return staged
+        path = staged.with_suffix(".done")
+        with (
+            soundfile.SoundFile(native(staged)) as file,
+            self._open(path, self._output.format.upper(), self._output.subtype) as target,
+        ):
+            for block in Source(staged, file).blocks(BLOCK):
+                target.write(block * np.float32(gain))
+        staged.unlink()
+        return path
+
+    def _mux(self, gain):
+        """One MP4 file with mixture, drums, bass, other and vocals as AAC streams."""
+        path = self._stage / "done.mp4"
+        order = ["mixture", "drums", "bass", "other", "vocals"]
+        arguments = []
+        for name in order:
+            arguments += ["-i", f"file:{self._staged(name)}"]
+        for index in range(len(order)):
+            arguments += ["-map", f"{index}:a"]
+        exact = ["-fflags", "+bitexact", "-flags:a", "+bitexact", "-map_metadata", "0"]
+        codec = ["-c:a", "aac", "-b:a", "256k", "-af", f"volume={gain}"]
+        run_ffmpeg([*arguments, *codec, *exact, f"file:{path}"], "writing stem.mp4")
+        return path

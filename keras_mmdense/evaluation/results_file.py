@@ -1,0 +1,156 @@
+"""Scores as JSON files, written whole or not at all.
+
+The folder that `keras-mmdense evaluate --output OUT` fills:
+
+    OUT/scores.json                     everything that a report needs
+    OUT/scores.png                      box plots
+    OUT/<system>/settings.json          what the tracks' scores belong to
+    OUT/<system>/<split>/<track>.json   a track in museval's schema (see `museval_json`)
+
+`scores.json` is strict JSON; NaN is null, an infinite score "inf" or "-inf":
+
+    {"format": "keras-mmdense scores 1",
+     "data": {"root": name of the data set's folder, "split": "valid", "songs": 14},
+     "rule": "museval" | "dsd100", "engine": "museval" | "fast",
+     "versions": {"museval": "0.4.1", "numpy": ..., "scipy": ...},
+     "systems": {name: {
+         "description": {"model": what was given, "parameters": 350250, "seconds": 12.3, ...},
+         "summary": {stem: {"SDR": dB, "SIR":, "SAR":, "ISR":, "songs": 14, "silent": 0}},
+         "songs": [{"name":, "sample_rate": Hz, "window": s, "hop": s,
+                    "frames": {stem: {metric: [dB of each frame]}},
+                    "medians": {stem: {metric: dB}}, "means": {stem: {metric: dB}},
+                    "silent": {stem: reason}, "seconds": 1.2}]}}}
+
+"seconds" is what the separation took on the machine that ran it, for all songs in the description;
+null or missing where it is not known, as "parameters" is. An oracle's "description" is
+{"oracle": true}, that of --estimates {"estimates": the folder's name}.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.evaluation.protocols import Rule, find_rule
+from keras_mmdense.evaluation.scoring import SongScores, summarize
+from keras_mmdense.utils.files import replacing
+
+FORMAT = "keras-mmdense scores 1"
+
+
+def write_scores(
+    path: str | os.PathLike[str],
+    results: Mapping[str, Sequence[SongScores]],
+    rule: Rule | str = "museval",
+    *,
+    engine: str = "museval",
+    data: Mapping[str, Any] | None = None,
+    descriptions: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Writes the scores of systems to a JSON file, atomically; the module says what it holds.
+
+    Args:
+        path: the file; an old one is replaced.
+        results: system -> scores, as `evaluate_songs` gives them.
+        rule: the rule of the summary, see `summarize`.
+        engine: what computed the scores.
+        data: what they were measured on: "root" and "split".
+        descriptions: system -> what it is: "model", "parameters" and so on.
+
+    Raises:
+        InputError: unknown rule, or the file cannot be written; nothing is left behind.
+    """
+    rule = find_rule(rule)
+    content = {
+        "format": FORMAT,
+        "data": {**(data or {}), "songs": max(map(len, results.values()), default=0)},
+        "rule": rule.name,
+        "engine": engine,
+        "versions": {package: _version(package) for package in ("museval", "numpy", "scipy")},
+        "systems": {
+            system: _system(songs, rule, (descriptions or {}).get(system, {}))
+            for system, songs in results.items()
+        },
+    }
+    text = json.dumps(_plain(content), indent=1, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _system(
+    songs: Sequence[SongScores], rule: Rule, description: Mapping[str, Any]
+) -> dict[str, Any]:
+    times = [song.seconds for song in songs]
+    seconds = {} if not times or None in times else {"seconds": sum(times)}
+    return {
+        "description": {**description, **seconds},
+        "summary": summarize(songs, rule),
+        "songs": [
+            {**vars(song), "medians": song.medians(), "means": song.means()} for song in songs
+        ],
+    }
+
+
+def read_scores(path: str | os.PathLike[str]) -> dict[str, list[SongScores]]:
+    """Reads the scores that `write_scores` wrote.
+
+    Args:
+        path: the JSON file.
+
+    Returns:
+        system -> scores, one entry a song; frames equal to those written.
+
+    Raises:
+        InputError: the file cannot be read, or is not one of scores.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"unknown format {content['format']!r}")
+        return {
+            system: [_song(entry) for entry in entries["songs"]]
+            for system, entries in content["systems"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a file of scores ({error!r})") from error
+
+
+def _plain(value: Any) -> Any:
+    """The value with numpy's types, NaN and infinities turned into what JSON can say."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def _song(entry: Mapping[str, Any]) -> SongScores:
+    frames = {
+        stem: {metric: _array(values) for metric, values in metrics.items()}
+        for stem, metrics in entry["frames"].items()
+    }
+    given = {key: entry[key] for key in ("name", "sample_rate", "window", "hop", "silent")}
+    return SongScores(frames=frames, seconds=entry.get("seconds"), **given)
+
+
+def _array(values: Sequence[float | str | None]) -> np.ndarray:
+    return np.array([math.nan if value is None else float(value) for value in values])
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

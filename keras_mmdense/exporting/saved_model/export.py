@@ -1,0 +1,64 @@
+"""A trained network as a SavedModel: waveform in, stems out, for TensorFlow and TF Serving."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.exporting.saved_model.signatures import Signatures
+from keras_mmdense.exporting.saved_model.warmup import write_warmup
+from keras_mmdense.exporting.source import load_source
+from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.separator import CORE_FRAMES
+from keras_mmdense.utils.files import replacing_folder
+
+EXTRA = "assets.extra"
+CARD = f"{EXTRA}/card.json"
+WARMUP = f"{EXTRA}/tf_serving_warmup_requests"
+
+
+def export_saved_model(
+    models: Sequence[str | Path], out: str | Path, window: int = CORE_FRAMES
+) -> Card:
+    """Writes trained networks with STFT and Wiener filter as one SavedModel.
+
+    Its signatures (see `export/README.md`): `serving_default` and `separate_window` for waveforms,
+    `separate_batch` for padded ones with their lengths, `separate_wav` for WAV files as bytes,
+    `spectrogram` for magnitudes. It loads with `tf.saved_model.load` where this package is not
+    installed. `assets.extra` holds the model card and requests that warm TF Serving up.
+
+    Args:
+        models: Names or folders that `networks.load_network` takes, each of other stems.
+        out: The folder to write; an older export there is replaced.
+        window: Frames of a window that are kept, see `Separator`.
+
+    Returns:
+        The card that was written.
+
+    Raises:
+        InputError: If a network is unknown, `out` is something else than an export or cannot be
+            written, Keras does not run on TensorFlow, or tensorflow-serving-api is missing.
+
+    Example:
+        >>> export_saved_model(["mmdensenet_4stems"], "models/mmdense/1").stems
+        ('vocals', 'drums', 'bass', 'other')
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"a SavedModel needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()!r}"
+        )
+    with replacing_folder(out, CARD) as folder:
+        source = load_source(models, window)
+        signatures = Signatures(source)
+        archive = keras.export.ExportArchive()  # Tracking the graph would store weights twice.
+        for name, (function, specs) in signatures.all().items():
+            archive.add_endpoint(name, function, input_signature=specs)
+        with contextlib.redirect_stdout(io.StringIO()):
+            archive.write_out(str(folder))
+        (folder / EXTRA).mkdir()
+        (folder / CARD).write_text(signatures.card.to_json())
+        write_warmup(folder / WARMUP, signatures.card)
+    return signatures.card

@@ -1,0 +1,52 @@
+"""Requests that TF Serving runs when it loads a model, so that the first song does not wait."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.exporting.saved_model.wav import encode_wav
+from keras_mmdense.separation.model_card import Card
+
+MODEL = "mmdense"
+
+
+def write_warmup(path: Path, card: Card) -> None:
+    """Writes one request for each signature: silence, of the sizes that clients send.
+
+    Args:
+        path: The file `tf_serving_warmup_requests`, records of `PredictionLog`.
+        card: What the graph is.
+
+    Raises:
+        InputError: If tensorflow-serving-api is not installed.
+    """
+    try:
+        from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+    except ImportError as error:
+        raise InputError(
+            "warm-up requests need tensorflow-serving-api: pip install keras_mmdense[export]"
+        ) from error
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for signature, inputs in _requests(card):
+            spec = model_pb2.ModelSpec(name=MODEL, signature_name=signature)
+            request = predict_pb2.PredictRequest(model_spec=spec, inputs=inputs)
+            log = prediction_log_pb2.PredictLog(request=request)
+            file.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
+
+
+def _requests(card) -> Iterator[tuple[str, dict]]:
+    def silence(*shape):
+        return tf.make_tensor_proto(0.0, tf.float32, shape)  # One value stands for all.
+
+    window, hop, channels = card.window + 2 * card.context, card.hop, card.channels
+    wav = encode_wav(np.zeros((hop, channels), "float32"), card.sample_rate).numpy()
+    yield "serving_default", {"waveform": silence(1, card.window, channels)}
+    lengths = tf.make_tensor_proto([hop, hop // 2], tf.int32)
+    yield "separate_batch", {"waveform": silence(2, hop, channels), "lengths": lengths}
+    yield "separate_window", {"waveform": silence(1, window, channels)}
+    yield "separate_wav", {"wav_bytes": tf.make_tensor_proto([wav], tf.string)}
+    bins, frames = card.n_fft // 2 + 1, window // hop
+    yield "spectrogram", {"magnitude": silence(1, frames, bins, channels)}

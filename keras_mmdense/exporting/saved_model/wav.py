@@ -1,0 +1,142 @@
+"""WAV files as bytes, read and written inside a TensorFlow graph.
+
+`tf.audio.decode_wav` reads 16-bit files only and `tf.audio.encode_wav` clips.
+"""
+
+import tensorflow as tf
+
+from keras_mmdense.exporting.saved_model.validation import require
+
+PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
+# The twelve bytes that follow the format in the GUID of every extensible format.
+GUID_TAIL = bytes.fromhex("00001000800000aa00389b71")
+MAX_CHUNKS = 1000
+
+
+def decode_wav(wav, rate: int, name: str = "wav"):
+    """Reads a WAV file: 16- and 24-bit PCM or 32-bit float, mono or stereo.
+
+    Args:
+        wav: The file, a string scalar.
+        rate: The sample rate in Hz that it must have.
+        name: Its name in messages.
+
+    Returns:
+        The waveform (samples, channels), float32; full scale of PCM is [-1, 1).
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the file is broken off, empty or of another kind.
+    """
+    fmt, start, size = _find_chunks(wav, name)
+    kind, channels, found, align = _format(wav, fmt, name)
+    message = f"{name} must have 1 or 2 channels, received {{}}"
+    channels = require(channels, (channels == 1) | (channels == 2), message, channels)
+    message = f"{name} must have a rate of {rate} Hz, received {{}} Hz"
+    channels = require(channels, found == rate, message, found)
+    whole = (size > 0) & (size % tf.cast(tf.maximum(align, 1), tf.int64) == 0)
+    whole &= align == channels * tf.gather([2, 3, 4], kind)
+    message = f"{name} must hold whole samples of all channels; its data are {{}} bytes"
+    start = require(start, whole, message, size)
+    data = tf.strings.substr(wav, start, size)
+    readers = [lambda: _pcm16(data), lambda: _pcm24(data), lambda: _float32(data)]
+    return tf.reshape(tf.switch_case(kind, readers), [-1, channels])
+
+
+def encode_wav(waveform, rate: int):
+    """Writes a WAV file of 32-bit floats, so that nothing clips.
+
+    Args:
+        waveform: (samples, channels), float32.
+        rate: Its rate in Hz.
+
+    Returns:
+        The file, a string scalar.
+    """
+    samples, channels = tf.shape(waveform)[0], tf.shape(waveform)[1]
+    size = tf.size(waveform) * 4
+    fmt = [FLOAT + 65536 * channels, rate, rate * channels * 4, channels * 4 + 65536 * 32]
+    parts = [b"RIFF", _raw(size + 50), b"WAVEfmt ", _raw([18]), _raw(fmt), b"\0\0"]
+    parts += [b"fact", _raw([4]), _raw(samples), b"data", _raw(size), _raw(waveform)]
+    return tf.strings.join(parts)
+
+
+def _find_chunks(wav, name):
+    """Where the format begins and the data, and the size of the data, in bytes (int64)."""
+    total = tf.cast(tf.strings.length(wav), tf.int64)
+    head = tf.strings.substr(wav, 0, 12)
+    riff = (tf.strings.substr(head, 0, 4) == b"RIFF") & (tf.strings.length(head) == 12)
+    tail = tf.strings.substr(head, tf.minimum(8, tf.strings.length(head)), 4)
+    message = f"{name} must be a WAV file (RIFF WAVE); received {{}} bytes of something else"
+    total = require(total, riff & (tail == b"WAVE"), message, total)
+
+    def more(position, fmt, data):
+        return (position + 8 <= total) & (data < 0)
+
+    def step(position, fmt, data):
+        chunk = tf.strings.substr(wav, position, 4)
+        size = _size(wav, position)
+        fmt = tf.where((chunk == b"fmt ") & (size >= 16), position + 8, fmt)
+        data = tf.where(chunk == b"data", position + 8, data)
+        return position + 8 + size + size % 2, fmt, data
+
+    begin = tuple(tf.constant(value, tf.int64) for value in (12, -1, -1))
+    _, fmt, data = tf.while_loop(more, step, begin, maximum_iterations=MAX_CHUNKS)
+    message = f"{name} must hold a fmt and then a data chunk; it ends after {{}} bytes without them"
+    places = require(tf.stack([fmt, data]), (fmt >= 0) & (data >= 0), message, total)
+    fmt, data = tf.unstack(places)
+    size = _size(wav, data - 8)
+    message = f"{name} is broken off: its data must be {{}} bytes, {{}} are there"
+    size = require(size, data + size <= total, message, size, total - data)
+    return fmt, data, size
+
+
+def _size(wav, position):
+    size = tf.io.decode_raw(tf.strings.substr(wav, position + 4, 4), tf.uint8)
+    return tf.reduce_sum(tf.cast(size, tf.int64) * [1, 1 << 8, 1 << 16, 1 << 24])
+
+
+def _format(wav, fmt, name):
+    """Kind of samples (0: 16-bit, 1: 24-bit, 2: float), channels, rate in Hz, bytes a frame."""
+    fields = tf.io.decode_raw(tf.strings.substr(wav, fmt, 16), tf.uint16)
+    code, channels, low, high, _, _, align, bits = tf.unstack(tf.cast(fields, tf.int32), 8)
+    code = tf.cond(code == EXTENSIBLE, lambda: _extended(wav, fmt, name), lambda: code)
+    known = [(PCM, 16), (PCM, 24), (FLOAT, 32)]
+    kinds = tf.stack([(code == k) & (bits == b) for k, b in known])
+    message = (
+        f"{name} must hold 16-bit PCM, 24-bit PCM or 32-bit float samples; "
+        "received {}-bit samples of format {}"
+    )
+    kinds = require(kinds, tf.reduce_any(kinds), message, bits, code)
+    rate = tf.cast(low, tf.int64) + 65536 * tf.cast(high, tf.int64)
+    return tf.argmax(kinds, output_type=tf.int32), channels, rate, align
+
+
+def _extended(wav, fmt, name):
+    """The format that an extensible one names, 0 for none of the common ones."""
+    message = f"{name} must have a fmt chunk of 40 bytes for its extensible format, received {{}}"
+    size = _size(wav, fmt - 8)
+    fmt = require(fmt, size >= 40, message, size)
+    guid = tf.strings.substr(wav, fmt + 24, 16)
+    code = tf.io.decode_raw(tf.strings.substr(guid, 0, 4), tf.int32)[0]
+    return tf.where(tf.strings.substr(guid, 4, 12) == GUID_TAIL, code, 0)
+
+
+def _pcm16(data):
+    return tf.cast(tf.io.decode_raw(data, tf.int16), tf.float32) / 2**15
+
+
+def _pcm24(data):
+    parts = tf.cast(tf.reshape(tf.io.decode_raw(data, tf.uint8), [-1, 3]), tf.int32)
+    value = parts[:, 0] + 256 * parts[:, 1] + 65536 * parts[:, 2]
+    return tf.cast(tf.where(value < 2**23, value, value - 2**24), tf.float32) / 2**23
+
+
+def _float32(data):
+    return tf.io.decode_raw(data, tf.float32)
+
+
+def _raw(values):
+    """The bytes of a tensor, little-endian: they end its serialised form."""
+    values = tf.convert_to_tensor(values)
+    size = tf.size(values) * values.dtype.size
+    return tf.strings.substr(tf.io.serialize_tensor(values), -size, size)

@@ -1,0 +1,92 @@
+"""What an exported file is made of: networks in float32, and a card that tells their origin."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_mmdense.models.precision import dtype_policy
+from keras_mmdense.pretrained.networks import (
+    WEIGHTS,
+    Network,
+    card_lines,
+    licence,
+    load_network,
+    network_folder,
+)
+from keras_mmdense.separation.separator import CORE_FRAMES, Separator
+from keras_mmdense.utils.files import sha256
+
+SCORES = "scores/scores.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What a file is exported from.
+
+    Args:
+        networks: Trained networks with what they are, from magnitude to magnitudes.
+        separator: Their graph from waveform to stems; its card says where the weights are from.
+    """
+
+    networks: tuple[tuple[Network, keras.Model], ...]
+    separator: Separator
+
+
+def load_source(models: Sequence[str | Path], window: int = CORE_FRAMES) -> Source:
+    """Loads trained networks for export, in float32 whatever the global dtype policy is.
+
+    Args:
+        models: Names or folders that `networks.load_network` takes.
+        window: Frames of a window that are kept, see `Separator`.
+
+    Returns:
+        The networks and the separator around them.
+
+    Raises:
+        InputError: If a network is unknown, or they do not go together.
+    """
+    with dtype_policy("float32"):
+        networks = tuple(load_network(model) for model in models)
+        separator = Separator.of(networks, window=window)
+    folders = [network_folder(model) for model in models]
+    separator.card = dataclasses.replace(
+        separator.card,
+        weights=tuple(sha256(folder / WEIGHTS) for folder in folders),
+        licence="; ".join(dict.fromkeys(licence(folder) for folder in folders)),
+        scores={folder.name: scores for folder in folders if (scores := _scores(folder))},
+    )
+    return Source(networks, separator)
+
+
+def _scores(folder) -> dict[str, Any]:
+    """SDR by stem with its data: of `evaluate --output FOLDER/scores`, else of the card's table."""
+    path = folder / SCORES
+    if path.is_file():
+        content = json.loads(path.read_text())
+        own = [name for name in content["systems"] if Path(name).name == folder.name]
+        summary = content["systems"][own[0]]["summary"] if own else {}
+        sdr = {stem: row["SDR"] for stem, row in summary.items()}
+        data = content.get("data", "not named in the file of scores")
+        return {"data": data, "rule": content["rule"], "sdr": sdr} if sdr else {}
+    return _table_scores(card_lines(folder))
+
+
+def _table_scores(lines):
+    """The "separated" column of the card's table of scores, and the line above the table."""
+    heads = [i for i, line in enumerate(lines) if line.startswith("| stem") and "separated" in line]
+    if not heads:
+        return {}
+    head = heads[0]
+    column = _cells(lines[head]).index("separated")
+    rows = [_cells(line) for line in lines[head + 2 :] if line.startswith("|")]
+    rows = [row for row in rows if row[0] != "mean"]
+    data = [line for line in lines[:head] if line.strip()][-1].rstrip(":")
+    return {"data": data, "sdr": {row[0]: float(row[column]) for row in rows}}
+
+
+def _cells(line):
+    return [cell.strip() for cell in line.strip("| \n").split("|")]

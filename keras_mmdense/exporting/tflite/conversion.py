@@ -1,0 +1,156 @@
+"""From a graph to TFLite's builtin operators."""
+
+import contextlib
+import dataclasses
+import os
+import sys
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from keras_mmdense.exporting.source import Source
+from keras_mmdense.exporting.tflite.flatbuffer import narrow_weights
+from keras_mmdense.separation.separator import separation_model
+
+# Times a smaller scale, the weights behind it could leave the range of float16.
+SMALLEST = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class Function:
+    """A graph to convert.
+
+    Args:
+        call: From a tensor to a list of tensors.
+        name: Name of the input.
+        shape: Shape of the input; None at the axis that the file's size fixes.
+        outputs: Names of the outputs.
+    """
+
+    call: object
+    name: str
+    shape: tuple[int | None, ...]
+    outputs: tuple[str, ...]
+
+
+def waveform_function(source: Source) -> Function:
+    """The graph from waveform to stems."""
+    card = source.separator.card
+    networks = [(network, merge_batch_norm(model)) for network, model in source.networks]
+    graph = separation_model(networks, card)
+    return Function(
+        lambda x: tf.unstack(graph(x, training=False), axis=1),
+        "waveform",
+        (1, None, card.channels),
+        card.stems,
+    )
+
+
+def network_function(source: Source) -> Function:
+    """The networks alone, from the mixture's magnitude to the sources'."""
+    models = [merge_batch_norm(model) for _, model in source.networks]
+
+    def call(x):
+        outputs = [model(x, training=False) for model in models]
+        return [
+            part for y in outputs for part in (tf.unstack(y, axis=1) if len(y.shape) == 5 else [y])
+        ]
+
+    network = source.networks[0][0]
+    stems = tuple(name for network, _ in source.networks for name in network.sources)
+    return Function(call, "magnitude", (1, None, network.bins, network.channels), stems)
+
+
+def convert(function: Function, size: int | None, quantize: str | None) -> bytes:
+    """Converts a graph with its variables frozen.
+
+    Args:
+        function: The graph.
+        size: Samples or frames of the input, or None for any number.
+        quantize: As `export_tflite` takes it.
+
+    Returns:
+        The file's content.
+    """
+    converter = converter_of(function, size)
+    if quantize == "dynamic":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    with quiet():
+        content = converter.convert()
+    return narrow_weights(content) if quantize == "float16" else content
+
+
+def converter_of(function: Function, size: int | None) -> tf.lite.TFLiteConverter:
+    """Sets up the converter of a graph, for builtin operators only; sizes as `convert` takes."""
+    shape = [size if axis is None else axis for axis in function.shape]
+    spec = tf.TensorSpec(shape, tf.float32, name=function.name)
+    live = tf.function(function.call).get_concrete_function(spec)
+    frozen = convert_variables_to_constants_v2(live)
+
+    def named(x):
+        return dict(zip(function.outputs, frozen(x), strict=True))
+
+    module = tf.Module()
+    # The converter looks the function up in what it saves.
+    module.serving_default = tf.function(named, input_signature=[spec])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.serving_default.get_concrete_function()], module
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return converter
+
+
+def merge_batch_norm(model: keras.Model) -> keras.Model:
+    """Copies a network with every batch norm as one depthwise 1x1 convolution.
+
+    Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
+    would make a multiplication and an addition of each, two passes through memory. A scale passes
+    through the ReLU into the convolution behind it: what is left has a kernel of ones, which all
+    layers of as many maps share.
+    """
+
+    def replace(layer):
+        if isinstance(layer, layers.BatchNormalization):
+            return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
+        return type(layer).from_config(layer.get_config())
+
+    # Without the mask that batch norm was called with.
+    copy = keras.models.clone_model(
+        model, clone_function=replace, call_function=lambda layer, *args, **_: layer(*args)
+    )
+    names, scales = {layer.name for layer in copy.layers}, {}
+    for layer in copy.layers:
+        old = model.get_layer(layer.name)
+        values = old.get_weights()
+        if isinstance(old, layers.BatchNormalization):
+            gamma, beta, mean, variance = values
+            scale = gamma / np.sqrt(variance + old.epsilon)
+            shift = beta - mean * scale
+            composite = layer.name.removesuffix("_bn")
+            if f"{composite}_relu" in names and scale.min() > SMALLEST:
+                scales[f"{composite}_conv"] = scale
+                scale, shift = np.ones_like(scale), shift / scale
+            values = [scale.reshape(1, 1, -1, 1), shift]
+        elif layer.name in scales:
+            values[0] = values[0] * scales[layer.name][:, None]
+        layer.set_weights(values)
+    return copy
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps the converter's log lines, which name no fault, off the terminal."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,120 @@
+"""A trained network as a TFLite file: waveform in, stems out, for phones and small machines."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.exporting.source import load_source
+from keras_mmdense.exporting.tflite.conversion import convert, network_function, waveform_function
+from keras_mmdense.exporting.tflite.flatbuffer import check_builtin, finish, replace_masks
+from keras_mmdense.exporting.tflite.int8 import int8_masks
+from keras_mmdense.layers.wiener import BLOCK
+from keras_mmdense.separation.model_card import Card
+from keras_mmdense.utils.files import replacing
+
+SECONDS = 6.0
+PRECISIONS = ("float16", "dynamic", "int8")
+
+
+def export_tflite(
+    models: Sequence[str | Path],
+    out: str | Path,
+    *,
+    quantize: str | None = None,
+    seconds: float = SECONDS,
+    network_only: bool = False,
+    resizable: bool = False,
+    calibration: Sequence[np.ndarray] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Card:
+    """Writes trained networks with STFT and Wiener filter as one TFLite file of builtin operators.
+
+    Its signature `serving_default` takes `waveform`, (1, context + window + context, channels),
+    float32, and gives the stems by name, each (1, window, channels). The model card, which tells
+    both sizes, is in the metadata buffer `keras_mmdense_card`, and in a JSON file beside it for
+    apps that do not parse flatbuffers.
+
+    Args:
+        models: Names or folders that `networks.load_network` takes, each of other stems.
+        out: The file to write; the card goes beside it, with the suffix `.json`.
+        quantize: "float16", "dynamic" (8-bit weights, float32 arithmetic elsewhere) or "int8"
+            (8-bit arithmetic from the mixture's magnitude to the mask); None keeps float32.
+        seconds: Length of the part of a window that is kept, rounded to the networks' grid.
+        network_only: Leave STFT and Wiener filter out: takes `magnitude`, (1, frames, bins,
+            channels), and gives the networks' magnitudes by stem, of the same shape.
+        resizable: Let the interpreter's `resize_tensor_input` set a window of another number of
+            samples (or frames). Without it, the size is fixed; the file then needs less time and
+            memory.
+        calibration: For int8: mixtures (samples, channels) at the networks' rate, in [-1, 1], on
+            whose beginnings the ranges of all maps are measured.
+        progress: Called with (passes over a mixture done, passes in all).
+
+    Returns:
+        The card that was written.
+
+    Raises:
+        InputError: If an argument is unknown, the file cannot be written, the JSON file beside it
+            exists and is no model card, or Keras does not run on
+            TensorFlow.
+        RuntimeError: If the converter left something else than builtin operators.
+
+    Example:
+        >>> export_tflite(["mmdensenet_4stems"], "stems.tflite", quantize="float16").stems
+        ('vocals', 'drums', 'bass', 'other')
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"a TFLite file needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()!r}"
+        )
+    if quantize not in (None, *PRECISIONS):
+        raise InputError(f"quantize must be one of {', '.join(PRECISIONS)}, received {quantize!r}")
+    if (quantize == "int8") != bool(calibration):
+        raise InputError("int8, and nothing else, needs mixtures to calibrate on")
+    if quantize == "int8" and resizable:
+        raise InputError("an int8 file is of a fixed size")
+    out = Path(out)
+    if out.suffix != ".tflite":
+        raise InputError(f"{out}: expected a name that ends in .tflite")
+    card_file = out.with_suffix(".json")
+    if card_file.exists():
+        _check_card(card_file)
+    with replacing(out) as file, replacing(card_file) as beside:
+        source = load_source(models)
+        card = _card(source, seconds, quantize)
+        function = network_function(source) if network_only else waveform_function(source)
+        size = card.window + 2 * card.context
+        if network_only:
+            size = 1 + size // card.hop
+        content = convert(function, None if resizable else size, quantize)
+        if quantize == "int8":
+            masks = int8_masks(
+                source, card, calibration, margin=not network_only, progress=progress
+            )
+            content = replace_masks(content, list(masks))
+        check_builtin(content)
+        file.write_bytes(finish(content, card, size if resizable else None))
+        beside.write_text(card.to_json())
+    return card
+
+
+def _check_card(path):
+    try:
+        Card.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: is no model card, and would be replaced by one; choose another name"
+        ) from error
+
+
+def _card(source, seconds, quantize):
+    card = source.separator.card
+    if not 0 < seconds <= 600:
+        raise InputError(f"seconds must lie between 0 and 600, received {seconds}")
+    scales = [s.scales for network, _ in source.networks for s in network.config.streams]
+    grid = max(BLOCK, 2 ** max(scales)) * card.hop
+    window = max(1, round(seconds * card.sample_rate / grid)) * grid
+    return dataclasses.replace(card, window=window, precision=quantize or "float32")

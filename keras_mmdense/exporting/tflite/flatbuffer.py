@@ -1,0 +1,341 @@
+"""A TFLite file's flatbuffer: what is in it, and the model card among its metadata."""
+
+import pickle
+from collections.abc import Sequence
+
+import flatbuffers
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.separation.model_card import Card
+
+CARD = "keras_mmdense_card"
+CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
+SMALL = 128
+STATEFUL = ("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+
+_NAMES = {
+    code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
+}
+
+
+def operators(content: bytes) -> set[str]:
+    """Lists the operators of a file; a custom one, such as Flex, by its own name."""
+    codes = _read(content).operatorCodes
+    return {_operator(code) for code in codes}
+
+
+def check_builtin(content: bytes) -> None:
+    """Makes sure that every interpreter runs a file.
+
+    Args:
+        content: The file.
+
+    Raises:
+        RuntimeError: If it holds an operator that is no builtin, or a variable.
+    """
+    builtins = set(_NAMES.values()) - set(STATEFUL) - {"CUSTOM"}
+    foreign = sorted(operators(content) - builtins)
+    if foreign:
+        raise RuntimeError(f"the converted graph holds more than builtins: {', '.join(foreign)}")
+
+
+def finish(content: bytes, card: Card, samples: int | None = None) -> bytes:
+    """Puts the card into a file and leaves out what no interpreter needs, a fifth of a small file.
+
+    Args:
+        content: The file as the converter gave it.
+        card: The card; goes into the metadata buffer named `CARD`, as JSON.
+        samples: Length that an input of any length has before it is resized.
+
+    Returns:
+        The file.
+    """
+    model = _read(content)
+    graph = model.subgraphs[0]
+    if samples is not None:
+        waveform = graph.tensors[graph.inputs[0]]
+        waveform.shape = [1, samples, *waveform.shape[2:]]
+    _drop_labels(graph)
+    _merge_tensors(model, graph)
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(card.to_json().encode(), np.uint8)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = CARD, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+    _share_buffers(model)
+    _share_tables(model)
+    return _write(model)
+
+
+def read_card(content: bytes, path: str) -> Card:
+    """Reads the card of a file that takes waveforms of a fixed size.
+
+    Args:
+        content: The file.
+        path: Names the file in errors.
+
+    Returns:
+        The card in its metadata.
+
+    Raises:
+        InputError: If it is damaged, has no card, or takes something else than its card says.
+    """
+    if content[4:8] != b"TFL3":
+        raise InputError(f"{path}: not a .tflite file")
+    try:
+        model = _read(content)
+        graph = model.subgraphs[0]
+        entries = {bytes(entry.name): entry.buffer for entry in model.metadata or []}
+        found = entries.get(CARD.encode())
+        text = None if found is None else bytes(model.buffers[found].data).decode()
+        waveform = graph.tensors[graph.inputs[0]]
+        shape = [*waveform.shape]
+        fixed = waveform.shapeSignature is None or -1 not in waveform.shapeSignature
+    except Exception as error:  # the reader checks no offsets: struct, index, type errors
+        raise InputError(f"{path}: a damaged .tflite file") from error
+    if text is None:
+        raise InputError(f"{path}: has no model card ({CARD}); export it with keras-mmdense")
+    card = Card.from_json(text, path)
+    if not fixed or shape != [1, card.window + 2 * card.context, card.channels]:
+        raise InputError(f"{path}: expected a graph from waveforms of the size its card says")
+    return card
+
+
+def weight_types(content: bytes) -> dict[str, int]:
+    """Counts the bytes of a file's constants by type, such as {"FLOAT16": 676704}."""
+    model = _read(content)
+    names = {code: name for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
+    types = {}
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            data = model.buffers[tensor.buffer].data
+            if data is not None:
+                name = names[tensor.type]
+                types[name] = types.get(name, 0) + len(data)
+    return types
+
+
+def narrow_weights(content: bytes) -> bytes:
+    """Stores the convolutions' weights as float16, widened when an interpreter loads the file.
+
+    Everything else stays as it is: the converter would also narrow the windows of the STFT, and
+    round the Wiener filter's floor of 1e-20 to zero.
+    """
+    model = _read(content)
+    graph = model.subgraphs[0]
+    weights = {
+        int(index)
+        for operator in graph.operators
+        for index in operator.inputs[1:]
+        if _operator(model.operatorCodes[operator.opcodeIndex]) in CONVOLUTIONS
+    }
+    model.operatorCodes.append(schema.OperatorCodeT())
+    code = model.operatorCodes[-1]
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+    code.version = 3
+    first = []
+    for index in sorted(weights):
+        tensor = graph.tensors[index]
+        data = model.buffers[tensor.buffer].data
+        if tensor.type == schema.TensorType.FLOAT32 and data is not None and len(data) > SMALL:
+            first.append(_widening(model, graph, index, data.view(np.float32).astype(np.float16)))
+    graph.operators = [*first, *graph.operators]
+    return _write(model)
+
+
+def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
+    """Puts other networks in the place of those in a file.
+
+    Args:
+        content: A file from `waveform` or `magnitude`, in which every network ends in a sigmoid.
+        networks: Files from `magnitude` to what the sigmoid gives, in the order of the networks.
+
+    Returns:
+        The file, without the operators that nothing needs any more.
+
+    Raises:
+        RuntimeError: If the file holds another number of sigmoids, or their shapes differ.
+    """
+    model = _read(content)
+    graph = model.subgraphs[0]
+    kinds = [_operator(model.operatorCodes[o.opcodeIndex]) for o in graph.operators]
+    masks = [i for i, kind in enumerate(kinds) if kind == "LOGISTIC"]
+    if len(masks) != len(networks):
+        raise RuntimeError(f"{len(masks)} sigmoids for {len(networks)} networks")
+    magnitude = graph.inputs[0]
+    if len(graph.tensors[magnitude].shape) != 4:
+        magnitude = graph.operators[kinds.index("SQRT")].outputs[0]
+    inserted = {
+        graph.operators[place].outputs[0]: _append(
+            model, _read(network), magnitude, graph.operators[place].outputs[0]
+        )
+        for place, network in zip(masks, networks, strict=True)
+    }
+    operators = []
+    for operator in graph.operators:
+        operators += inserted.get(operator.outputs[0], [operator])
+    graph.operators = _needed(operators, graph.outputs)
+    return _write(model)
+
+
+def _append(model, part, entry, end):
+    """Adds a file's tensors to a model; gives its operators, between two tensors of the model."""
+    graph, added = model.subgraphs[0], part.subgraphs[0]
+    for own, other in ((entry, added.inputs[0]), (end, added.outputs[0])):
+        shapes = [list(graph.tensors[own].shape), list(added.tensors[other].shape)]
+        if shapes[0] != shapes[1]:
+            raise RuntimeError(f"a network of shape {shapes[1]} where {shapes[0]} belongs")
+    tensors, buffers, codes = len(graph.tensors), len(model.buffers), len(model.operatorCodes)
+    for tensor in added.tensors:
+        tensor.buffer += buffers
+    graph.tensors += added.tensors
+    model.buffers += part.buffers
+    model.operatorCodes += part.operatorCodes
+    ends = {added.inputs[0]: entry, added.outputs[0]: end, -1: -1}
+    for operator in added.operators:
+        operator.opcodeIndex += codes
+        for name in ("inputs", "outputs"):
+            places = [ends.get(i, i + tensors) for i in getattr(operator, name)]
+            setattr(operator, name, np.array(places, np.int32))
+    return added.operators
+
+
+def _needed(operators, outputs):
+    """Leaves out operators whose results nothing takes; their order stays."""
+    needed, kept = set(outputs), []
+    for operator in reversed(operators):
+        if needed & set(operator.outputs):
+            needed |= set(operator.inputs)
+            kept.append(operator)
+    return kept[::-1]
+
+
+def _widening(model, graph, index, values):
+    """The operator that fills tensor `index` with float16 values."""
+    result, narrow = graph.tensors[index], schema.TensorT()
+    narrow.shape, narrow.type, narrow.hasRank = result.shape, schema.TensorType.FLOAT16, True
+    buffer = schema.BufferT()
+    buffer.data = values.view(np.uint8)
+    model.buffers.append(buffer)
+    narrow.buffer, result.buffer = len(model.buffers) - 1, 0
+    graph.tensors.append(narrow)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    operator.inputs = np.array([len(graph.tensors) - 1], np.int32)
+    operator.outputs = np.array([index], np.int32)
+    return operator
+
+
+def _merge_tensors(model, graph):
+    """Keeps one tensor of equal constants and none that nothing names; numbers them anew."""
+    used = {*graph.inputs, *graph.outputs}
+    for operator in graph.operators:
+        used |= {*operator.inputs, *operator.outputs}
+    new, first, kept = {-1: -1}, {}, []
+    for index in sorted(used - {-1}):
+        tensor = graph.tensors[index]
+        data = model.buffers[tensor.buffer].data
+        scale = pickle.dumps(tensor.quantization and vars(tensor.quantization))
+        key = index if data is None else (bytes(data), tensor.type, tuple(tensor.shape), scale)
+        if key not in first:
+            first[key] = len(kept)
+            kept.append(tensor)
+        new[index] = first[key]
+    graph.tensors = kept
+    for holder in (graph, *graph.operators):
+        holder.inputs = np.array([new[i] for i in holder.inputs], np.int32)
+        holder.outputs = np.array([new[i] for i in holder.outputs], np.int32)
+    for signature in model.signatureDefs:
+        for end in (*signature.inputs, *signature.outputs):
+            end.tensorIndex = new[end.tensorIndex]
+
+
+def _drop_labels(graph):
+    ends = {*graph.inputs, *graph.outputs}
+    for index, tensor in enumerate(graph.tensors):
+        if index not in ends:
+            tensor.name = None
+        quantized = tensor.quantization
+        if quantized is not None and quantized.scale is None:
+            tensor.quantization = None
+        # It only tells a scalar from an unknown shape.
+        tensor.hasRank = len(tensor.shape) == 0
+
+
+def _share_buffers(model):
+    """Keeps one buffer of each content; number 0 is the empty one."""
+    first, shared = {b"": 0}, [model.buffers[0]]
+
+    def place(index):
+        data = model.buffers[index].data
+        content = b"" if data is None else bytes(data)
+        if content not in first:
+            first[content] = len(shared)
+            shared.append(model.buffers[index])
+        return first[content]
+
+    for holder in (*(t for graph in model.subgraphs for t in graph.tensors), *model.metadata):
+        holder.buffer = place(holder.buffer)
+    model.buffers = shared
+
+
+def _operator(code):
+    if code.customCode:
+        return code.customCode.decode()
+    return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def _read(content):
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+
+
+class _Once:
+    """A table that is written once, wherever it stands."""
+
+    def __init__(self, table):
+        self._table, self._offset = table, None
+
+    def Pack(self, builder):
+        if self._offset is None:
+            self._offset = self._table.Pack(builder)
+        return self._offset
+
+
+class _Builder(flatbuffers.Builder):
+    """Writes equal vectors, such as shapes, once; aligns bytes, among them weights, to 16."""
+
+    def __init__(self):
+        super().__init__(1 << 20)
+        self._written = {}
+
+    def StartVector(self, size, count, alignment):
+        return super().StartVector(size, count, 16 if size == 1 else alignment)
+
+    def CreateNumpyVector(self, x):
+        key = x.dtype.str, x.tobytes()
+        if key not in self._written:
+            self._written[key] = super().CreateNumpyVector(x)
+        return self._written[key]
+
+
+def _share_tables(model):
+    """Has equal tensors without a name, and equal options, written once: a table is an offset."""
+    shared = {}
+
+    def once(table):
+        return shared.setdefault((type(table), pickle.dumps(vars(table))), _Once(table))
+
+    for graph in model.subgraphs:
+        graph.tensors = [once(tensor) for tensor in graph.tensors]
+        for operator in graph.operators:
+            if operator.builtinOptions is not None:
+                operator.builtinOptions = once(operator.builtinOptions)
+
+
+def _write(model):
+    builder = _Builder()
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())

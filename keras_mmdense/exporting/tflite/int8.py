@@ -1,0 +1,131 @@
+"""Networks in 8-bit arithmetic, from the mixture's magnitude to the mask."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mmdense.configs import DenseNetConfig
+from keras_mmdense.errors import InputError
+from keras_mmdense.exporting.source import Source
+from keras_mmdense.exporting.tflite.conversion import (
+    Function,
+    converter_of,
+    merge_batch_norm,
+    quiet,
+)
+from keras_mmdense.layers.stft import STFT, Magnitude
+from keras_mmdense.models.margins import without_margin
+from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.separator import network_margin
+
+Progress = Callable[[int, int], None]
+
+
+def int8_masks(
+    source: Source,
+    card: Card,
+    mixtures: Sequence[np.ndarray],
+    *,
+    margin: bool,
+    progress: Progress | None = None,
+) -> Iterator[bytes]:
+    """Converts networks to 8 bits, up to their masks.
+
+    The ranges of all maps are measured on the mixtures. Rounding shifts the masks as a whole, at
+    the cost of what they leave; so the last convolution's bias is set against the shift, after a
+    first conversion, and the network converted again.
+
+    Args:
+        source: The networks.
+        card: Tells the size of a window.
+        mixtures: (samples, channels), of which the first window is used.
+        margin: Leave out the frames that `separation_model` needs no mask for.
+        progress: Called with (conversions done, conversions in all), measured in mixtures.
+
+    Yields:
+        A TFLite file for every network.
+
+    Raises:
+        InputError: If a network has LSTMs or gives no mask.
+    """
+    spectra = [_magnitude(mixture, card) for mixture in mixtures]
+    total = 2 * len(spectra) * len(source.networks)
+    for number, (network, model) in enumerate(source.networks):
+        function = mask_function(network, model, network_margin(card) if margin else 0)
+        done = 2 * len(spectra) * number
+        report = _counter(progress, done, total)
+        shift = _shift(function, _converted(function, spectra, report), spectra)
+        corrected = keras.models.clone_model(model)
+        corrected.set_weights(model.get_weights())
+        kernel, bias = corrected.get_layer("output_conv").get_weights()
+        corrected.get_layer("output_conv").set_weights([kernel, bias + shift])
+        function = mask_function(network, corrected, network_margin(card) if margin else 0)
+        yield _converted(function, spectra, report)
+
+
+def mask_function(network: Network, model: keras.Model, margin: int) -> Function:
+    """The graph from the mixture's magnitude to a network's mask, without a margin of frames."""
+    if not isinstance(network.config, DenseNetConfig) or network.config.recurrent:
+        raise InputError(f"int8 is for networks without LSTMs, not {network.config.name}")
+    if network.config.output != "mask":
+        raise InputError(f"int8 is for networks that give masks, not {network.config.name}")
+    model = merge_batch_norm(model)
+    masks = keras.Model(model.input, model.get_layer("output_activation").output)
+    masks = without_margin(masks, network.config, margin)
+    shape = (1, None, network.bins, network.channels)
+    return Function(lambda x: [masks(x, training=False)], "magnitude", shape, ("mask",))
+
+
+def _magnitude(mixture, card):
+    """A mixture's first window as the networks see it, (1, frames, bins, channels)."""
+    window = np.zeros((1, card.window + 2 * card.context, card.channels), "float32")
+    window[0, : len(mixture)] = mixture[: window.shape[1]]
+    return np.asarray(Magnitude()(STFT(card.n_fft, card.hop)(window)))
+
+
+def _counter(progress, done, total):
+    def report():
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
+    return report
+
+
+def _converted(function, spectra, report):
+    def windows():
+        for spectrum in spectra:
+            yield {"magnitude": spectrum}
+            report()
+
+    converter = converter_of(function, spectra[0].shape[1])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = windows
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    with quiet():
+        return converter.convert()
+
+
+def _shift(function, content, spectra):
+    """What to add before the sigmoid so that 8-bit masks pass as much power as the float ones.
+
+    One step of Newton's method, for each of the masks' channels.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(model_content=content).get_signature_runner()
+    missing = slope = 0
+    for spectrum in spectra:
+        exact = np.asarray(function.call(spectrum)[0])
+        mask = runner(magnitude=spectrum)["mask"]
+        margin = (spectrum.shape[1] - mask.shape[1]) // 2
+        power = spectrum[:, margin : spectrum.shape[1] - margin] ** 2
+        # The channels of a source lie side by side.
+        power = np.tile(power, mask.shape[-1] // power.shape[-1])
+        missing += np.sum(power * (exact - mask), axis=(0, 1, 2))
+        slope += np.sum(power * mask * (1 - mask), axis=(0, 1, 2))
+    return missing / np.maximum(slope, 1e-9)

@@ -1,0 +1,129 @@
+"""The zoo: name -> table + builder."""
+
+import dataclasses
+import fnmatch
+import math
+from pathlib import Path
+
+import keras
+
+from keras_mmdense.configs import TABLES, ModelConfig
+from keras_mmdense.errors import InputError
+from keras_mmdense.models import BUILDERS
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Lists the networks of the zoo.
+
+    Args:
+        pattern: Shell pattern the names must match, such as "mm*".
+
+    Returns:
+        The names, sorted.
+
+    Example:
+        >>> list_models("mm*")
+        ['mmdenselstm', 'mmdensenet']
+    """
+    return sorted(fnmatch.filter(TABLES, pattern))
+
+
+def model_config(name: str) -> ModelConfig:
+    """Looks up the table of a network.
+
+    Args:
+        name: A name that `list_models` gives, or the path of a JSON file with a table of one's own.
+
+    Returns:
+        The table.
+
+    Raises:
+        InputError: If there is no such network, or the file is not a table.
+    """
+    if name in TABLES:
+        return TABLES[name]
+    if str(name).endswith(".json"):
+        if not Path(name).is_file():
+            raise InputError(f"{name}: no such table file")
+        return _read_table(name)
+    raise InputError(
+        f"unknown model {name!r}; choose one of {', '.join(list_models())}, or a .json table"
+    )
+
+
+def build(
+    name: str | ModelConfig = "mmdensenet",
+    *,
+    sources: tuple[str, ...] = ("vocals",),
+    bins: int | None = None,
+    frames: int | None = None,
+    channels: int = 2,
+    weights: str | None = None,
+    **overrides,
+) -> keras.Model:
+    """Builds a network: magnitude of the mixture in, magnitude of the sources out.
+
+    Args:
+        name: A name that `list_models` gives, a JSON file with a table, or a table itself.
+        sources: Names of the sources the network gives.
+        bins: Frequency bins of the spectrogram, n_fft / 2 + 1; None takes those of the table.
+        frames: Frames of the spectrogram; None takes any number from 1 up.
+        channels: Audio channels.
+        weights: A `.weights.h5` file to load, or None for random weights.
+        **overrides: Fields of the table to replace, such as `output="magnitude"`.
+
+    Returns:
+        A Functional model from (batch, frames, bins, channels), float32, to the same shape for one
+        source or (batch, sources, frames, bins, channels) for several.
+
+    Raises:
+        ValueError: If the name is unknown, an argument is out of range, or the weights do not fit.
+
+    Example:
+        >>> model = keras_mmdense.build("mmdensenet", sources=("vocals", "drums"))
+        >>> model(numpy.ones((1, 64, 1025, 2), "float32")).shape
+        (1, 2, 64, 1025, 2)
+    """
+    config = name if isinstance(name, ModelConfig) else model_config(name)
+    config = _override(config, overrides)
+    bins = config.bins if bins is None else bins
+    _check_sizes(sources, bins, frames, channels)
+    mixture = keras.Input((frames, bins, channels), dtype="float32", name="mixture")
+    outputs = BUILDERS[config.family](mixture, config, len(sources))
+    model = keras.Model(mixture, outputs, name="_".join((config.name, *sources)))
+    if weights is not None:
+        from keras_mmdense.pretrained.networks import load_weights
+
+        load_weights(model, weights)
+    return model
+
+
+def parameters(model: keras.Model) -> int:
+    """Counts a model's trainable parameters."""
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+
+def _read_table(path):
+    try:
+        return ModelConfig.from_json(path)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _override(config, overrides):
+    fields = sorted(field.name for field in dataclasses.fields(config))
+    unknown = sorted(set(overrides) - set(fields))
+    if unknown:
+        raise ValueError(f"unknown table field {unknown[0]!r}; choose of {', '.join(fields)}")
+    return dataclasses.replace(config, **overrides)
+
+
+def _check_sizes(sources, bins, frames, channels):
+    if isinstance(sources, str) or not sources or len(set(sources)) != len(sources):
+        raise ValueError(f"sources must be distinct names, received {sources!r}")
+    if bins < 9:
+        raise ValueError(f"bins must be 9 or more, received {bins}")
+    if frames is not None and frames < 1:
+        raise ValueError(f"frames must be 1 or more, or None, received {frames}")
+    if channels < 1:
+        raise ValueError(f"channels must be 1 or more, received {channels}")

@@ -1,0 +1,81 @@
+"""Making one trained network of two."""
+
+from pathlib import Path
+
+from keras_mmdense.configs import BlendConfig
+from keras_mmdense.errors import InputError
+from keras_mmdense.models.blend import part_names
+from keras_mmdense.pretrained.networks import (
+    DESCRIPTION,
+    WEIGHTS,
+    Network,
+    load_network,
+    save_network,
+)
+
+
+def blend(
+    first: str | Path, second: str | Path, folder: str | Path, share: float = 0.25
+) -> Network:
+    """Blends two trained networks: share * first + (1 - share) * second, before the Wiener filter.
+
+    The blend is a network like any other, to be separated with, exported and trained on. In the
+    paper BLEND is an FNN with a share of lambda and a BLSTM.
+
+    Args:
+        first: A trained network by name or folder, see `load_network`.
+        second: Another one, of the same sources, rate, STFT and channels.
+        folder: Folder to write the blend to, as `save_network` does; it must not hold a network.
+        share: Share of the first network, from 0 to 1.
+
+    Returns:
+        What the blend is.
+
+    Raises:
+        InputError: If the networks cannot be loaded or do not go together, the share is out of
+            range, or the folder holds a network or a run of `train`.
+
+    Example:
+        >>> blend("runs/fnn", "runs/blstm", "runs/blend", share=0.25)
+    """
+    if not 0 <= share <= 1:
+        raise InputError(f"the share of the first network must lie in [0, 1], received {share:g}")
+    for name in (DESCRIPTION, WEIGHTS, "run.json"):
+        if (Path(folder) / name).exists():
+            raise InputError(f"{folder}: holds {name} already; choose another folder")
+    parts = [load_network(first), load_network(second)]
+    one, other = (network for network, _ in parts)
+    for what, of in _MUST_AGREE.items():
+        if of(one) != of(other):
+            raise InputError(
+                f"{first} and {second} differ in {what}: {_text(of(one))} and {_text(of(other))}"
+            )
+    config = BlendConfig(
+        name="blend",
+        sample_rate=one.config.sample_rate,
+        n_fft=one.config.n_fft,
+        hop=one.config.hop,
+        first=one.config,
+        second=other.config,
+        share=share,
+    )
+    network = Network(config, one.sources, one.bins, one.channels)
+    model = network.build()
+    for name, (_, part) in zip(part_names(config), parts, strict=True):
+        model.get_layer(name).set_weights(part.get_weights())
+    save_network(folder, network, model)
+    return network
+
+
+_MUST_AGREE = {
+    "sources": lambda network: network.sources,
+    "sample rate": lambda network: network.config.sample_rate,
+    "hop": lambda network: network.config.hop,
+    "bins": lambda network: network.bins,
+    "n_fft": lambda network: network.config.n_fft,
+    "channels": lambda network: network.channels,
+}
+
+
+def _text(value):
+    return ", ".join(value) if isinstance(value, tuple) else value

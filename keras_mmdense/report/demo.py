@@ -1,0 +1,68 @@
+"""The demo: a synthesised song, separated, heard and seen."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from keras_mmdense.audio import reading
+from keras_mmdense.errors import InputError
+from keras_mmdense.report.plots import plot_spectrograms
+from keras_mmdense.separation.separator import Progress, Separator
+from keras_mmdense.stems import STEMS
+from keras_mmdense.synthesis.songs import synthesize
+from keras_mmdense.utils.files import replacing
+
+
+def run(
+    separator: Separator,
+    folder: str | Path,
+    seed: int,
+    seconds: float,
+    progress: Progress | None = None,
+) -> dict[str, tuple[float, float]]:
+    """Synthesises a song, separates it, and writes stems, mixture and a figure.
+
+    Args:
+        separator: Gives the stems vocals, drums, bass and other.
+        folder: Folder to write to.
+        seed: Seed of the song.
+        seconds: Its length in seconds.
+        progress: Called with (windows done, windows in all).
+
+    Returns:
+        By stem: SDR in dB of the mixture and of the separated stem.
+    """
+    if set(separator.stems) != set(STEMS):
+        raise InputError(f"the demo takes a network of four stems, not {list(separator.stems)}")
+    folder, rate = Path(folder), separator.sample_rate
+    truth = synthesize(seed, seconds, rate)
+    mixture = sum(truth.values())
+    stems = separator.separate(mixture, rate, progress)
+    for name, stem in stems.items():
+        reading.write(folder / f"{name}.wav", stem, rate)
+    with replacing(folder / "mixture.flac") as partial:
+        soundfile.write(partial, mixture, rate, subtype="PCM_24")
+    plot_spectrograms(folder / "demo.png", mixture, truth, stems, rate)
+    return {name: (sdr(truth[name], mixture), sdr(truth[name], stems[name])) for name in stems}
+
+
+def sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
+    """Signal-to-distortion ratio in dB: energy of the reference over that of the error."""
+    error = np.sum((reference - estimate).astype("float64") ** 2)
+    return float(10 * np.log10(np.sum(reference.astype("float64") ** 2) / error))
+
+
+def gains_table(gains: dict[str, tuple[float, float]]):
+    """Lays out what `run` returned as a rich table."""
+    from rich.table import Table
+
+    table = Table(title="SDR of the demo song in dB")
+    table.add_column("stem")
+    for column in ("mixture", "separated", "gained"):
+        table.add_column(column, justify="right")
+    rows = [(name, before, after) for name, (before, after) in gains.items()]
+    rows.append(("mean", *(float(np.mean(values)) for values in zip(*gains.values(), strict=True))))
+    for name, before, after in rows:
+        table.add_row(name, f"{before:.2f}", f"{after:.2f}", f"{after - before:+.2f}")
+    return table

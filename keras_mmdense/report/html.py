@@ -1,0 +1,168 @@
+"""A report as one page of HTML that needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import math
+import os
+from pathlib import Path
+
+from keras_mmdense.evaluation.protocols import find_rule
+from keras_mmdense.evaluation.scoring import METRICS
+from keras_mmdense.report.excerpts import Excerpt, encode
+from keras_mmdense.report.plots import COLOURS, INK, box_plot, curve_plot, spectrogram_image
+from keras_mmdense.report.published import CERTAINTY, PUBLISHED
+from keras_mmdense.report.report import STEM_ORDER, Contents, Group
+from keras_mmdense.utils.files import replacing
+
+TEMPLATE = "report.html.j2"
+SILENCES = {
+    "reference": "true stem silent",
+    "estimate": "estimate silent",
+    "frames": "no frame in which all stems sound",
+}
+
+
+def write_html(path: str | os.PathLike[str], contents: Contents) -> None:
+    """Writes a report as one HTML file, atomically.
+
+    The page holds its figures and sounds and forbids the browser to fetch anything; it runs no
+    script. It follows the reader's choice of a light or a dark scheme.
+
+    Args:
+        path: the file; an old one is replaced.
+        contents: what `collect` gives.
+
+    Raises:
+        InputError: the file cannot be written; nothing is left behind.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(render(contents), encoding="utf-8")
+
+
+def render(contents: Contents) -> str:
+    """Gives the page as text; names from outside are escaped."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {
+        "billions": billions,
+        "decibels": decibels,
+        "describe": describe,
+        "duration": duration,
+        "gain": lambda gain: f"{-20 * math.log10(gain):.1f}",
+    }
+    return environment.get_template(TEMPLATE).render(
+        contents=contents,
+        groups=[_group(group) for group in contents.groups],
+        excerpts=[_excerpt(excerpt, contents) for excerpt in contents.excerpts],
+        curves=_curves(contents),
+        metrics=METRICS,
+        certainty=CERTAINTY,
+        silences=SILENCES,
+        all_published=PUBLISHED,
+        published_stems=[stem for stem in STEM_ORDER if stem in PUBLISHED[0].rows[0].sdr],
+    )
+
+
+def decibels(value: float | None) -> str:
+    """A score with two digits and a true minus sign; a dash where there is none.
+
+    Beyond 100 dB the error is rounding: the mixture, for one, has no artefacts.
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    if value > 100:
+        return ">100"
+    return f"{value:.2f}".replace("-", "−").replace("inf", "∞")
+
+
+def duration(seconds: float | None) -> str:
+    """A time in the unit that fits it, a dash where it is not known."""
+    if seconds is None:
+        return "–"
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def billions(number: float | None) -> str:
+    """A number in units of 10^9, a dash where it is not known."""
+    return "–" if number is None else f"{number / 1e9:.2f} G"
+
+
+def describe(rule, capital: bool = False) -> str:
+    """A rule, or the rule of a name, in words."""
+    words = find_rule(rule).describe()
+    return words[0].upper() + words[1:] if capital else words
+
+
+def _group(group: Group) -> dict:
+    summary = group.summary()
+    names = list(summary)
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+    same_rule_first = sorted(PUBLISHED, key=lambda table: table.rule != group.rule.name)
+    return {
+        "data": group.data,
+        "rule": group.rule,
+        "songs": group.songs,
+        "stems": group.stems(),
+        "summary": summary,
+        "colours": colours,
+        "published": same_rule_first,
+        "per_stem": [_stem(group, stem, summary, colours) for stem in group.stems()],
+    }
+
+
+def _stem(group, stem, summary, colours):
+    values = group.song_values(stem)
+    columns = {name: list(songs.values()) for name, songs in values.items()}
+    paint = [colours[name] for name in values]
+    return {
+        "name": stem,
+        "rows": {name: rows[stem] for name, rows in summary.items() if stem in rows},
+        "scores": values,
+        "silent": group.silent(stem),
+        "plot": {s: _uri("image/svg+xml", box_plot(columns, paint, s)) for s in INK},
+    }
+
+
+def _excerpt(excerpt: Excerpt, contents: Contents) -> dict:
+    def clip(waveform):
+        image = spectrogram_image(waveform, excerpt.sample_rate)
+        sound = encode(waveform * excerpt.gain, excerpt.sample_rate)
+        return _uri("image/webp", image), _uri(*sound)
+
+    return {
+        "song": excerpt.song,
+        "start": excerpt.start,
+        "seconds": excerpt.seconds,
+        "gain": excerpt.gain,
+        "scores": contents.song_sdr(excerpt.song),
+        "mixture": clip(excerpt.mixture),
+        "stems": {
+            stem: (clip(excerpt.references[stem]), clip(excerpt.estimates[stem]))
+            for stem in excerpt.references
+        },
+    }
+
+
+def _curves(contents: Contents) -> dict:
+    """Plots of the losses of every network whose training is known: name -> scheme -> image."""
+    known = [network for network in contents.networks if network.training]
+    return {
+        network.name: {
+            scheme: _uri("image/svg+xml", curve_plot(network.training.curve, scheme))
+            for scheme in INK
+        }
+        for network in known
+        if network.training.curve
+    }
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

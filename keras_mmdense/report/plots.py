@@ -1,0 +1,265 @@
+"""Figures: scores, spectrograms and loss curves, as files and for pages."""
+
+from __future__ import annotations
+
+import io
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from keras_mmdense.evaluation.protocols import Rule, find_rule
+from keras_mmdense.evaluation.scoring import METRICS, SongScores
+from keras_mmdense.utils.files import replacing
+
+# Okabe and Ito's palette, told apart by colour-blind readers too.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+# Text and lines of figures for pages, on a light and on a dark ground.
+INK = {"light": "#3d444d", "dark": "#c3c8cf"}
+
+
+def plot_scores(
+    results: Mapping[str, Sequence[SongScores]],
+    path: str | os.PathLike[str],
+    metric: str = "SDR",
+    rule: Rule | str = "museval",
+) -> None:
+    """Draws box plots of the songs' scores by stem, one colour a system, to a PNG file.
+
+    A box spans the quartiles of the songs' scores under the rule, its line is their median, dots
+    are songs. Songs without a finite score are not drawn.
+
+    Args:
+        results: system -> scores, as `evaluate_songs` gives them.
+        path: the PNG file, written atomically.
+        metric: one of `METRICS`, in dB.
+        rule: the rule of the songs' scores.
+
+    Raises:
+        ValueError: unknown metric or rule.
+        OSError: the file cannot be written; nothing is left behind.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    if metric not in METRICS:
+        raise ValueError(f"unknown metric {metric!r}; choices: {', '.join(METRICS)}")
+    rule = find_rule(rule)
+    values = _values(results, metric, rule)
+    stems = list(dict.fromkeys(stem for system in values.values() for stem in system))
+    figure = Figure(figsize=(max(6.0, 2.2 * len(stems)), 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    width = 0.8 / max(1, len(values))
+    legend = []
+    for index, (system, scores) in enumerate(values.items()):
+        colour = COLOURS[index % len(COLOURS)]
+        legend.append(Patch(facecolor=colour, alpha=0.6, label=system))
+        centre = np.arange(len(stems)) + (index - (len(values) - 1) / 2) * width
+        _draw_boxes(axes, [scores.get(stem, []) for stem in stems], centre, 0.85 * width, colour)
+    axes.set_xticks(np.arange(len(stems)), stems)
+    axes.set_xlim(-0.5, max(1, len(stems)) - 0.5)
+    axes.set_ylabel(f"{metric} (dB)")
+    axes.set_title(f"{metric} of each song ({rule.over_frames} over frames)")
+    axes.grid(axis="y", alpha=0.3)
+    if legend:
+        figure.legend(handles=legend, loc="outside lower center", ncols=min(4, len(legend)))
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)
+
+
+def _values(
+    results: Mapping[str, Sequence[SongScores]], metric: str, rule: Rule
+) -> dict[str, dict[str, list[float]]]:
+    """Finite scores by system and stem, one a song."""
+    values: dict[str, dict[str, list[float]]] = {}
+    for system, songs in results.items():
+        stems = values.setdefault(system, {})
+        for song in songs:
+            for stem, values_of_song in song.by_rule(rule).items():
+                scores = stems.setdefault(stem, [])
+                if np.isfinite(values_of_song[metric]):
+                    scores.append(values_of_song[metric])
+    return values
+
+
+def _draw_boxes(axes, columns, centre: np.ndarray, width: float, colour: str) -> None:
+    boxes = axes.boxplot(
+        columns,
+        positions=centre,
+        widths=width,
+        patch_artist=True,
+        showfliers=False,
+        manage_ticks=False,
+        medianprops={"color": "black"},
+    )
+    for box in boxes["boxes"]:
+        box.set(facecolor=colour, alpha=0.6)
+    for position, column in zip(centre, columns, strict=True):
+        spread = np.linspace(-0.2, 0.2, len(column)) * width if len(column) > 1 else 0.0
+        axes.scatter(np.full(len(column), position) + spread, column, s=6, color="black", zorder=3)
+
+
+def plot_spectrograms(
+    path: str | os.PathLike[str],
+    mixture: np.ndarray,
+    references: Mapping[str, np.ndarray],
+    estimates: Mapping[str, np.ndarray],
+    sample_rate: int,
+) -> None:
+    """Draws the spectrograms of a mixture, its stems and their estimates, to a PNG file.
+
+    Args:
+        path: the PNG file, written atomically.
+        mixture: waveform (samples, channels).
+        references: stem -> waveform (samples, channels), the left column.
+        estimates: stem -> waveform (samples, channels), the right column.
+        sample_rate: rate in Hz.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 11), layout="constrained")
+    grid = figure.add_gridspec(len(references) + 1, 2)
+    axes = [figure.add_subplot(grid[0, :])]
+    image = _draw_spectrogram(axes[0], mixture, sample_rate, "mixture")
+    for row, (stem, reference) in enumerate(references.items(), 1):
+        pairs = ((f"{stem}, true", reference), (f"{stem}, separated", estimates[stem]))
+        for column, (title, waveform) in enumerate(pairs):
+            axes.append(figure.add_subplot(grid[row, column]))
+            _draw_spectrogram(axes[-1], waveform, sample_rate, title)
+    axes[-1].set_xlabel("time (s)")
+    axes[-2].set_xlabel("time (s)")
+    figure.colorbar(image, ax=axes, label="magnitude (dB)", shrink=0.4)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def _draw_spectrogram(axes, waveform, sample_rate, title):
+    from scipy.signal import spectrogram
+
+    mono = np.asarray(waveform).mean(axis=1)
+    frequencies, times, power = spectrogram(mono, sample_rate, nperseg=2048, scaling="spectrum")
+    decibels = 10 * np.log10(np.maximum(power, 1e-12))
+    axes.set(title=title, ylabel="frequency (kHz)", yscale="symlog", ylim=(0, sample_rate / 2000))
+    axes.set_yticks([0, 0.5, 1, 2, 5, 10, 20], ["0", "0.5", "1", "2", "5", "10", "20"])
+    return axes.pcolormesh(
+        times, frequencies / 1000, decibels, vmin=-90, vmax=-20, cmap="magma", rasterized=True
+    )
+
+
+def box_plot(values: Mapping[str, Sequence[float]], colours: Sequence[str], scheme: str) -> bytes:
+    """Draws one stem's scores for a page: a box a system, dots are songs.
+
+    Args:
+        values: system -> the songs' scores in dB; those that are not finite are not drawn.
+        colours: a colour a system.
+        scheme: "light" or "dark", the page's ground, which shines through.
+
+    Returns:
+        An SVG file.
+    """
+    from matplotlib.figure import Figure
+
+    columns = [[value for value in scores if np.isfinite(value)] for scores in values.values()]
+    figure = Figure(figsize=(4.4, 0.7 + 0.42 * len(columns)), layout="constrained")
+    axes = figure.add_subplot()
+    for place, (column, colour) in enumerate(zip(columns, colours, strict=True)):
+        _draw_box(axes, column, place, colour, INK[scheme])
+    axes.set_yticks(range(len(columns)), [textwrap.fill(name, 18) for name in values])
+    axes.set_ylim(len(columns) - 0.45, -0.55)
+    axes.set_xlabel("SDR (dB)")
+    axes.grid(axis="x", alpha=0.25, color=INK[scheme])
+    return _svg(figure, axes, scheme)
+
+
+def _draw_box(axes, column, place: int, colour: str, ink: str) -> None:
+    line = {"color": colour, "linewidth": 1.5}
+    axes.boxplot(
+        [column],
+        positions=[place],
+        widths=0.55,
+        orientation="horizontal",
+        patch_artist=True,
+        showfliers=False,
+        manage_ticks=False,
+        boxprops={"facecolor": colour + "40", "edgecolor": colour, "linewidth": 1.5},
+        medianprops={"color": ink, "linewidth": 2.5},
+        whiskerprops=line,
+        capprops=line,
+    )
+    spread = np.linspace(-0.16, 0.16, len(column)) if len(column) > 1 else np.zeros(len(column))
+    axes.scatter(column, place + spread, s=10, color=ink, alpha=0.55, zorder=3)
+
+
+def curve_plot(curve: Sequence[Mapping[str, float]], scheme: str) -> bytes:
+    """Draws the losses of a training run for a page.
+
+    Args:
+        curve: one row an epoch, with `audio_seconds`, `loss` and `val_loss`.
+        scheme: "light" or "dark".
+
+    Returns:
+        An SVG file.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.4, 2.4), layout="constrained")
+    axes = figure.add_subplot()
+    for key, label, colour in (
+        ("loss", "training", COLOURS[0]),
+        ("val_loss", "validation", COLOURS[1]),
+    ):
+        rows = [row for row in curve if key in row]
+        minutes = [row["audio_seconds"] / 60 for row in rows]
+        line = [row[key] for row in rows]
+        axes.plot(minutes, line, marker="o", markersize=4, color=colour, label=label)
+    axes.set_xlabel("audio seen (minutes)")
+    axes.set_ylabel("loss")
+    axes.set_xlim(0, None)
+    axes.set_ylim(0, None)
+    axes.grid(alpha=0.25, color=INK[scheme])
+    axes.legend(frameon=False, labelcolor=INK[scheme], fontsize=9)
+    return _svg(figure, axes, scheme)
+
+
+def _svg(figure, axes, scheme: str) -> bytes:
+    """The figure as SVG without a ground of its own, text in the colour of the scheme."""
+    axes.tick_params(colors=INK[scheme], length=0, labelsize=9)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set(color=INK[scheme], fontsize=9)
+    axes.spines[:].set_visible(False)
+    axes.set_facecolor("none")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def spectrogram_image(waveform: np.ndarray, sample_rate: int) -> bytes:
+    """Draws a spectrogram for a page, its ticks inside; every image has the same dB range.
+
+    Args:
+        waveform: (samples, channels).
+        sample_rate: rate in Hz.
+
+    Returns:
+        A WebP file of 720 by 360 pixels.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
+
+    figure = Figure(figsize=(3.6, 1.8), dpi=200)
+    axes = figure.add_axes((0, 0, 1, 1))
+    _draw_spectrogram(axes, waveform, sample_rate, "")
+    axes.set_ylabel("")
+    axes.set_axis_off()
+    seconds = len(waveform) / sample_rate
+    outline = [withStroke(linewidth=1.5, foreground="black")]
+    text = {"color": "white", "fontsize": 7, "path_effects": outline}
+    for kilohertz in (0.5, 1, 2, 5, 10):
+        if kilohertz < 0.8 * sample_rate / 2000:
+            axes.text(0.008 * seconds, kilohertz, f"{kilohertz:g} kHz", va="center", **text)
+    for second in range(1, int(np.ceil(seconds))):
+        axes.text(second, 0.04, f"{second} s", ha="center", **text)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="webp", pil_kwargs={"quality": 80})
+    return buffer.getvalue()

@@ -1,0 +1,143 @@
+"""Many songs with one separator."""
+
+import collections
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from keras_mmdense.audio import reading
+from keras_mmdense.audio.writing import Output, Written, plan, were_written
+from keras_mmdense.errors import InputError
+
+Report = Callable[[str], Callable[[int, int], None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of one song.
+
+    Args:
+        path: The song's file.
+        written: What was written; None if it failed or was there already.
+        error: Why it failed, in one line, or None.
+        seconds: Time it took in seconds.
+    """
+
+    path: Path
+    written: Written | None = None
+    error: str | None = None
+    seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Separates songs one after the other; a bad one does not stop the others.
+
+    Args:
+        separator: A `Separator`.
+        out_dir: Folder to write to.
+        output: Format, names and extra files.
+        resume: Skip songs whose files are all there, whole and made of the same song.
+    """
+
+    separator: "object"
+    out_dir: Path
+    output: Output
+    resume: bool = False
+
+    def run(
+        self, files: Sequence[Path], report: Report, say: Callable[[Result], None]
+    ) -> list[Result]:
+        """Separates songs.
+
+        Args:
+            files: The songs' files.
+            report: Makes a progress callback from a name.
+            say: Called with every result as soon as it is there.
+
+        Returns:
+            The results in order.
+
+        Raises:
+            InputError: Before any work, if two songs' files would get one name, or one would
+                replace a song.
+        """
+        names = song_names(files)
+        planned = plan(self.output, self.out_dir, names, self.separator.stems)
+        over_all = report("songs") if len(files) > 1 else None
+        results = []
+        for path in files:
+            result = self._one(path, names[path], planned[path], report)
+            say(result)
+            results.append(result)
+            if over_all:
+                over_all(len(results), len(files))
+        return results
+
+    def _one(self, path, song, planned, report):
+        start = time.monotonic()
+        written, error = None, None
+        try:
+            if self.resume and were_written(planned, path, self.output):
+                return Result(path)
+            written = self.separator.separate_file(
+                path, self.out_dir, self.output, song=song, progress=report(path.name)
+            )
+        except InputError as reason:
+            error = str(reason)
+        except Exception as reason:  # whatever it is, the other songs are still to be separated
+            error = f"{path}: {type(reason).__name__}: {_first_line(reason)}"
+        return Result(path, written, error, time.monotonic() - start)
+
+
+def find_audio(paths: Sequence[str | Path]) -> list[Path]:
+    """Lists files, and the audio files below folders, sorted by name.
+
+    Args:
+        paths: Files and folders.
+
+    Returns:
+        The files; a path that is no folder is listed as it is.
+
+    Raises:
+        InputError: If a folder holds no audio file.
+    """
+    files = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            files.append(path)
+            continue
+        known = reading.SUFFIXES | reading.FFMPEG_SUFFIXES
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in known)
+        found = [file for file in found if file.is_file() and not file.name.startswith(".")]
+        if not found:
+            raise InputError(f"{path}: no audio files in this folder")
+        files += found
+    return list(dict.fromkeys(files))
+
+
+def song_names(files: Sequence[Path]) -> dict[Path, str]:
+    """Gives the files different names: a/x.wav and b/x.wav become "a - x" and "b - x".
+
+    Args:
+        files: Distinct paths.
+
+    Returns:
+        Name by path: the file's without its ending where that is unique, also on a disk that does
+        not tell upper from lower case, and a name for a file.
+    """
+    names = {path: reading.song_name(path) for path in files}
+    for longer in (
+        lambda path: f"{path.absolute().parent.name} - {reading.song_name(path)}",
+        lambda path: f"{path.absolute().parent.name} - {path.name}",
+        lambda path: " - ".join(path.absolute().parts[1:]),
+    ):
+        counts = collections.Counter(name.casefold() for name in names.values())
+        counts |= dict.fromkeys(("", ".", ".."), 2)
+        names |= {path: longer(path) for path, name in names.items() if counts[name.casefold()] > 1}
+    return names
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or "no reason given").splitlines()[0]

@@ -1,0 +1,344 @@
+"""Waveform in, stems out."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_mmdense.audio import reading
+from keras_mmdense.audio.writing import Output, StemWriter, Written
+from keras_mmdense.errors import InputError
+from keras_mmdense.layers.padding import Trim
+from keras_mmdense.layers.sources import Rest
+from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
+from keras_mmdense.layers.wiener import BLOCK, WienerFilter
+from keras_mmdense.models.margins import without_margin
+from keras_mmdense.models.receptive_field import context_frames, grid_frames
+from keras_mmdense.models.registry import build, model_config
+from keras_mmdense.pretrained.networks import Network, load_network
+from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.streaming import Stream, as_floats, check_signal, split
+from keras_mmdense.stems import check_names, rest_name
+
+DEFAULT = "mmdensenet_4stems"
+CORE_FRAMES = 384
+WIENER_REACH = 64
+FILTER_MARGIN = WIENER_REACH + BLOCK
+
+Progress = Callable[[int, int], None]
+
+
+class Separator:
+    """Separates music into stems with one network of several sources, or several of one.
+
+    The waveform passes through the networks in windows of bounded size; each sees as much context
+    as the networks and the Wiener filter look at, so that the windows' borders leave no trace. The
+    Wiener filter takes its statistics over 64 frames (1.5 s) on either side of a frame, however
+    long the song is.
+
+    Args:
+        model: A trained network by name or folder (see `networks.load_network`), or several; with
+            `weights`, a name or table that `build` takes.
+        stems: Stems to return, None for all; networks that give none of them do not run. With
+            `weights`, the sources of the network.
+        weights: A `.weights.h5` file for an untrained `model`.
+        window: Frames of a window that are kept, a multiple of the networks' coarsest scale and of
+            8. More is faster and takes more memory and latency.
+
+    Raises:
+        InputError: If a network or a stem is unknown, or weights do not fit.
+
+    Example:
+        >>> separator = Separator()
+        >>> stems = separator.separate(waveform, 44100)
+        >>> stems["vocals"].shape == waveform.shape
+        True
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Sequence[str | Path] = DEFAULT,
+        *,
+        stems: Sequence[str] | None = None,
+        weights: str | Path | None = None,
+        window: int = CORE_FRAMES,
+    ):
+        if weights is not None:
+            network = Network(model_config(str(model)), tuple(stems or ("vocals",)))
+            built = build(network.config, sources=network.sources, weights=weights)
+            self._assemble([(network, built)], stems, window)
+        else:
+            names = [model] if isinstance(model, str | Path) else model
+            self._assemble([load_network(name) for name in names], stems, window)
+
+    @classmethod
+    def of(
+        cls,
+        networks: Sequence[tuple[Network, keras.Model]],
+        *,
+        stems: Sequence[str] | None = None,
+        window: int = CORE_FRAMES,
+    ) -> "Separator":
+        """Makes a separator of networks in memory, each with what it is."""
+        separator = cls.__new__(cls)
+        separator._assemble(networks, stems, window)
+        return separator
+
+    @classmethod
+    def around(
+        cls,
+        run: Callable[[np.ndarray], np.ndarray],
+        card: Card,
+        *,
+        stems: Sequence[str] | None = None,
+    ) -> "Separator":
+        """Makes a separator of a graph from elsewhere, such as an exported file.
+
+        Args:
+            run: From waveforms (batch, card.window + 2 * card.context, card.channels) to stems
+                (batch, len(card.stems), card.window, card.channels), float32.
+            card: What the graph is.
+            stems: Stems to return, None for all.
+        """
+        separator = cls.__new__(cls)
+        separator._run, separator.card = run, card
+        separator._choose(stems)
+        return separator
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz the networks work at; other rates are resampled to it and back."""
+        return self.card.sample_rate
+
+    @property
+    def latency(self) -> int:
+        """Samples at `sample_rate` that `stream` takes in before it gives the first one out."""
+        return self.card.window + self.card.context
+
+    def separate(
+        self, waveform: np.ndarray, sample_rate: int, progress: Progress | None = None
+    ) -> dict[str, np.ndarray]:
+        """Separates a waveform.
+
+        Args:
+            waveform: (samples, channels) or (samples,), float in [-1, 1], or int16 or int32 in
+                their full range. More than two channels are separated in pairs: first and second,
+                third and fourth, and so on.
+            sample_rate: Its rate in Hz.
+            progress: Called with (samples done, samples in all).
+
+        Returns:
+            Stems by name, each with the shape of `waveform`, float32, at the same rate. A network
+            for part of the stems also gives what it leaves: "accompaniment" beside vocals alone,
+            else "remainder".
+
+        Raises:
+            InputError: If the waveform is empty, of another type or with too many channels, the
+                rate is out of bounds, or a sample is not a finite number.
+        """
+        waveform = np.asarray(waveform)
+        if waveform.ndim not in (1, 2) or 0 in waveform.shape[1:]:
+            raise InputError(f"a waveform is (samples, channels), received shape {waveform.shape}")
+        sound = waveform if waveform.ndim == 2 else waveform[:, None]
+        blocks = split(sound, self._block(sample_rate, sound.shape[1]))
+        parts = {name: [] for name in self.stems}
+        done = 0
+        for stems in self.stream(blocks, sample_rate):
+            for name, stem in stems.items():
+                parts[name].append(stem)
+            done += len(stem)
+            if progress:
+                progress(done, len(waveform))
+        return {name: np.concatenate(part).reshape(waveform.shape) for name, part in parts.items()}
+
+    def stream(
+        self, blocks: Iterable[np.ndarray], sample_rate: int
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Separates a signal without end, in bounded memory.
+
+        Args:
+            blocks: Waveforms (samples, channels), one after the other, of any lengths.
+            sample_rate: Their rate in Hz.
+
+        Yields:
+            Stems by name, (samples, channels), float32, whenever a window is complete (see
+            `latency`); in all as many samples as the blocks hold.
+
+        Raises:
+            InputError: If there are no samples, or they do not fit, see `separate`.
+        """
+        for _, stems in self._stream(blocks, sample_rate):
+            yield stems
+
+    def separate_file(
+        self,
+        path: str | Path,
+        out_dir: str | Path,
+        output: Output | None = None,
+        *,
+        song: str | None = None,
+        progress: Progress | None = None,
+    ) -> Written:
+        """Separates a file, in bounded memory.
+
+        Args:
+            path: An audio file, see `reading.open_source`.
+            out_dir: Folder to write to; made if it is missing.
+            output: Format, names and extra files; 32-bit float WAV in
+                `out_dir/<song>/<stem>.wav` by default.
+            song: Name of the song; by default that of the file without its ending.
+            progress: Called with (samples done, samples in all).
+
+        Returns:
+            The files written and the gain that was needed. Each file appears when it is complete.
+
+        Raises:
+            InputError: If the file cannot be read or separated, or the folder not be written.
+        """
+        path, output = Path(path), output or Output()
+        try:
+            with reading.open_source(path) as source:
+                writer = StemWriter(
+                    out_dir, song or reading.song_name(path), self.stems, source, output
+                )
+                with writer:
+                    size = self._block(source.rate, source.channels)
+                    for mixture, stems in self._stream(source.blocks(size), source.rate):
+                        done = writer.write(mixture, stems)
+                        if progress:
+                            progress(done, source.samples)
+                    return writer.finish()
+        except InputError as error:
+            known = str(error).startswith(str(path)) or str(error).startswith(str(out_dir))
+            raise (error if known else InputError(f"{path}: {error}")) from error
+
+    def _stream(self, blocks, sample_rate):
+        """Pairs of mixture and stems by name, of the same samples."""
+        stream = None
+        for block in blocks:
+            block = as_floats(block)
+            if stream is None:
+                if block.ndim != 2:
+                    raise InputError(
+                        f"a block is (samples, channels), received shape {block.shape}"
+                    )
+                stream = self._open(sample_rate, block.shape[1])
+            mixture, stems = stream.push(block)
+            if len(mixture):
+                yield mixture, self._by_name(stems)
+        if stream is None:
+            raise InputError("the signal holds no samples")
+        mixture, stems = stream.finish()
+        if len(mixture):
+            yield mixture, self._by_name(stems)
+
+    def _block(self, sample_rate, channels):
+        """Samples to read at a time: a window at the graph's rate."""
+        check_signal(sample_rate, channels)
+        return max(1, int(self.card.window * sample_rate / self.card.sample_rate))
+
+    def _open(self, sample_rate, channels):
+        card = self.card
+        return Stream(
+            self._run,
+            len(card.stems),
+            card.channels,
+            card.sample_rate,
+            card.window,
+            card.context,
+            sample_rate,
+            channels,
+        )
+
+    def _by_name(self, stems):
+        return {name: stems[self.card.stems.index(name)] for name in self.stems}
+
+    def _assemble(self, networks, stems, window):
+        stems = None if stems is None else tuple(stems)
+        every = [source for network, _ in networks for source in network.sources]
+        if len(set(every)) != len(every):
+            raise InputError(f"two networks give the same stem: {', '.join(every)}")
+        if stems is not None:
+            needed = [pair for pair in networks if set(stems) & set(pair[0].sources)]
+            networks = needed or networks
+        first = networks[0][0]
+        if any(_front_end(network) != _front_end(first) for network, _ in networks):
+            raise InputError("the networks differ in rate, hop, bins or channels")
+        names = [source for network, _ in networks for source in network.sources]
+        rest = rest_name(names)
+        self.card = _card(
+            [network for network, _ in networks], [*names, *filter(None, [rest])], window
+        )
+        self.graph = separation_model(networks, self.card)
+        self._run = self.graph.predict_on_batch
+        self._choose(stems)
+
+    def _choose(self, stems):
+        self.stems = check_names("stems", tuple(self.card.stems if stems is None else stems))
+        for stem in self.stems:
+            if stem not in self.card.stems:
+                raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self.card.stems)}")
+
+
+def separation_model(networks: Sequence[tuple[Network, keras.Model]], card: Card) -> keras.Model:
+    """Puts networks between the STFT and the Wiener filter: the graph that everything else runs.
+
+    Args:
+        networks: Networks from magnitude to magnitudes, each with what it is.
+        card: What the graph will be. One stem more than the networks give is what those leave of
+            the mixture.
+
+    Returns:
+        A model from waveforms (batch, context + samples + context, channels) to stems (batch,
+        sources, samples, channels), float32; any number of samples from 1 up.
+    """
+    waveform = keras.Input((None, card.channels), name="waveform")
+    real, imag = STFT(card.n_fft, card.hop, name="stft")(waveform)
+    mixture = Magnitude(name="magnitude")([real, imag])
+    margin = network_margin(card)
+    trim = Trim(margin, axis=-3, name="network_context")
+    models = [without_margin(model, network.config, margin) for network, model in networks]
+    estimates = [model(mixture) for model in models]
+    estimates = [ops.expand_dims(x, 1) if len(x.shape) == 4 else x for x in estimates]
+    sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
+    if len(card.stems) > sources.shape[1]:
+        sources = Rest(dtype="float32", name="rest")([sources, trim(mixture)])
+    real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
+    trim = Trim(FILTER_MARGIN, axis=-3, name="wiener_context")
+    core = Trim(card.context, axis=-2, name="context")(waveform)
+    stems = InverseSTFT(card.n_fft, card.hop, name="inverse_stft")([trim(real), trim(imag), core])
+    return keras.Model(waveform, stems, name="separation")
+
+
+def network_margin(card: Card) -> int:
+    """Frames of the context, on either side, that the networks see but need not give.
+
+    The Wiener filter needs those that its sums reach, the inverse STFT none.
+    """
+    return card.context // card.hop - FILTER_MARGIN
+
+
+def _card(networks, stems, window):
+    configs = [network.config for network in networks]
+    grid = max(BLOCK, *(grid_frames(config) for config in configs))
+    if window < grid or window % grid:
+        raise InputError(f"window must be a multiple of {grid} frames, received {window}")
+    # The first and last frame of a window see its edge, as does a Wiener block they touch.
+    reach = max(context_frames(config) for config in configs) + FILTER_MARGIN + 1
+    rate, hop, bins, channels = _front_end(networks[0])
+    return Card(
+        network=tuple(config.name for config in configs),
+        stems=tuple(stems),
+        sample_rate=rate,
+        channels=channels,
+        n_fft=2 * (bins - 1),
+        hop=hop,
+        window=window * hop,
+        context=-(-reach // grid) * grid * hop,
+    )
+
+
+def _front_end(network: Network):
+    return network.config.sample_rate, network.config.hop, network.bins, network.channels

@@ -1,0 +1,192 @@
+"""One signal on its way through the separation graph, block by block, in bounded memory."""
+
+import collections
+import numbers
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import soxr
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.separation.windows import WindowCutter
+
+MIN_RATE, MAX_RATE = 1000, 768_000
+MAX_CHANNELS = 64
+MAX_SAMPLES_A_SECOND = 1 << 22  # of all channels together
+
+Graph = Callable[[np.ndarray], np.ndarray]
+
+
+class Stream:
+    """Separates a signal that arrives in blocks.
+
+    Channels go through the graph in pairs: first and second, third and fourth, and so on; an odd
+    last channel, or mono, is doubled to a pair and averaged back.
+
+    Args:
+        graph: From waveforms (batch, context + core + context, width) to stems (batch, sources,
+            core, width).
+        sources: Number of sources the graph gives.
+        width: Channels of the graph, 1 or 2.
+        graph_rate: Rate in Hz the graph works at.
+        core: Samples of a window that are kept, at the graph's rate.
+        context: Samples of context on either side, at the graph's rate.
+        sample_rate: The signal's rate in Hz.
+        channels: The signal's channels.
+
+    Raises:
+        InputError: If the rate or the channels are out of bounds, which bound the memory.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        sources: int,
+        width: int,
+        graph_rate: int,
+        core: int,
+        context: int,
+        sample_rate: int,
+        channels: int,
+    ):
+        check_signal(sample_rate, channels)
+        self._graph, self._sources, self._width, self._channels = graph, sources, width, channels
+        self._groups = [
+            list(range(first, min(first + width, channels))) for first in range(0, channels, width)
+        ]
+        wide = len(self._groups) * width
+        self._to_graph = _Resampler(sample_rate, graph_rate, wide)
+        self._from_graph = _Resampler(graph_rate, sample_rate, sources * channels)
+        self._cutter = WindowCutter(core, context, (wide,))
+        self._mixture = collections.deque()
+        self._received = self._given = 0
+
+    def push(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Takes the next samples and gives what is ready.
+
+        Args:
+            block: (samples, channels), float32.
+
+        Returns:
+            The mixture, (ready, channels), and its stems, (sources, ready, channels).
+
+        Raises:
+            InputError: If a sample, or a number that the graph gives, is not finite.
+        """
+        if block.ndim != 2 or block.shape[1] != self._channels:
+            raise InputError(
+                f"a block is (samples, {self._channels} channels), received shape {block.shape}"
+            )
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            first = self._received + int(np.argmin(finite))
+            raise InputError(f"sample {first} is not a finite number")
+        self._received += len(block)
+        self._mixture.append(block)
+        windows = self._cutter.push(self._to_graph.push(self._widen(block)))
+        return self._give([self._from_graph.push(self._separate(*window)) for window in windows])
+
+    def finish(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gives the rest, as `push` does; in all as many samples as were pushed."""
+        tail = self._to_graph.push(self._widen(np.zeros((0, self._channels), "float32")), last=True)
+        windows = [*self._cutter.push(tail), *self._cutter.finish()]
+        ready = [self._from_graph.push(self._separate(*window)) for window in windows]
+        ready.append(self._from_graph.push(np.zeros((0, self._from_graph.channels)), last=True))
+        missing = self._received - self._given - sum(len(part) for part in ready)
+        ready.append(np.zeros((max(0, missing), self._from_graph.channels), "float32"))
+        return self._give(ready)
+
+    def _widen(self, block):
+        columns = [
+            group[min(i, len(group) - 1)] for group in self._groups for i in range(self._width)
+        ]
+        return block[:, columns]
+
+    def _separate(self, window, keep):
+        """Stems of a window's core, (keep, sources * channels); one group at a time."""
+        parts = []
+        for group, sound in zip(
+            self._groups, np.split(window, len(self._groups), axis=1), strict=True
+        ):
+            stems = np.asarray(self._graph(sound[None]))
+            fits = stems.ndim == 4 and stems.shape[2] >= keep
+            if not fits or stems.shape[:2] + stems.shape[3:] != (1, self._sources, self._width):
+                raise InputError(
+                    f"the graph gave stems of shape {stems.shape}, expected (1, {self._sources}, "
+                    f"{self._cutter.core}, {self._width})"
+                )
+            stems = stems[0, :, :keep]
+            if len(group) < self._width:
+                stems = stems.mean(axis=-1, keepdims=True)
+            parts.append(stems)
+        return np.concatenate(parts, axis=-1).transpose(1, 0, 2).reshape(keep, -1)
+
+    def _give(self, parts):
+        empty = np.zeros((0, self._from_graph.channels), "float32")
+        flat = np.concatenate([empty, *parts])[: self._received - self._given]
+        if not np.isfinite(flat).all():
+            raise InputError("the network gave numbers that are not finite")
+        self._given += len(flat)
+        stems = flat.reshape(len(flat), self._sources, self._channels).transpose(1, 0, 2)
+        return self._pop_mixture(len(flat)), stems
+
+    def _pop_mixture(self, samples):
+        taken = [np.zeros((0, self._channels), "float32")]
+        while samples:
+            block = self._mixture.popleft()
+            if len(block) > samples:
+                self._mixture.appendleft(block[samples:])
+                block = block[:samples]
+            taken.append(block)
+            samples -= len(block)
+        return np.concatenate(taken)
+
+
+class _Resampler:
+    """soxr on a signal in blocks; at equal rates the signal itself."""
+
+    def __init__(self, rate: int, new_rate: int, channels: int):
+        self.channels = channels
+        self._stream = None
+        if rate != new_rate:
+            self._stream = soxr.ResampleStream(rate, new_rate, channels, dtype="float32")
+
+    def push(self, block: np.ndarray, last: bool = False) -> np.ndarray:
+        block = np.ascontiguousarray(block, "float32")
+        return block if self._stream is None else self._stream.resample_chunk(block, last=last)
+
+
+def check_signal(sample_rate: float, channels: int) -> None:
+    """Raises InputError if a signal's rate in Hz or number of channels is out of bounds."""
+    if not isinstance(sample_rate, numbers.Real) or not MIN_RATE <= sample_rate <= MAX_RATE:
+        raise InputError(
+            f"the sample rate must lie between {MIN_RATE} and {MAX_RATE} Hz, received {sample_rate}"
+        )
+    if not 1 <= channels <= MAX_CHANNELS or channels * sample_rate > MAX_SAMPLES_A_SECOND:
+        raise InputError(
+            f"expected from 1 to {min(MAX_CHANNELS, int(MAX_SAMPLES_A_SECOND // sample_rate))} "
+            f"channels at {sample_rate} Hz, received {channels}"
+        )
+
+
+def as_floats(waveform: np.ndarray) -> np.ndarray:
+    """Gives samples as float32 in [-1, 1]; integers are scaled from their full range.
+
+    Args:
+        waveform: Samples as float of any width, int16 or int32.
+
+    Raises:
+        InputError: If the samples are of another type.
+    """
+    waveform = np.asarray(waveform)
+    if waveform.dtype in (np.int16, np.int32):
+        return waveform.astype("float32") / np.float32(-np.iinfo(waveform.dtype).min)
+    if waveform.dtype.kind != "f":
+        raise InputError(f"samples must be float, int16 or int32, received {waveform.dtype}")
+    with np.errstate(over="ignore"):
+        return waveform.astype("float32")
+
+
+def split(waveform: np.ndarray, size: int) -> Sequence[np.ndarray]:
+    """Cuts (samples, channels) into blocks of `size` samples, the last one shorter."""
+    return [waveform[start : start + size] for start in range(0, len(waveform), size)]

@@ -1,0 +1,154 @@
+"""From settings to a model that `fit` takes."""
+
+import keras
+from keras import ops
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.layers.sources import Rest
+from keras_mmdense.layers.stft import STFT, Magnitude
+from keras_mmdense.layers.wiener import WienerFilter
+from keras_mmdense.models.precision import dtype_policy
+from keras_mmdense.models.registry import model_config
+from keras_mmdense.pretrained.networks import Network, load_network
+from keras_mmdense.stems import rest_name
+from keras_mmdense.training.config import TrainConfig
+from keras_mmdense.training.losses import LOSSES
+
+
+def network_of(config: TrainConfig) -> Network:
+    """Gives what the network is that settings train."""
+    return Network(model_config(config.model), tuple(config.targets))
+
+
+def chunk_samples(config: TrainConfig, network: Network) -> int:
+    """Gives the length of a training chunk in samples."""
+    return (config.frames - 1) * network.config.hop
+
+
+def compiled_model(config: TrainConfig, network: Network) -> tuple[keras.Model, keras.Model]:
+    """Builds a network, puts the STFT before it and compiles the two.
+
+    Args:
+        config: Precision, devices, optimizer and length of chunks.
+        network: What the network is.
+
+    Returns:
+        The network, magnitude in and magnitude out, and the model that is trained, from waveforms
+        (batch, samples, channels) to magnitudes. They share their weights.
+
+    Raises:
+        InputError: If gradients are to be clipped on several devices of TensorFlow, where Keras
+            would clip each device's by itself.
+    """
+    with dtype_policy(config.precision):
+        inner = network.build()
+    if config.devices > 1 and keras.backend.backend() == "tensorflow":
+        if config.clip:
+            raise InputError("clip on several devices needs the backend jax, received tensorflow")
+        for layer in batch_norms(inner):
+            layer.synchronized = True
+    loss = waveform_loss(config, network)
+    model = from_waveform(inner, network, chunk_samples(config, network), loss.domain)
+    jit = False if keras.backend.backend() == "tensorflow" else "auto"
+    model.compile(optimizer=_optimizer(config), loss=loss, jit_compile=jit)
+    model.optimizer.build(model.trainable_variables)
+    _start_averages(config, model)
+    return inner, model
+
+
+def start_from(config: TrainConfig, inner: keras.Model, model: keras.Model) -> None:
+    """Give a new network the weights of a trained one.
+
+    Args:
+        config: Names the trained network; layers whose shapes differ, those behind the streams of a
+            network for other targets, keep their random weights.
+        inner: The network.
+        model: The model that is trained, see `compiled_model`.
+
+    Raises:
+        InputError: If there is no such network, or its table is another.
+    """
+    network, trained = load_network(config.init)
+    if network.config != network_of(config).config:
+        raise InputError(f"{config.init}: a network of another table than {config.model}")
+    for layer in [layer for layer in inner.layers if layer.weights]:
+        values = trained.get_layer(layer.name).get_weights()
+        if [x.shape for x in values] == [tuple(x.shape) for x in layer.weights]:
+            layer.set_weights(values)
+    _start_averages(config, model)
+
+
+def _start_averages(config, model):
+    if config.average:  # Until the first step, which loss scaling may leave out.
+        averages = averaged_weights(model.optimizer)
+        for average, weight in zip(averages, model.trainable_variables, strict=True):
+            average.assign(keras.ops.copy(weight))
+
+
+def from_waveform(
+    inner: keras.Model, network: Network, samples: int | None, domain: str = "magnitude"
+) -> keras.Model:
+    """Put the STFT before a network; the weights are shared.
+
+    Args:
+        inner: The network.
+        network: What it is.
+        samples: Length of the waveforms in samples, or None for any.
+        domain: What the model returns: "magnitude"; "complex", the magnitudes with the mixture's
+            phase; or "filtered", what the Wiener filter makes of the magnitudes. The latter two are
+            (batch, sources, frames, bins, 2 * channels): real parts, then imaginary parts.
+
+    Returns:
+        A model from waveforms (batch, samples, channels) to spectrograms.
+    """
+    waveform = keras.Input((samples, network.channels), name="mixture")
+    real, imag = STFT(2 * (network.bins - 1), network.config.hop)(waveform)
+    mixture = Magnitude()([real, imag])
+    estimate = inner(mixture)
+    if domain == "magnitude":
+        return keras.Model(waveform, estimate)
+    if len(network.sources) == 1:
+        estimate = ops.expand_dims(estimate, 1)
+    if domain == "filtered":
+        every = Rest()([estimate, mixture]) if rest_name(network.sources) else estimate
+        parts = [x[:, : len(network.sources)] for x in WienerFilter()([every, real, imag])]
+    else:
+        gain = estimate / ops.expand_dims(ops.maximum(mixture, 1e-12), 1)
+        parts = [gain * ops.expand_dims(x, 1) for x in (real, imag)]
+    return keras.Model(waveform, ops.concatenate(parts, axis=-1))
+
+
+def waveform_loss(config: TrainConfig, network: Network) -> keras.losses.Loss:
+    """Return the loss that settings name, of a network's estimates against target waveforms."""
+    return LOSSES[config.loss](2 * (network.bins - 1), network.config.hop)
+
+
+def averaged_weights(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Gives the averages that an optimizer keeps of the trainable weights, in their order."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    return optimizer._model_variables_moving_average
+
+
+def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Gives the batch normalisation layers of a model and of the models inside it."""
+    nested = [batch_norms(layer) for layer in model.layers if isinstance(layer, keras.Model)]
+    own = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    return sum(nested, own)
+
+
+def _optimizer(config):
+    rate = config.learning_rate
+    if config.schedule == "cosine":
+        total = config.epochs * config.steps
+        rate = keras.optimizers.schedules.CosineDecay(rate, total)
+    kinds = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
+    optimizer = kinds[config.optimizer](
+        rate,
+        global_clipnorm=config.clip or None,
+        use_ema=config.average,
+        ema_momentum=1 - 1 / max(config.steps, 2),
+    )
+    if config.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
