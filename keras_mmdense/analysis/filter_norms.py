@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.report.plots import COLOURS
 from keras_mmdense.utils.files import replacing
+from keras_mmdense.utils.palette import COLOURS
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from keras_mmdense.audio.containers import check_whole, drop_time, mp3_tells_length
+from keras_mmdense.audio.containers import check_whole, mp3_tells_length
 from keras_mmdense.errors import InputError
-from keras_mmdense.utils.files import replacing, sha256
+from keras_mmdense.utils.files import sha256
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".caf", ".w64"}
 FFMPEG_SUFFIXES = {".mp4", ".m4a", ".aac", ".m4v", ".mov", ".mkv", ".webm", ".wma", ".ac3"}
@@ -158,32 +158,6 @@ def _needs_ffmpeg(path: Path) -> bool:
 def _unreadable(path, error):
     reason = getattr(error, "error_string", error)
     return InputError(f"{path}: not an audio file that can be read: {reason}")
-
-
-def write(path: str | Path, waveform: np.ndarray, rate: int) -> None:
-    """Writes a 32-bit float WAV file; it appears under its name only when it is complete.
-
-    Args:
-        path: The file to write.
-        waveform: (samples, channels), float32.
-        rate: Sample rate in Hz.
-
-    Raises:
-        InputError: If the folder is not writable, or a sample is not a finite number.
-    """
-    if not np.isfinite(waveform).all():
-        raise InputError(f"{path}: the samples to write are not finite numbers")
-    with replacing(path) as partial:
-        soundfile.write(native(partial), waveform, rate, subtype="FLOAT", format="WAV")
-        drop_time(partial)
-
-
-def check_writable(folder: str | Path) -> None:
-    """Raises InputError unless files can be written to a folder or the folder can be made."""
-    folder = Path(folder)
-    parents = [path for path in (folder, *folder.parents) if path.exists()]
-    if not parents or not parents[0].is_dir() or not os.access(parents[0], os.W_OK | os.X_OK):
-        raise InputError(f"{folder}: cannot write there")
 
 
 def song_name(path: str | Path) -> str:

@@ -5,123 +5,26 @@ import dataclasses
 import math
 import os
 import shutil
-import string
 import unicodedata
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from keras_mmdense.audio.containers import drop_time
-from keras_mmdense.audio.reading import Source, check_writable, native, open_source, run_ffmpeg
+from keras_mmdense.audio.output import FORMATS, STEM_MP4, Output
+from keras_mmdense.audio.reading import Source, native, open_source, run_ffmpeg
 from keras_mmdense.errors import InputError
-from keras_mmdense.stems import STEMS, check_names
-from keras_mmdense.utils.files import staging
+from keras_mmdense.stems import STEMS
+from keras_mmdense.utils.files import check_writable, replacing, staging
 
-FORMATS = {"wav": "FLOAT", "flac": "PCM_24", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
-STEM_MP4 = "stem.mp4"
-TEMPLATE = "{song}/{stem}.{format}"
 BLOCK = 1 << 18
-# Codecs in WAV that hold whole blocks of samples only, and are of telephone quality.
-BLOCK_CODECS = ("ADPCM", "GSM", "G721", "MPEG")
 # What AAC can hold exactly; ffmpeg resamples other rates and drops a song of less than a block.
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 AAC_BLOCK = 1024
 MAKER = "keras-mmdense"
 SYSTEM_ERROR = 2  # of libsndfile: what the disk says, not what the format says
-
-
-@dataclasses.dataclass(frozen=True)
-class Output:
-    """How stems are written.
-
-    Args:
-        format: "wav", "flac", "ogg", "mp3", or "stem.mp4": one file with the mixture and the four
-            stems as streams, in the order of MUSDB18 (AAC, through ffmpeg).
-        subtype: Sample format as soundfile names it, such as "PCM_16"; None takes the format's
-            default (32-bit float for WAV, 24 bits for FLAC).
-        residual: Name of one more file that holds the mixture minus the stems; None for none.
-        filename: Template of the names below the output folder, with {song}, {stem}, {format}.
-
-    Raises:
-        InputError: If format, subtype, residual or template do not fit.
-    """
-
-    format: str = "wav"
-    subtype: str | None = None
-    residual: str | None = None
-    filename: str = TEMPLATE
-
-    def __post_init__(self):
-        if self.format not in (*FORMATS, STEM_MP4):
-            choices = ", ".join((*FORMATS, STEM_MP4))
-            raise InputError(f"unknown format {self.format!r}; choose of {choices}")
-        if self.subtype is not None:
-            formats = self._subtypes()
-            if self.subtype not in formats:
-                choices = ", ".join(formats) or "none"
-                raise InputError(
-                    f"{self.format} has no subtype {self.subtype!r}; choose of {choices}"
-                )
-        elif self.format in FORMATS:
-            object.__setattr__(self, "subtype", FORMATS[self.format])
-        if self.format == STEM_MP4:
-            if self.residual:
-                raise InputError(f"{STEM_MP4} holds the four stems, and no {self.residual}")
-            if self.filename == TEMPLATE:
-                object.__setattr__(self, "filename", "{song}.{format}")
-        self._check_template()
-
-    def paths(self, out_dir: str | Path, song: str, stems: Sequence[str]) -> dict[str, Path]:
-        """Names the files of a song.
-
-        Args:
-            out_dir: Folder to write to.
-            song: Name of the song.
-            stems: Names of the stems that are written.
-
-        Returns:
-            Paths by stem, with the residual; of a stem file one path, under "stems".
-
-        Raises:
-            InputError: If a name of a stem does not fit, or a path is not below `out_dir`.
-        """
-        names = ["stems"] if self.format == STEM_MP4 else [*stems]
-        names += [self.residual] if self.residual else []
-        fields = {"song": song, "format": self.format}
-        paths = {}
-        for stem in check_names("stems", names):
-            name = self.filename.format(**fields, stem=stem)
-            if PurePath(name).anchor or "\0" in name or {"", ".", ".."} & {*name.split("/")}:
-                raise InputError(f"{name!r} is not the name of a file below the output folder")
-            paths[stem] = Path(out_dir) / name
-        return paths
-
-    def _subtypes(self):
-        if self.format not in FORMATS:
-            return []
-        known = soundfile.available_subtypes(self.format.upper())
-        exact = self.format != "wav"
-        return [x for x in known if exact or not any(codec in x for codec in BLOCK_CODECS)]
-
-    def _check_template(self):
-        try:
-            parts = [part[1:] for part in string.Formatter().parse(self.filename)]
-        except ValueError as error:
-            raise InputError(f"bad file name template {self.filename!r}: {error}") from error
-        fields = {field for field, *_ in parts if field is not None}
-        needed = {"song"} if self.format == STEM_MP4 else {"song", "stem"}
-        if not needed <= fields <= {"song", "stem", "format"}:
-            raise InputError(
-                f"the file name template {self.filename!r} must hold the fields "
-                f"{' and '.join(sorted(needed))}, and may hold song, stem and format only"
-            )
-        if any(spec or conversion for _, spec, conversion in parts):
-            raise InputError(
-                f"the fields of the file name template {self.filename!r} take no ':' and no '!'"
-            )
-        self.paths(".", "song", ["stem"])
 
 
 def plan(
@@ -396,3 +299,21 @@ class StemWriter:
         codec = ["-c:a", "aac", "-b:a", "256k", "-af", f"volume={gain}"]
         run_ffmpeg([*arguments, *codec, *exact, f"file:{path}"], "writing stem.mp4")
         return path
+
+
+def write(path: str | Path, waveform: np.ndarray, rate: int) -> None:
+    """Writes a 32-bit float WAV file; it appears under its name only when it is complete.
+
+    Args:
+        path: The file to write.
+        waveform: (samples, channels), float32.
+        rate: Sample rate in Hz.
+
+    Raises:
+        InputError: If the folder is not writable, or a sample is not a finite number.
+    """
+    if not np.isfinite(waveform).all():
+        raise InputError(f"{path}: the samples to write are not finite numbers")
+    with replacing(path) as partial:
+        soundfile.write(native(partial), waveform, rate, subtype="FLOAT", format="WAV")
+        drop_time(partial)

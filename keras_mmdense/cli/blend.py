@@ -21,7 +21,7 @@ def blend(
 
     Example: keras-mmdense blend runs/fnn runs/blstm -o runs/blend --share 0.25
     """
-    from keras_mmdense.audio.reading import check_writable
+    from keras_mmdense.utils.files import check_writable
 
     check_writable(output)
     network = load("pretrained.blending").blend(first, second, output, share)

@@ -42,7 +42,7 @@ def compare(
 
     Example: keras-mmdense compare scores/before scores/after -o comparison
     """
-    from keras_mmdense.audio.reading import check_writable
+    from keras_mmdense.utils.files import check_writable
 
     if output:
         check_writable(output)

@@ -23,9 +23,9 @@ def demo(
 
     Example: keras-mmdense demo -o demo
     """
-    from keras_mmdense.audio import reading
+    from keras_mmdense.utils import files
 
-    reading.check_writable(output)
+    files.check_writable(output)
     run = load("report.demo").run
     with progress() as report:
         gains = run(

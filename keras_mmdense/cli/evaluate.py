@@ -46,12 +46,12 @@ def evaluate(
 
     Example: keras-mmdense evaluate --root musdb18 --split test --model runs/vocals --output scores
     """
-    from keras_mmdense.audio.reading import check_writable
     from keras_mmdense.data.songs import check_root, find_songs
     from keras_mmdense.evaluation import museval_engine, protocols, results_file
     from keras_mmdense.evaluation.evaluate import evaluate_songs
     from keras_mmdense.evaluation.oracles import find_oracles
     from keras_mmdense.report import plots, terminal
+    from keras_mmdense.utils.files import check_writable
 
     check_root(root)
     if output:

@@ -41,8 +41,8 @@ def report(
         raise InputError(f"{output}: expected a name that ends in .html")
     if model and not root:
         raise InputError("--model separates excerpts: give their songs with --root")
-    from keras_mmdense.audio.reading import check_writable
     from keras_mmdense.data.songs import check_root
+    from keras_mmdense.utils.files import check_writable
 
     check_writable(output.parent)
     if root:

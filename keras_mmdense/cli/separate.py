@@ -55,10 +55,10 @@ def separate(
 
     Example: keras-mmdense separate song.mp3 more-songs/ -o stems --format flac
     """
-    from keras_mmdense.audio.reading import check_writable
-    from keras_mmdense.audio.writing import Output
+    from keras_mmdense.audio.output import Output
     from keras_mmdense.separation import batch
     from keras_mmdense.stems import rest_name
+    from keras_mmdense.utils.files import check_writable
 
     wanted = [stem.strip() for stem in stems.split(",")] if stems else None
     if two_stems:

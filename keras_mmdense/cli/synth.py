@@ -20,10 +20,10 @@ def synth(
 
     Example: keras-mmdense synth songs --tracks 20 --seconds 30 --seed 1
     """
-    from keras_mmdense.audio import reading
     from keras_mmdense.synthesis.songs import write_songs
+    from keras_mmdense.utils import files
 
-    reading.check_writable(folder)
+    files.check_writable(folder)
     with progress() as report:
         try:
             write_songs(folder, tracks, seconds, seed, progress=report("songs"))

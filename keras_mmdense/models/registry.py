@@ -10,6 +10,7 @@ import keras
 from keras_mmdense.configs import TABLES, ModelConfig
 from keras_mmdense.errors import InputError
 from keras_mmdense.models import BUILDERS
+from keras_mmdense.models.weights_file import load_weights
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -92,8 +93,6 @@ def build(
     outputs = BUILDERS[config.family](mixture, config, len(sources))
     model = keras.Model(mixture, outputs, name="_".join((config.name, *sources)))
     if weights is not None:
-        from keras_mmdense.pretrained.networks import load_weights
-
         load_weights(model, weights)
     return model
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from keras_mmdense.evaluation.comparison import Comparison, Difference, StemComparison
 from keras_mmdense.report.markdown import escape
-from keras_mmdense.report.plots import COLOURS
 from keras_mmdense.utils.files import replacing
+from keras_mmdense.utils.palette import COLOURS
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from keras_mmdense.audio import reading
+from keras_mmdense.audio import writing
 from keras_mmdense.errors import InputError
 from keras_mmdense.report.plots import plot_spectrograms
 from keras_mmdense.separation.separator import Progress, Separator
@@ -40,7 +40,7 @@ def run(
     mixture = sum(truth.values())
     stems = separator.separate(mixture, rate, progress)
     for name, stem in stems.items():
-        reading.write(folder / f"{name}.wav", stem, rate)
+        writing.write(folder / f"{name}.wav", stem, rate)
     with replacing(folder / "mixture.flac") as partial:
         soundfile.write(partial, mixture, rate, subtype="PCM_24")
     plot_spectrograms(folder / "demo.png", mixture, truth, stems, rate)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from keras_mmdense.evaluation.scoring import METRICS
-from keras_mmdense.report.html import SILENCES, billions, decibels, describe, duration
+from keras_mmdense.report.formatting import SILENCES, billions, decibels, describe, duration
 from keras_mmdense.report.published import CERTAINTY, PUBLISHED
 from keras_mmdense.report.report import STEM_ORDER, Contents, Group
 from keras_mmdense.utils.files import replacing

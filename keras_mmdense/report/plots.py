@@ -12,11 +12,7 @@ import numpy as np
 from keras_mmdense.evaluation.protocols import Rule, find_rule
 from keras_mmdense.evaluation.scoring import METRICS, SongScores
 from keras_mmdense.utils.files import replacing
-
-# Okabe and Ito's palette, told apart by colour-blind readers too.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
-# Text and lines of figures for pages, on a light and on a dark ground.
-INK = {"light": "#3d444d", "dark": "#c3c8cf"}
+from keras_mmdense.utils.palette import COLOURS, INK
 
 
 def plot_scores(

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from keras_mmdense.audio import reading
-from keras_mmdense.audio.writing import Output, Written, plan, were_written
+from keras_mmdense.audio.output import Output
+from keras_mmdense.audio.writing import Written, plan, were_written
 from keras_mmdense.errors import InputError
 
 Report = Callable[[str], Callable[[int, int], None]]

@@ -5,27 +5,20 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_mmdense.audio import reading
-from keras_mmdense.audio.writing import Output, StemWriter, Written
+from keras_mmdense.audio.output import Output
+from keras_mmdense.audio.writing import StemWriter, Written
 from keras_mmdense.errors import InputError
-from keras_mmdense.layers.padding import Trim
-from keras_mmdense.layers.sources import Rest
-from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
-from keras_mmdense.layers.wiener import BLOCK, WienerFilter
-from keras_mmdense.models.margins import without_margin
-from keras_mmdense.models.receptive_field import context_frames, grid_frames
 from keras_mmdense.models.registry import build, model_config
 from keras_mmdense.pretrained.networks import Network, load_network
+from keras_mmdense.separation.graph import front_end, graph_card, separation_model
 from keras_mmdense.separation.model_card import Card
 from keras_mmdense.separation.streaming import Stream, as_floats, check_signal, split
 from keras_mmdense.stems import check_names, rest_name
 
 DEFAULT = "mmdensenet_4stems"
 CORE_FRAMES = 384
-WIENER_REACH = 64
-FILTER_MARGIN = WIENER_REACH + BLOCK
 
 Progress = Callable[[int, int], None]
 
@@ -264,11 +257,11 @@ class Separator:
             needed = [pair for pair in networks if set(stems) & set(pair[0].sources)]
             networks = needed or networks
         first = networks[0][0]
-        if any(_front_end(network) != _front_end(first) for network, _ in networks):
+        if any(front_end(network) != front_end(first) for network, _ in networks):
             raise InputError("the networks differ in rate, hop, bins or channels")
         names = [source for network, _ in networks for source in network.sources]
         rest = rest_name(names)
-        self.card = _card(
+        self.card = graph_card(
             [network for network, _ in networks], [*names, *filter(None, [rest])], window
         )
         self.graph = separation_model(networks, self.card)
@@ -280,65 +273,3 @@ class Separator:
         for stem in self.stems:
             if stem not in self.card.stems:
                 raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self.card.stems)}")
-
-
-def separation_model(networks: Sequence[tuple[Network, keras.Model]], card: Card) -> keras.Model:
-    """Puts networks between the STFT and the Wiener filter: the graph that everything else runs.
-
-    Args:
-        networks: Networks from magnitude to magnitudes, each with what it is.
-        card: What the graph will be. One stem more than the networks give is what those leave of
-            the mixture.
-
-    Returns:
-        A model from waveforms (batch, context + samples + context, channels) to stems (batch,
-        sources, samples, channels), float32; any number of samples from 1 up.
-    """
-    waveform = keras.Input((None, card.channels), name="waveform")
-    real, imag = STFT(card.n_fft, card.hop, name="stft")(waveform)
-    mixture = Magnitude(name="magnitude")([real, imag])
-    margin = network_margin(card)
-    trim = Trim(margin, axis=-3, name="network_context")
-    models = [without_margin(model, network.config, margin) for network, model in networks]
-    estimates = [model(mixture) for model in models]
-    estimates = [ops.expand_dims(x, 1) if len(x.shape) == 4 else x for x in estimates]
-    sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
-    if len(card.stems) > sources.shape[1]:
-        sources = Rest(dtype="float32", name="rest")([sources, trim(mixture)])
-    real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
-    trim = Trim(FILTER_MARGIN, axis=-3, name="wiener_context")
-    core = Trim(card.context, axis=-2, name="context")(waveform)
-    stems = InverseSTFT(card.n_fft, card.hop, name="inverse_stft")([trim(real), trim(imag), core])
-    return keras.Model(waveform, stems, name="separation")
-
-
-def network_margin(card: Card) -> int:
-    """Frames of the context, on either side, that the networks see but need not give.
-
-    The Wiener filter needs those that its sums reach, the inverse STFT none.
-    """
-    return card.context // card.hop - FILTER_MARGIN
-
-
-def _card(networks, stems, window):
-    configs = [network.config for network in networks]
-    grid = max(BLOCK, *(grid_frames(config) for config in configs))
-    if window < grid or window % grid:
-        raise InputError(f"window must be a multiple of {grid} frames, received {window}")
-    # The first and last frame of a window see its edge, as does a Wiener block they touch.
-    reach = max(context_frames(config) for config in configs) + FILTER_MARGIN + 1
-    rate, hop, bins, channels = _front_end(networks[0])
-    return Card(
-        network=tuple(config.name for config in configs),
-        stems=tuple(stems),
-        sample_rate=rate,
-        channels=channels,
-        n_fft=2 * (bins - 1),
-        hop=hop,
-        window=window * hop,
-        context=-(-reach // grid) * grid * hop,
-    )
-
-
-def _front_end(network: Network):
-    return network.config.sample_rate, network.config.hop, network.bins, network.channels

@@ -1,7 +1,6 @@
 """What happens between epochs: the network is judged, the best and the last are kept."""
 
 import csv
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from keras_mmdense.pretrained.networks import save_network
 from keras_mmdense.training.checkpoint import save_checkpoint
 from keras_mmdense.training.distribution import one_device
 from keras_mmdense.training.model import averaged_weights
+from keras_mmdense.training.run_folder import CHECKPOINT, write_run
 from keras_mmdense.training.validation import Judge
 from keras_mmdense.utils.files import replacing
 
-CHECKPOINT = "checkpoint.npz"
 SDR = "val_sdr_"
 
 # What a resumed run must know of each callback; the others keep nothing.
@@ -184,17 +183,3 @@ class Checkpoint(keras.callbacks.Callback):
         }
         save_checkpoint(self.folder / CHECKPOINT, self.variables, self.state)
         write_run(self.folder, self.run, self.state)
-
-
-def write_run(folder: Path, run: dict[str, Any], state: dict[str, Any]) -> None:
-    """Writes `run.json`: settings, epochs done, seconds trained and seconds of audio seen."""
-    callbacks = state.get("callbacks", {})
-    rows = callbacks.get("Curve", {}).get("rows", [])
-    done = {
-        "epochs_done": state.get("epochs_done", 0),
-        "finished": state.get("finished", False),
-        "training_seconds": round(callbacks.get("Clock", {}).get("seconds", 0.0), 1),
-        "audio_seconds": rows[-1]["audio_seconds"] if rows else 0.0,
-    }
-    with replacing(folder / "run.json") as partial:
-        partial.write_text(json.dumps({**run, **done}, indent=2) + "\n")

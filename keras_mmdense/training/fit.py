@@ -1,11 +1,9 @@
 """Training a network with `fit`, from where it was left."""
 
 import importlib.util
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -13,15 +11,7 @@ from keras_mmdense.data import datasets
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import Batches, RemixedChunks, training_batches
 from keras_mmdense.errors import InputError
-from keras_mmdense.training.callbacks import (
-    CHECKPOINT,
-    Checkpoint,
-    Clock,
-    Curve,
-    KeepBest,
-    Validate,
-    write_run,
-)
+from keras_mmdense.training.callbacks import Checkpoint, Clock, Curve, KeepBest, Validate
 from keras_mmdense.training.checkpoint import load_checkpoint
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.distribution import building, fitting, replicas
@@ -32,6 +22,7 @@ from keras_mmdense.training.model import (
     start_from,
     waveform_loss,
 )
+from keras_mmdense.training.run_folder import CHECKPOINT, describe_run, find_run, write_run
 from keras_mmdense.training.validation import STATISTICS_BATCHES, Judge
 
 Songs = dict[str, list[CachedSong]]
@@ -82,7 +73,7 @@ def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[st
             devices as settings want, or the loss is not a number.
     """
     output, network = Path(output), network_of(config)
-    run = _describe(config, network)
+    run = describe_run(config, network)
     going_on = find_run(output, config)
     make_reproducible(config)
     loss = waveform_loss(config, network)
@@ -133,47 +124,6 @@ def make_reproducible(config: TrainConfig) -> None:
         import tensorflow as tf
 
         tf.config.set_visible_devices([], "GPU")  # TensorBoard's writer would take its memory.
-
-
-def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
-    """Looks for a run in a folder that settings can go on with.
-
-    Args:
-        output: The folder.
-        config: The settings.
-
-    Returns:
-        What its `run.json` holds, such as "epochs_done" and "finished"; empty if there is none.
-
-    Raises:
-        InputError: If it holds a run of other settings, or a network of no such run.
-    """
-    output = Path(output)
-    if not (output / CHECKPOINT).is_file():
-        if (output / "network.json").exists():
-            raise InputError(f"{output}: holds a network without a checkpoint; choose another")
-        return {}
-    try:
-        found = json.loads((output / "run.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{output / 'run.json'}: cannot be read: {error}") from error
-    for name, value in _describe(config, network_of(config)).items():
-        if found.get(name) != value and name != "keras":
-            raise InputError(
-                f"{output}: holds a run of other settings: {name} is {_short(found.get(name))}, "
-                f"not {_short(value)}; choose another folder"
-            )
-    return found
-
-
-def _describe(config, network) -> dict[str, Any]:
-    backend = {"backend": keras.backend.backend(), "keras": keras.__version__}
-    return {**config.to_dict(), "table": network.config.to_dict(), **backend}
-
-
-def _short(value):
-    text = json.dumps(value)
-    return text if len(text) < 100 else f"{text[:97]}..."
 
 
 def _callbacks(config, judge, trained, chunks, output):

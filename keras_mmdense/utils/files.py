@@ -128,3 +128,11 @@ def sha256(path: str | Path) -> str:
         while block := file.read(2**20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def check_writable(folder: str | Path) -> None:
+    """Raises InputError unless files can be written to a folder or the folder can be made."""
+    folder = Path(folder)
+    parents = [path for path in (folder, *folder.parents) if path.exists()]
+    if not parents or not parents[0].is_dir() or not os.access(parents[0], os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: cannot write there")

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_mmdense.audio import reading
+from keras_mmdense.audio import reading, writing
 from keras_mmdense.audio.containers import drop_time
 from keras_mmdense.errors import InputError
+from keras_mmdense.utils import files
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def waveform():
 
 
 def test_write_and_read_are_exact(waveform, tmp_path):
-    reading.write(tmp_path / "new" / "a.wav", waveform, 22050)
+    writing.write(tmp_path / "new" / "a.wav", waveform, 22050)
     result, rate = reading.read(tmp_path / "new" / "a.wav")
     assert rate == 22050 and result.dtype == "float32"
     np.testing.assert_array_equal(result, waveform)
@@ -32,7 +33,7 @@ def test_mono_has_a_channel_axis(waveform, tmp_path):
 
 def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(waveform, tmp_path, monkeypatch):
     path = tmp_path / "a.wav"
-    reading.write(path, waveform, 44100)
+    writing.write(path, waveform, 44100)
     old = path.read_bytes()
 
     def broken(file, *_, **__):
@@ -41,7 +42,7 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old_file(waveform, tmp_path
 
     monkeypatch.setattr(soundfile, "write", broken)
     with pytest.raises(RuntimeError, match="disk full"):
-        reading.write(path, 2 * waveform, 44100)
+        writing.write(path, 2 * waveform, 44100)
     assert path.read_bytes() == old
     assert list(tmp_path.iterdir()) == [path]
 
@@ -70,7 +71,7 @@ def test_song_name(name, tmp_path):
 
 def test_the_same_samples_give_the_same_bytes(waveform, tmp_path):
     for name in ("a.wav", "b.wav"):
-        reading.write(tmp_path / name, waveform, 44100)
+        writing.write(tmp_path / name, waveform, 44100)
         time.sleep(1.1)
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
@@ -114,9 +115,9 @@ def test_a_wav_without_samples_is_named(tmp_path):
 def test_a_file_in_the_way_is_not_writable(tmp_path, waveform):
     (tmp_path / "file").write_text("here")
     with pytest.raises(InputError, match="cannot write there"):
-        reading.check_writable(tmp_path / "file" / "stems")
+        files.check_writable(tmp_path / "file" / "stems")
     with pytest.raises(InputError, match="cannot write there"):
-        reading.write(tmp_path / "file" / "a.wav", waveform, 44100)
+        writing.write(tmp_path / "file" / "a.wav", waveform, 44100)
 
 
 def music(seconds=3, rate=44100):
@@ -218,14 +219,14 @@ def test_the_time_is_dropped_whatever_the_tags_say(tmp_path, waveform, comment):
 
 def test_a_name_need_not_be_utf8(tmp_path, waveform):
     path = tmp_path / os.fsdecode(b"caf\xe9.wav")
-    reading.write(path, waveform, 44100)
+    writing.write(path, waveform, 44100)
     np.testing.assert_array_equal(reading.read(path)[0], waveform)
 
 
 def test_a_name_with_a_colon_is_no_protocol(tmp_path, waveform, monkeypatch):
     ffmpeg_or_skip()
     monkeypatch.chdir(tmp_path)
-    reading.write("a.wav", waveform, 44100)
+    writing.write("a.wav", waveform, 44100)
     convert("a.wav", "file:12:30 live.m4a")
     assert len(reading.read("12:30 live.m4a")[0]) >= len(waveform)
 
@@ -239,7 +240,7 @@ def test_raw_samples_are_refused(tmp_path):
 def test_what_is_not_finite_is_not_written(tmp_path, waveform):
     waveform[7] = np.nan
     with pytest.raises(InputError, match="not finite"):
-        reading.write(tmp_path / "a.wav", waveform, 44100)
+        writing.write(tmp_path / "a.wav", waveform, 44100)
     assert not list(tmp_path.iterdir())
 
 

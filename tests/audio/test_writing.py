@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_mmdense.audio import reading
-from keras_mmdense.audio.writing import Output, StemWriter, plan, were_written
+from keras_mmdense.audio import reading, writing
+from keras_mmdense.audio.output import Output
+from keras_mmdense.audio.writing import StemWriter, plan, were_written
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
@@ -119,7 +120,7 @@ def test_stem_mp4_has_the_streams_of_musdb18(tmp_path):
     t = np.arange(3 * RATE) / RATE
     for number, name in enumerate(stems, 1):
         stems[name] = np.repeat(0.2 * np.sin(2 * np.pi * 300 * number * t)[:, None], 2, 1)
-    reading.write(path, sum(stems.values()).astype("float32"), RATE)
+    writing.write(path, sum(stems.values()).astype("float32"), RATE)
     written = write(path, stems, tmp_path / "out", Output("stem.mp4"))
     assert list(written.files.values()) == [tmp_path / "out" / "song.stem.mp4"]
     streams, rate = stempeg.read_stems(str(written.files["stems"]))
@@ -335,7 +336,7 @@ def test_written_files_tell_their_song_and_length(tmp_path, format):
     assert were_written(files, path, output)
     other = tmp_path / "other.wav"
     samples = 50000 if format != "mp3" else 49999
-    reading.write(other, reading.read(path)[0][:samples] * np.float32(0.5), RATE)
+    writing.write(other, reading.read(path)[0][:samples] * np.float32(0.5), RATE)
     assert not were_written(files, other, output)
     if format in ("wav", "flac"):
         assert not were_written(files, path, Output(format, "PCM_16"))

@@ -8,6 +8,7 @@ import keras_mmdense
 from keras_mmdense.configs import TABLES
 from keras_mmdense.configs.size import _bound, check_size
 from keras_mmdense.errors import InputError
+from keras_mmdense.models import weights_file
 from keras_mmdense.pretrained import networks
 
 
@@ -67,7 +68,7 @@ def test_fewer_layers_than_the_file_are_refused(saved, tmp_path):
     larger = keras_mmdense.build("mmdensenet", bins=65)
     larger.save_weights(tmp_path / "larger.weights.h5")
     with pytest.raises(InputError, match="another network"):
-        networks.load_weights(saved[2], tmp_path / "larger.weights.h5")
+        weights_file.load_weights(saved[2], tmp_path / "larger.weights.h5")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_fewer_layers_than_the_file_are_refused(saved, tmp_path):
 def test_unreadable_weights_are_named(saved, tmp_path, name, message):
     (tmp_path / "text.weights.h5").write_text("words")
     with pytest.raises(InputError, match=f"{name}: {message}"):
-        networks.load_weights(saved[2], tmp_path / name)
+        weights_file.load_weights(saved[2], tmp_path / name)
 
 
 def test_unknown_networks_are_named():

@@ -21,12 +21,13 @@ from keras_mmdense.evaluation.results_file import write_scores
 from keras_mmdense.evaluation.scoring import METRICS, SongScores
 from keras_mmdense.pretrained.networks import Network, save_network
 from keras_mmdense.report.excerpts import encode, take_excerpts
-from keras_mmdense.report.html import decibels, render
+from keras_mmdense.report.formatting import decibels
+from keras_mmdense.report.html import render
 from keras_mmdense.report.markdown import escape
-from keras_mmdense.report.plots import COLOURS
 from keras_mmdense.report.published import CERTAINTY, PUBLISHED
 from keras_mmdense.report.report import collect
 from keras_mmdense.separation.separator import Separator
+from keras_mmdense.utils.palette import COLOURS
 
 SONGS = ("A", "Über <b>bold | *stars*", "y & <script>document.title='broken'")
 STEMS = ("vocals", "drums", "bass", "other")

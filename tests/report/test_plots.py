@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from keras_mmdense.report.plots import COLOURS, INK, box_plot, curve_plot, spectrogram_image
+from keras_mmdense.report.plots import box_plot, curve_plot, spectrogram_image
+from keras_mmdense.utils.palette import COLOURS, INK
 
 
 def luminance(colour):

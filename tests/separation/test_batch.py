@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from keras_mmdense.audio import reading
-from keras_mmdense.audio.writing import Output, StemWriter
+from keras_mmdense.audio.output import Output
+from keras_mmdense.audio.writing import StemWriter
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.networks import Network, save_network

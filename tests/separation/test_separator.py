@@ -3,13 +3,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_mmdense.audio import reading
-from keras_mmdense.audio.writing import Output
+from keras_mmdense.audio import reading, writing
+from keras_mmdense.audio.output import Output
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.wiener import WienerFilter
 from keras_mmdense.pretrained.networks import Network
-from keras_mmdense.separation.separator import CORE_FRAMES, Separator, separation_model
+from keras_mmdense.separation.graph import separation_model
+from keras_mmdense.separation.separator import CORE_FRAMES, Separator
 from keras_mmdense.stems import STEMS, rest_name
 
 
@@ -236,7 +237,7 @@ def test_a_long_file_of_a_low_rate_is_read_in_short_blocks(separator, tmp_path, 
 
 
 def test_a_peak_that_no_float_holds_is_refused(separator, tmp_path):
-    reading.write(tmp_path / "a.wav", noise(5000) * np.float32(1e25), 44100)
+    writing.write(tmp_path / "a.wav", noise(5000) * np.float32(1e25), 44100)
     with pytest.raises(InputError, match=r"a\.wav: the network gave numbers that are not finite"):
         separator.separate_file(tmp_path / "a.wav", tmp_path / "out", Output("mp3"))
     assert not (tmp_path / "out").exists()

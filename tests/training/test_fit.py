@@ -17,9 +17,10 @@ from keras_mmdense.synthesis.songs import write_songs
 from keras_mmdense.training import callbacks
 from keras_mmdense.training.checkpoint import load_checkpoint, save_checkpoint
 from keras_mmdense.training.config import TrainConfig
-from keras_mmdense.training.fit import find_run, load_songs, train
+from keras_mmdense.training.fit import load_songs, train
 from keras_mmdense.training.losses import MagnitudeMSE
 from keras_mmdense.training.model import averaged_weights, compiled_model, network_of, start_from
+from keras_mmdense.training.run_folder import find_run
 
 
 @pytest.fixture(scope="module")

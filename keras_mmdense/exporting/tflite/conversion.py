@@ -14,7 +14,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from keras_mmdense.exporting.source import Source
 from keras_mmdense.exporting.tflite.flatbuffer import narrow_weights
-from keras_mmdense.separation.separator import separation_model
+from keras_mmdense.separation.graph import separation_model
 
 # Times a smaller scale, the weights behind it could leave the range of float16.
 SMALLEST = 0.01

@@ -18,8 +18,8 @@ from keras_mmdense.exporting.tflite.conversion import (
 from keras_mmdense.layers.stft import STFT, Magnitude
 from keras_mmdense.models.margins import without_margin
 from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.separation.graph import network_margin
 from keras_mmdense.separation.model_card import Card
-from keras_mmdense.separation.separator import network_margin
 
 Progress = Callable[[int, int], None]
 

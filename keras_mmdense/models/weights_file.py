@@ -1,0 +1,47 @@
+"""Loading a weights file into a network that it fits."""
+
+from pathlib import Path
+
+import h5py
+import keras
+
+from keras_mmdense.errors import InputError
+
+
+def load_weights(model: keras.Model, path: str | Path) -> None:
+    """Loads weights into a network, only if they fit it exactly.
+
+    Args:
+        model: The network.
+        path: A `.weights.h5` file that Keras wrote.
+
+    Raises:
+        InputError: If the file is missing, no weights file, or of another network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such weights file")
+    if not path.name.endswith(".weights.h5"):
+        raise InputError(f"{path}: expected the name of a .weights.h5 file")
+    try:
+        found = _shapes(path)
+    except OSError as error:
+        raise InputError(f"{path}: not a .weights.h5 file") from error
+    if found != sorted(tuple(weight.shape) for weight in model.weights):
+        raise InputError(
+            f"{path}: weights of another network; expected {len(model.weights)} tensors of "
+            f"{model.name}, found {len(found)} of other sizes"
+        )
+    try:
+        model.load_weights(path)
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{path}: weights of another network than {model.name}") from error
+
+
+def _shapes(path: Path) -> list[tuple[int, ...]]:
+    shapes = []
+    with h5py.File(path, "r") as file:
+        file.visititems(
+            lambda _, item: shapes.append(item.shape) if isinstance(item, h5py.Dataset) else None
+        )
+    return sorted(shapes)

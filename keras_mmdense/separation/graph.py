@@ -1,0 +1,81 @@
+"""The separation graph: STFT, networks, Wiener filter, inverse STFT."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.layers.padding import Trim
+from keras_mmdense.layers.sources import Rest
+from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
+from keras_mmdense.layers.wiener import BLOCK, WienerFilter
+from keras_mmdense.models.margins import without_margin
+from keras_mmdense.models.receptive_field import context_frames, grid_frames
+from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.separation.model_card import Card
+
+WIENER_REACH = 64
+FILTER_MARGIN = WIENER_REACH + BLOCK
+
+
+def separation_model(networks: Sequence[tuple[Network, keras.Model]], card: Card) -> keras.Model:
+    """Puts networks between the STFT and the Wiener filter: the graph that everything else runs.
+
+    Args:
+        networks: Networks from magnitude to magnitudes, each with what it is.
+        card: What the graph will be. One stem more than the networks give is what those leave of
+            the mixture.
+
+    Returns:
+        A model from waveforms (batch, context + samples + context, channels) to stems (batch,
+        sources, samples, channels), float32; any number of samples from 1 up.
+    """
+    waveform = keras.Input((None, card.channels), name="waveform")
+    real, imag = STFT(card.n_fft, card.hop, name="stft")(waveform)
+    mixture = Magnitude(name="magnitude")([real, imag])
+    margin = network_margin(card)
+    trim = Trim(margin, axis=-3, name="network_context")
+    models = [without_margin(model, network.config, margin) for network, model in networks]
+    estimates = [model(mixture) for model in models]
+    estimates = [ops.expand_dims(x, 1) if len(x.shape) == 4 else x for x in estimates]
+    sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
+    if len(card.stems) > sources.shape[1]:
+        sources = Rest(dtype="float32", name="rest")([sources, trim(mixture)])
+    real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
+    trim = Trim(FILTER_MARGIN, axis=-3, name="wiener_context")
+    core = Trim(card.context, axis=-2, name="context")(waveform)
+    stems = InverseSTFT(card.n_fft, card.hop, name="inverse_stft")([trim(real), trim(imag), core])
+    return keras.Model(waveform, stems, name="separation")
+
+
+def network_margin(card: Card) -> int:
+    """Frames of the context, on either side, that the networks see but need not give.
+
+    The Wiener filter needs those that its sums reach, the inverse STFT none.
+    """
+    return card.context // card.hop - FILTER_MARGIN
+
+
+def graph_card(networks, stems, window):
+    configs = [network.config for network in networks]
+    grid = max(BLOCK, *(grid_frames(config) for config in configs))
+    if window < grid or window % grid:
+        raise InputError(f"window must be a multiple of {grid} frames, received {window}")
+    # The first and last frame of a window see its edge, as does a Wiener block they touch.
+    reach = max(context_frames(config) for config in configs) + FILTER_MARGIN + 1
+    rate, hop, bins, channels = front_end(networks[0])
+    return Card(
+        network=tuple(config.name for config in configs),
+        stems=tuple(stems),
+        sample_rate=rate,
+        channels=channels,
+        n_fft=2 * (bins - 1),
+        hop=hop,
+        window=window * hop,
+        context=-(-reach // grid) * grid * hop,
+    )
+
+
+def front_end(network: Network):
+    return network.config.sample_rate, network.config.hop, network.bins, network.channels

@@ -1,0 +1,71 @@
+"""The folder of a run: its settings, its state, and whether it can be resumed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.training.config import TrainConfig
+from keras_mmdense.training.model import (
+    network_of,
+)
+from keras_mmdense.utils.files import replacing
+
+CHECKPOINT = "checkpoint.npz"
+
+
+def write_run(folder: Path, run: dict[str, Any], state: dict[str, Any]) -> None:
+    """Writes `run.json`: settings, epochs done, seconds trained and seconds of audio seen."""
+    callbacks = state.get("callbacks", {})
+    rows = callbacks.get("Curve", {}).get("rows", [])
+    done = {
+        "epochs_done": state.get("epochs_done", 0),
+        "finished": state.get("finished", False),
+        "training_seconds": round(callbacks.get("Clock", {}).get("seconds", 0.0), 1),
+        "audio_seconds": rows[-1]["audio_seconds"] if rows else 0.0,
+    }
+    with replacing(folder / "run.json") as partial:
+        partial.write_text(json.dumps({**run, **done}, indent=2) + "\n")
+
+
+def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
+    """Looks for a run in a folder that settings can go on with.
+
+    Args:
+        output: The folder.
+        config: The settings.
+
+    Returns:
+        What its `run.json` holds, such as "epochs_done" and "finished"; empty if there is none.
+
+    Raises:
+        InputError: If it holds a run of other settings, or a network of no such run.
+    """
+    output = Path(output)
+    if not (output / CHECKPOINT).is_file():
+        if (output / "network.json").exists():
+            raise InputError(f"{output}: holds a network without a checkpoint; choose another")
+        return {}
+    try:
+        found = json.loads((output / "run.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{output / 'run.json'}: cannot be read: {error}") from error
+    for name, value in describe_run(config, network_of(config)).items():
+        if found.get(name) != value and name != "keras":
+            raise InputError(
+                f"{output}: holds a run of other settings: {name} is {_short(found.get(name))}, "
+                f"not {_short(value)}; choose another folder"
+            )
+    return found
+
+
+def describe_run(config, network) -> dict[str, Any]:
+    backend = {"backend": keras.backend.backend(), "keras": keras.__version__}
+    return {**config.to_dict(), "table": network.config.to_dict(), **backend}
+
+
+def _short(value):
+    text = json.dumps(value)
+    return text if len(text) < 100 else f"{text[:97]}..."
