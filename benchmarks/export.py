@@ -38,7 +38,7 @@ if kind == "tflite":
     from separate import Separator
     separate = Separator(path, int(threads)).separate
 else:
-    from keras_mmdense.separation.loading import open_separator
+    from keras_mmdense.separation.loading import load_separator as open_separator
     from keras_mmdense.separation.separator import Separator
     made = Separator(path, window=window) if kind == "keras" else open_separator(path)
     separate = lambda x: made.separate(x, 44100)
@@ -111,9 +111,9 @@ def tabulate(networks, song, folder):
 def untrained(name, folder):
     """A network of one source with random weights; its size and speed are a trained one's."""
     from keras_mmdense.configs import TABLES
-    from keras_mmdense.pretrained.networks import Network, save_network
+    from keras_mmdense.pretrained.networks import NetworkSpec, save_network
 
-    network = Network(TABLES[name], ("vocals",))
+    network = NetworkSpec(TABLES[name], ("vocals",))
     model, rng = network.build(), np.random.default_rng(0)
     for weight in model.weights:  # or equal zeros would be stored once
         weight.assign(weight + rng.uniform(0.01, 0.1, weight.shape))

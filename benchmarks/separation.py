@@ -74,16 +74,16 @@ def memory_of_long_files(minutes):
 
 def time_of_one_stem():
     from keras_mmdense import model_config
-    from keras_mmdense.pretrained.networks import Network
+    from keras_mmdense.pretrained.networks import NetworkSpec
     from keras_mmdense.separation.separator import Separator
     from keras_mmdense.stems import STEMS
 
-    networks = [Network(model_config("mmdensenet"), (stem,)) for stem in STEMS]
+    networks = [NetworkSpec(model_config("mmdensenet"), (stem,)) for stem in STEMS]
     pairs = [(network, network.build()) for network in networks]
     song = 0.1 * np.random.default_rng(0).standard_normal((60 * RATE, 2)).astype("float32")
     seconds = []
     for stems in (STEMS, ("vocals",)):
-        separator = Separator.of(pairs, stems=stems)
+        separator = Separator.from_networks(pairs, stems=stems)
         separator.separate(song[:RATE], RATE)
         start = time.monotonic()
         separator.separate(song, RATE)

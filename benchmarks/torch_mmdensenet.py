@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from keras_mmdense.configs import Dense, ModelConfig, Stream
+from keras_mmdense.configs import Branch, ModelConfig
+from keras_mmdense.configs import DenseBlock as Dense
 
 
 class DenseBlock(nn.Module):
@@ -27,16 +28,16 @@ class DenseBlock(nn.Module):
 
 
 class MultiScale(nn.Module):
-    """One stream: dense blocks down to 1 / 2^scales and up again."""
+    """One branch: dense blocks down to 1 / 2^scales and up again."""
 
-    def __init__(self, stream: Stream, channels: int, momentum: float):
+    def __init__(self, branch: Branch, channels: int, momentum: float):
         super().__init__()
-        self.scales = stream.scales
-        self.first = nn.Conv2d(channels, stream.first.maps, stream.first.kernel, padding="same")
-        maps, skips = stream.first.maps, []
+        self.scales = branch.scales
+        self.first = nn.Conv2d(channels, branch.first.maps, branch.first.kernel, padding="same")
+        maps, skips = branch.first.maps, []
         self.down, self.up, self.widen = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        for i, block in enumerate(stream.blocks):
-            if i > stream.scales:
+        for i, block in enumerate(branch.blocks):
+            if i > branch.scales:
                 self.widen.append(
                     nn.Sequential(
                         nn.BatchNorm2d(maps, momentum=1 - momentum),
@@ -44,10 +45,10 @@ class MultiScale(nn.Module):
                     )
                 )
                 maps += skips.pop()
-            dense = DenseBlock(maps, block, stream.kernel, momentum)
-            (self.up if i > stream.scales else self.down).append(dense)
+            dense = DenseBlock(maps, block, branch.kernel, momentum)
+            (self.up if i > branch.scales else self.down).append(dense)
             maps = block.k
-            if i < stream.scales:
+            if i < branch.scales:
                 skips.append(maps)
         self.maps = maps
 
@@ -71,19 +72,19 @@ class MMDenseNet(nn.Module):
     def __init__(self, config: ModelConfig, bins: int = 1025, channels: int = 2):
         super().__init__()
         hz_per_bin = config.sample_rate / (2 * (bins - 1))
-        banded = [stream for stream in config.streams if stream.band is not None]
+        banded = [branch for branch in config.branches if branch.band is not None]
         self.edges = [0, *(round(s.band[1] / hz_per_bin) for s in banded[:-1]), bins]
-        streams = [MultiScale(s, channels, config.bn_momentum) for s in config.streams]
-        self.banded, self.full = nn.ModuleList(streams[: len(banded)]), streams[-1]
-        widest = max(stream.maps for stream in self.banded)
+        branches = [MultiScale(s, channels, config.bn_momentum) for s in config.branches]
+        self.banded, self.full = nn.ModuleList(branches[: len(banded)]), branches[-1]
+        widest = max(branch.maps for branch in self.banded)
         self.join = nn.ModuleList(
             nn.Identity()
-            if stream.maps == widest
+            if branch.maps == widest
             else nn.Sequential(
-                nn.BatchNorm2d(stream.maps, momentum=1 - config.bn_momentum),
-                nn.Conv2d(stream.maps, widest, 1),
+                nn.BatchNorm2d(branch.maps, momentum=1 - config.bn_momentum),
+                nn.Conv2d(branch.maps, widest, 1),
             )
-            for stream in self.banded
+            for branch in self.banded
         )
         maps = widest + self.full.maps
         self.final = DenseBlock(maps, config.final, config.final_kernel, config.bn_momentum)
@@ -93,7 +94,7 @@ class MMDenseNet(nn.Module):
         spans = zip(self.edges, self.edges[1:], strict=False)
         bands = [mixture[..., low:high] for low, high in spans]
         parts = zip(bands, self.banded, self.join, strict=True)
-        joined = torch.cat([join(stream(band)) for band, stream, join in parts], dim=3)
+        joined = torch.cat([join(branch(band)) for band, branch, join in parts], dim=3)
         x = self.final(torch.cat([joined, self.full(mixture)], dim=1))
         return torch.sigmoid(self.output(x)) * mixture
 

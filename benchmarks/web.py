@@ -36,7 +36,7 @@ FLAGS = (
 )
 INTERPRETER = """
 import sys, time
-from keras_mmdense.separation.loading import open_separator
+from keras_mmdense.separation.loading import load_separator as open_separator
 import ai_edge_litert.interpreter, soundfile
 start = time.monotonic()
 open_separator(sys.argv[1]).separate(*soundfile.read(sys.argv[2], dtype="float32"))

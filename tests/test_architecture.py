@@ -38,6 +38,7 @@ MAY_IMPORT = {
         "utils",
     },
     "training": {
+        "configs",
         "data",
         "errors",
         "layers",

@@ -13,7 +13,7 @@ from keras import layers
 from keras_mmdense.analysis.run_folders import Training
 from keras_mmdense.configs import BlendConfig
 from keras_mmdense.models.registry import list_models, model_config, parameters
-from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.pretrained.networks import NetworkSpec
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,15 +83,15 @@ def efficiency(trainings: Sequence[Training] = ()) -> list[Cost]:
 
     Section 4 of the paper compares its networks with the baseline BLEND in this way.
     """
-    networks = {name: Network(model_config(name), ("vocals",)) for name in list_models()}
+    networks = {name: NetworkSpec(model_config(name), ("vocals",)) for name in list_models()}
     for training in trainings:
-        if not any(_alike(training.network, network) for network in networks.values()):
-            networks[f"{training.network.config.name} ({training.name})"] = training.network
+        if not any(_alike(training.spec, spec) for spec in networks.values()):
+            networks[f"{training.spec.config.name} ({training.name})"] = training.spec
     costs = []
-    for name, network in networks.items():
-        model = network.build()
-        speed = _training(network, trainings)
-        costs.append(Cost(name, parameters(model), per_second(network, model), speed))
+    for name, spec in networks.items():
+        model = spec.build()
+        speed = _training(spec, trainings)
+        costs.append(Cost(name, parameters(model), per_second(spec, model), speed))
     return costs
 
 
@@ -130,26 +130,26 @@ def efficiency_table(costs: Sequence[Cost]) -> Table:
     return table
 
 
-def per_second(network: Network, model: keras.Model) -> float:
+def per_second(spec: NetworkSpec, model: keras.Model) -> float:
     """Counts the multiply-adds of a network for a second of audio, at its own rate and hop."""
-    frames_per_second = network.config.sample_rate / network.config.hop
+    frames_per_second = spec.config.sample_rate / spec.config.hop
     return multiply_adds(model) / FRAMES * frames_per_second
 
 
 def _alike(one, other):
     """Whether two networks are the same but for the names of their sources."""
-    renamed = dataclasses.replace(one, sources=other.sources)
-    return len(one.sources) == len(other.sources) and renamed == other
+    renamed = dataclasses.replace(one, targets=other.targets)
+    return len(one.targets) == len(other.targets) and renamed == other
 
 
-def _training(network, trainings):
+def _training(spec, trainings):
     """Seconds of training for a second of audio: the network's own, or its parts' together."""
-    own = [one for one in trainings if one.seconds and _alike(one.network, network)]
+    own = [one for one in trainings if one.seconds and _alike(one.spec, spec)]
     if heard := sum(one.audio_seconds or 0 for one in own):
         return sum(one.seconds for one in own) / heard
-    if isinstance(network.config, BlendConfig):
-        tables = (network.config.first, network.config.second)
-        parts = [_training(dataclasses.replace(network, config=one), trainings) for one in tables]
+    if isinstance(spec.config, BlendConfig):
+        tables = (spec.config.first, spec.config.second)
+        parts = [_training(dataclasses.replace(spec, config=one), trainings) for one in tables]
         return None if None in parts else sum(parts)
     return None
 

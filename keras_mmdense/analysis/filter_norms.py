@@ -26,14 +26,14 @@ class BlockNorms:
     """Norms of the filters with which the first convolution of an up-path block reads its input.
 
     Attributes:
-        stream: name of the stream, such as "low".
+        branch: name of the branch, such as "low".
         block: number of the dense block on the way up, from 1.
         scale: denominator of its scale: 4 stands for a quarter of the frames and bins.
         up: l2-norm of the weights for each up-sampled map, `(maps,)`.
         skip: l2-norm of the weights for each map of the skip path, `(maps,)`.
     """
 
-    stream: str
+    branch: str
     block: int
     scale: int
     up: np.ndarray
@@ -57,7 +57,7 @@ def filter_norms(model: keras.Model) -> list[BlockNorms]:
         model: a network with an up path, see `models.blocks.multi_scale`.
 
     Returns:
-        One entry a block, stream by stream, from the coarsest scale to the finest.
+        One entry a block, branch by branch, from the coarsest scale to the finest.
 
     Raises:
         InputError: the network has no up path.
@@ -68,17 +68,17 @@ def filter_norms(model: keras.Model) -> list[BlockNorms]:
     joins = [(layer, match) for layer in model.layers if (match := JOIN.fullmatch(layer.name))]
     if not joins:
         raise InputError(f"{model.name}: no up path whose filters could be compared")
-    streams = [match[1] for _, match in joins]
+    branches = [match[1] for _, match in joins]
     blocks = []
     for join, match in joins:
-        stream, block = match[1], int(match[2])
-        kernel = model.get_layer(f"{stream}_up{block}_dense1_conv").kernel
+        branch, block = match[1], int(match[2])
+        kernel = model.get_layer(f"{branch}_up{block}_dense1_conv").kernel
         norms = np.sqrt(np.sum(np.square(np.array(kernel, "float64")), axis=(0, 1, 3)))
         border = join.input[0].shape[-1]
-        scale = 2 ** (streams.count(stream) - block)
-        blocks.append(BlockNorms(stream, block, scale, norms[:border], norms[border:]))
-    order = list(dict.fromkeys(streams))
-    return sorted(blocks, key=lambda one: (order.index(one.stream), one.block))
+        scale = 2 ** (branches.count(branch) - block)
+        blocks.append(BlockNorms(branch, block, scale, norms[:border], norms[border:]))
+    order = list(dict.fromkeys(branches))
+    return sorted(blocks, key=lambda one: (order.index(one.branch), one.block))
 
 
 def filters_table(blocks: Sequence[BlockNorms], title: str | None = None) -> Table:
@@ -89,23 +89,23 @@ def filters_table(blocks: Sequence[BlockNorms], title: str | None = None) -> Tab
         title: a line above the table.
 
     Returns:
-        The table: stream, block, scale, mean norms, and the share of the up-sampled maps.
+        The table: branch, block, scale, mean norms, and the share of the up-sampled maps.
     """
     from rich.table import Table
 
     table = Table(title=title, caption="mean l2-norm of the filter weights by input map")
-    for column in ("stream", "block", "scale"):
+    for column in ("branch", "block", "scale"):
         table.add_column(column)
     for column in ("up-sampled", "skip", "share of up"):
         table.add_column(column, justify="right")
     for one in blocks:
         means = (f"{one.up.mean():.3f}", f"{one.skip.mean():.3f}", f"{100 * one.share:.0f} %")
-        table.add_row(one.stream, f"up {one.block}", scale_name(one.scale), *means)
+        table.add_row(one.branch, f"up {one.block}", scale_name(one.scale), *means)
     return table
 
 
 def plot_filters(blocks: Sequence[BlockNorms], path: str | os.PathLike[str]) -> None:
-    """Draws one bar a map and one panel a block to a PNG file: a row a stream, a column a scale.
+    """Draws one bar a map and one panel a block to a PNG file: a row a branch, a column a scale.
 
     Args:
         blocks: what `filter_norms` gives.
@@ -113,15 +113,15 @@ def plot_filters(blocks: Sequence[BlockNorms], path: str | os.PathLike[str]) -> 
     """
     from matplotlib.figure import Figure
 
-    streams = list(dict.fromkeys(one.stream for one in blocks))
+    branches = list(dict.fromkeys(one.branch for one in blocks))
     columns = max(one.block for one in blocks)
-    size = (1 + 3.2 * columns, 0.8 + 2.1 * len(streams))
+    size = (1 + 3.2 * columns, 0.8 + 2.1 * len(branches))
     figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(len(streams), columns, squeeze=False)
+    panels = figure.subplots(len(branches), columns, squeeze=False)
     for axes in panels.flat:
         axes.set_visible(False)
     for one in blocks:
-        _draw_bars(panels[streams.index(one.stream), one.block - 1], one)
+        _draw_bars(panels[branches.index(one.branch), one.block - 1], one)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     figure.supylabel("l2-norm of the filter weights", fontsize="medium")
@@ -140,7 +140,7 @@ def _draw_bars(axes, one):
     axes.set_visible(True)
     axes.bar(numbers[:border], one.up, color=COLOURS[0], label="up-sampled maps")
     axes.bar(numbers[border:], one.skip, color=COLOURS[1], label="skip maps")
-    axes.set_title(f"{one.stream}, block {one.block}, scale {scale_name(one.scale)}", fontsize=10)
+    axes.set_title(f"{one.branch}, block {one.block}, scale {scale_name(one.scale)}", fontsize=10)
     axes.set_xlabel("input map", fontsize=9)
     axes.tick_params(labelsize=8)
     axes.xaxis.get_major_locator().set_params(integer=True)

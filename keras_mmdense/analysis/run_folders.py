@@ -14,7 +14,7 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.protocols import Rule, find_rule
 from keras_mmdense.evaluation.results_file import read_scores
 from keras_mmdense.evaluation.scoring import SongScores
-from keras_mmdense.pretrained.networks import DESCRIPTION, Network, load_network
+from keras_mmdense.pretrained.networks import DESCRIPTION, NetworkSpec, load_network
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,13 +42,13 @@ class Training:
 
     Attributes:
         name: the folder, as given.
-        network: the network that was trained.
+        spec: the network that was trained.
         settings: the contents of `run.json`, empty if there is none.
         curve: the rows of `curve.csv`, one an epoch: column -> number, where there is one.
     """
 
     name: str
-    network: Network
+    spec: NetworkSpec
     settings: Mapping[str, Any]
     curve: Sequence[Mapping[str, float]]
 
@@ -111,7 +111,7 @@ def read_score_folder(folder: str | os.PathLike[str]) -> Scores:
 def read_training(folder: str | os.PathLike[str]) -> Training:
     """Reads a folder that `train` wrote; raises InputError if it is not one."""
     folder = Path(folder)
-    network, _ = load_network(folder)
+    spec, _ = load_network(folder)
     settings, curve = {}, []
     try:
         if (path := folder / "run.json").is_file():
@@ -122,4 +122,4 @@ def read_training(folder: str | os.PathLike[str]) -> Training:
             curve = [{key: float(cell) for key, cell in row.items() if cell} for row in rows]
     except (ValueError, TypeError, OSError) as error:
         raise InputError(f"{path}: not as train wrote it: {error}") from error
-    return Training(str(folder), network, settings, curve)
+    return Training(str(folder), spec, settings, curve)

@@ -21,12 +21,12 @@ FFMPEG_SUFFIXES = {".mp4", ".m4a", ".aac", ".m4v", ".mov", ".mkv", ".webm", ".wm
 UNKNOWN = (1 << 63) - 1  # libsndfile's length of a FLAC stream that does not tell its own
 
 
-class Source:
+class AudioFile:
     """An open audio file that is read in blocks.
 
     Attributes:
         path: The file.
-        rate: Sample rate in Hz.
+        sample_rate: Sample rate in Hz.
         channels: Number of channels.
         samples: Length in samples.
         tags: Its tags by name, as soundfile names them: title, artist, album and so on.
@@ -34,7 +34,7 @@ class Source:
 
     def __init__(self, path: Path, file: soundfile.SoundFile):
         self.path, self._file = path, file
-        self.rate, self.channels, self.samples = file.samplerate, file.channels, file.frames
+        self.sample_rate, self.channels, self.samples = file.samplerate, file.channels, file.frames
         self.tags = file.copy_metadata()
 
     @functools.cached_property
@@ -61,7 +61,7 @@ class Source:
 
 
 @contextlib.contextmanager
-def open_source(path: str | Path) -> Iterator[Source]:
+def open_audio(path: str | Path) -> Iterator[AudioFile]:
     """Opens an audio file.
 
     soundfile reads WAV, FLAC, Ogg, Opus and MP3; what only ffmpeg reads (MP4, M4A, AAC, video) is
@@ -91,7 +91,7 @@ def open_source(path: str | Path) -> Iterator[Source]:
             file = stack.enter_context(soundfile.SoundFile(native(readable)))
         except soundfile.LibsndfileError as error:
             raise _unreadable(path, error) from error
-        source = Source(path, file)
+        source = AudioFile(path, file)
         if not source.samples:
             raise InputError(f"{path}: holds no samples")
         yield source
@@ -101,16 +101,16 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
     """Reads an audio file whole.
 
     Args:
-        path: The file, see `open_source`.
+        path: The file, see `open_audio`.
 
     Returns:
         Waveform (samples, channels), float32 in [-1, 1], and sample rate in Hz.
 
     Raises:
-        InputError: As `open_source` does.
+        InputError: As `open_audio` does.
     """
-    with open_source(path) as source:
-        return np.concatenate(list(source.blocks(1 << 20))), source.rate
+    with open_audio(path) as source:
+        return np.concatenate(list(source.blocks(1 << 20))), source.sample_rate
 
 
 def check_readable(path: str | Path) -> Path:

@@ -14,7 +14,7 @@ import soundfile
 
 from keras_mmdense.audio.containers import drop_time
 from keras_mmdense.audio.output import FORMATS, STEM_MP4, Output
-from keras_mmdense.audio.reading import Source, native, open_source, run_ffmpeg
+from keras_mmdense.audio.reading import AudioFile, native, open_audio, run_ffmpeg
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 from keras_mmdense.utils.files import check_writable, replacing, staging
@@ -74,21 +74,21 @@ def were_written(files: Mapping[str, Path], path: Path, output: Output) -> bool:
     if not all(file.is_file() for file in files.values()):
         return False
     try:
-        with open_source(path) as source:
+        with open_audio(path) as source:
             return all(_is_whole(file, source, output) for file in files.values())
     except InputError:
         return False
 
 
-def _is_whole(path: Path, source: Source, output: Output) -> bool:
+def _is_whole(path: Path, source: AudioFile, output: Output) -> bool:
     """Whether a file holds as many samples as the song and tells that it is made of it."""
     try:
         if output.format == STEM_MP4:
-            with open_source(path) as made:  # ffmpeg gives whole AAC blocks, and what led in
+            with open_audio(path) as made:  # ffmpeg gives whole AAC blocks, and what led in
                 return 0 <= made.samples - source.samples < 4 * AAC_BLOCK
         with soundfile.SoundFile(native(path)) as file:
             found = (file.samplerate, file.channels, file.frames, file.subtype)
-            expected = (source.rate, source.channels, source.samples, output.subtype)
+            expected = (source.sample_rate, source.channels, source.samples, output.subtype)
             marked = output.format == "mp3" or file.software.startswith(_mark(source))
             file.seek(source.samples - 1)
             return found == expected and marked and len(file.read(1)) == 1
@@ -141,7 +141,12 @@ class StemWriter:
     """
 
     def __init__(
-        self, out_dir: str | Path, song: str, stems: Sequence[str], source: Source, output: Output
+        self,
+        out_dir: str | Path,
+        song: str,
+        stems: Sequence[str],
+        source: AudioFile,
+        output: Output,
     ):
         self._source, self._output, self._stems = source, output, tuple(stems)
         self._out_dir = Path(out_dir)
@@ -224,9 +229,10 @@ class StemWriter:
         source = self._source
         if not set(STEMS) <= set(self._stems):
             raise InputError(f"{STEM_MP4} holds all four stems, received {', '.join(self._stems)}")
-        if source.rate not in AAC_RATES or source.samples < AAC_BLOCK:
+        if source.sample_rate not in AAC_RATES or source.samples < AAC_BLOCK:
             raise InputError(
-                f"{STEM_MP4} cannot hold {source.samples} samples at {source.rate} Hz; it takes "
+                f"{STEM_MP4} cannot hold {source.samples} samples at {source.sample_rate} Hz; "
+                f"it takes "
                 f"{AAC_BLOCK} samples or more, at one of {', '.join(map(str, AAC_RATES))} Hz"
             )
 
@@ -257,13 +263,13 @@ class StemWriter:
         source = self._source
         try:
             file = soundfile.SoundFile(
-                native(path), "w", source.rate, source.channels, subtype, format=format_
+                native(path), "w", source.sample_rate, source.channels, subtype, format=format_
             )
         except soundfile.LibsndfileError as error:
             if error.code == SYSTEM_ERROR:
                 raise
             raise InputError(
-                f"{format_} cannot hold {source.channels} channels at {source.rate} Hz: "
+                f"{format_} cannot hold {source.channels} channels at {source.sample_rate} Hz: "
                 f"{error.error_string}"
             ) from error
         for tag, value in {**source.tags, "software": _mark(source)}.items():
@@ -281,7 +287,7 @@ class StemWriter:
             soundfile.SoundFile(native(staged)) as file,
             self._open(path, self._output.format.upper(), self._output.subtype) as target,
         ):
-            for block in Source(staged, file).blocks(BLOCK):
+            for block in AudioFile(staged, file).blocks(BLOCK):
                 target.write(block * np.float32(gain))
         staged.unlink()
         return path
@@ -301,13 +307,13 @@ class StemWriter:
         return path
 
 
-def write(path: str | Path, waveform: np.ndarray, rate: int) -> None:
+def write(path: str | Path, waveform: np.ndarray, sample_rate: int) -> None:
     """Writes a 32-bit float WAV file; it appears under its name only when it is complete.
 
     Args:
         path: The file to write.
         waveform: (samples, channels), float32.
-        rate: Sample rate in Hz.
+        sample_rate: Sample rate in Hz.
 
     Raises:
         InputError: If the folder is not writable, or a sample is not a finite number.
@@ -315,5 +321,5 @@ def write(path: str | Path, waveform: np.ndarray, rate: int) -> None:
     if not np.isfinite(waveform).all():
         raise InputError(f"{path}: the samples to write are not finite numbers")
     with replacing(path) as partial:
-        soundfile.write(native(partial), waveform, rate, subtype="FLOAT", format="WAV")
+        soundfile.write(native(partial), waveform, sample_rate, subtype="FLOAT", format="WAV")
         drop_time(partial)

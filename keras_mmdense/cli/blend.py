@@ -25,4 +25,4 @@ def blend(
 
     check_writable(output)
     network = load("pretrained.blending").blend(first, second, output, share)
-    say(f"{output}: {network.config.summary}, {', '.join(network.sources)}")
+    say(f"{output}: {network.config.summary}, {', '.join(network.targets)}")

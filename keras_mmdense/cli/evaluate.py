@@ -88,7 +88,7 @@ def _systems(models, estimates):
     systems = [from_folder(estimates)] if estimates else []
     if models:
         found = load("separation.loading")
-        opened = [(name, found.open_separator(name)) for name in models]
+        opened = [(name, found.load_separator(name)) for name in models]
         systems[:0] = [
             from_separator(name, separator, found.fingerprint(name), found.parameters(separator))
             for name, separator in opened

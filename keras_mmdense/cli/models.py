@@ -44,5 +44,5 @@ def _trained(weights):
         table.add_column(column)
     for name in weights.list_weights():
         network, licence = weights.describe(name)
-        table.add_row(name, network.config.name, ", ".join(network.sources), licence)
+        table.add_row(name, network.config.name, ", ".join(network.targets), licence)
     return table

@@ -51,7 +51,7 @@ def report(
     contents = load("report.report")
     beside = output.with_suffix(".md")
     if beside.exists() and not beside.read_bytes().startswith(
-        f"# {contents.Contents.title}".encode()
+        f"# {contents.Report.title}".encode()
     ):
         raise InputError(f"{beside}: is no report, and would be replaced; choose another name")
     taken = ()
@@ -70,7 +70,7 @@ def _take(root, split, model, scores, count):
     from keras_mmdense.data.songs import find_songs
 
     songs = find_songs(root, split)
-    separator = load("separation.loading").open_separator(model)
+    separator = load("separation.loading").load_separator(model)
     ranking = load("report.report").rank_songs(scores, model, separator.stems)
     with progress() as bars:
         bar = bars("excerpts")

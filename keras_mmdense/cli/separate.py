@@ -70,7 +70,7 @@ def separate(
     files = batch.find_audio(songs)
     check_writable(output)
     if len(model) == 1:
-        separator = load("separation.loading").open_separator(model[0], stems=wanted)
+        separator = load("separation.loading").load_separator(model[0], stems=wanted)
     else:
         separator = load("separation.separator").Separator(list(model), stems=wanted)
     with progress() as report:

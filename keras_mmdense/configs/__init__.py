@@ -1,4 +1,4 @@
-from keras_mmdense.configs.parts import Conv, Dense, Stream
+from keras_mmdense.configs.parts import Branch, Conv, DenseBlock
 from keras_mmdense.configs.schema import (
     BlendConfig,
     BLSTMConfig,
@@ -12,10 +12,10 @@ __all__ = [
     "TABLES",
     "BLSTMConfig",
     "BlendConfig",
+    "Branch",
     "Conv",
-    "Dense",
+    "DenseBlock",
     "DenseNetConfig",
     "FNNConfig",
     "ModelConfig",
-    "Stream",
 ]

@@ -21,7 +21,7 @@ class Conv:
 
 
 @dataclasses.dataclass(frozen=True)
-class Dense:
+class DenseBlock:
     """A dense block of the table: `layers` composite layers of growth rate `k`.
 
     Args:
@@ -43,7 +43,7 @@ class Dense:
 
 
 @dataclasses.dataclass(frozen=True)
-class Stream:
+class Branch:
     """One column of the table: a network over one band, or over the full band.
 
     Args:
@@ -51,7 +51,7 @@ class Stream:
         first: First convolution.
         blocks: Dense blocks from input to output. With `scales` S there are 2 S + 1 of them: S on
             the way down, one at the bottleneck, S on the way up.
-        scales: Number of times the stream halves its frames and bins. 0 keeps one scale.
+        scales: Number of times the branch halves its frames and bins. 0 keeps one scale.
         kernel: Kernel of every dense layer as (frames, bins).
         band: (lowest, highest) frequency in Hz; None stands for the Nyquist frequency. The band
             None is the full band.
@@ -61,7 +61,7 @@ class Stream:
 
     name: str
     first: Conv
-    blocks: tuple[Dense, ...]
+    blocks: tuple[DenseBlock, ...]
     scales: int
     kernel: tuple[int, int]
     band: tuple[float, float | None] | None = None
@@ -75,25 +75,25 @@ class Stream:
             if len(self.band) != 2:
                 raise ValueError(f"band must be (lowest, highest) in Hz, received {self.band}")
         if not self.name.isidentifier():
-            raise ValueError(f"stream name must be an identifier, received {self.name!r}")
+            raise ValueError(f"branch name must be an identifier, received {self.name!r}")
         if self.scales < 0:
             raise ValueError(f"scales must be 0 or more, received {self.scales}")
         if self.tdf != 0:
             check_positive("tdf", self.tdf)
         if not self.blocks:
-            raise ValueError(f"stream {self.name!r} has no dense blocks")
+            raise ValueError(f"branch {self.name!r} has no dense blocks")
         if self.scales and len(self.blocks) != 2 * self.scales + 1:
             raise ValueError(
-                f"stream {self.name!r} with {self.scales} scales needs {2 * self.scales + 1} dense "
+                f"branch {self.name!r} with {self.scales} scales needs {2 * self.scales + 1} dense "
                 f"blocks, received {len(self.blocks)}"
             )
 
 
-def check_tiling(streams: tuple[Stream, ...]) -> None:
+def check_tiling(branches: tuple[Branch, ...]) -> None:
     """Raises ValueError unless the bands tile the spectrum beside at most one full band."""
-    bands = [stream.band for stream in streams if stream.band is not None]
-    if len(streams) - len(bands) > 1:
-        raise ValueError("at most one stream may cover the full band")
+    bands = [branch.band for branch in branches if branch.band is not None]
+    if len(branches) - len(bands) > 1:
+        raise ValueError("at most one branch may cover the full band")
     edges = [0.0] + [high for _, high in bands]
     tiles = [low == edge for (low, _), edge in zip(bands, edges, strict=False)]
     if not bands or not all(tiles) or edges[-1] is not None or None in edges[:-1]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from keras_mmdense.configs.parts import (
+    Branch,
     Conv,
-    Dense,
-    Stream,
+    DenseBlock,
     check_kernel,
     check_one_of,
     check_positive,
@@ -138,22 +138,22 @@ class DenseNetConfig(SingleConfig):
     """The table of a DenseNet, at one scale or several, over one band or several.
 
     Args:
-        streams: The columns of the table. Several bands must tile the spectrum from 0 Hz to the
-            Nyquist frequency; at most one further stream may cover the full band. Families other
-            than "mmdensenet" take one full-band stream.
-        final: Dense block after the streams are joined.
+        branches: The columns of the table. Several bands must tile the spectrum from 0 Hz to the
+            Nyquist frequency; at most one further branch may cover the full band. Families other
+            than "mmdensenet" take one full-band branch.
+        final: Dense block after the branches are joined.
         final_kernel: Kernel of the layers of `final` as (frames, bins).
         output_kernel: Kernel of the convolution to the output as (frames, bins).
         input: "linear" magnitude, the paper's, or "log" of it with batch norm for each bin.
         subbands: Number of equal bands that the bins are cut into and that become channels of the
             network (channel-wise subbands, Liu et al. 2020, arXiv 2008.05216). 1 is the paper's;
-            more need one full-band stream.
+            more need one full-band branch.
     """
 
     FAMILIES: ClassVar = ("densenet", "mdensenet", "mmdensenet")
 
-    streams: tuple[Stream, ...]
-    final: Dense
+    branches: tuple[Branch, ...]
+    final: DenseBlock
     final_kernel: tuple[int, int] = (3, 3)
     output_kernel: tuple[int, int] = (1, 2)
     input: str = "linear"
@@ -161,7 +161,7 @@ class DenseNetConfig(SingleConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        object.__setattr__(self, "streams", tuple(self.streams))
+        object.__setattr__(self, "branches", tuple(self.branches))
         object.__setattr__(self, "final_kernel", check_kernel(self.final_kernel))
         object.__setattr__(self, "output_kernel", check_kernel(self.output_kernel))
         check_one_of("input", self.input, INPUTS)
@@ -170,37 +170,38 @@ class DenseNetConfig(SingleConfig):
             raise ValueError(
                 f"subbands must be at most an eighth of {self.bins} bins, received {self.subbands}"
             )
-        names = [stream.name for stream in self.streams]
-        if self.subbands > 1 and (len(names) != 1 or self.streams[0].band is not None):
-            raise ValueError(f"subbands need one full-band stream, received {names}")
+        names = [branch.name for branch in self.branches]
+        if self.subbands > 1 and (len(names) != 1 or self.branches[0].band is not None):
+            raise ValueError(f"subbands need one full-band branch, received {names}")
         if len(set(names)) != len(names):
-            raise ValueError(f"stream names must differ, received {names}")
+            raise ValueError(f"branch names must differ, received {names}")
         if self.family == "mmdensenet":
-            check_tiling(self.streams)
-        elif len(self.streams) != 1 or self.streams[0].band is not None:
-            raise ValueError(f"{self.family} takes one full-band stream, received {names}")
+            check_tiling(self.branches)
+        elif len(self.branches) != 1 or self.branches[0].band is not None:
+            raise ValueError(f"{self.family} takes one full-band branch, received {names}")
 
     @property
     def recurrent(self) -> bool:
         """Whether any block has an LSTM."""
-        blocks = [self.final, *(block for stream in self.streams for block in stream.blocks)]
+        blocks = [self.final, *(block for branch in self.branches for block in branch.blocks)]
         return any(block.cells for block in blocks)
 
     @property
     def summary(self) -> str:
         """The network's shape in a few words."""
-        streams = ", ".join(stream.name for stream in self.streams)
+        branches = ", ".join(branch.name for branch in self.branches)
         parts = [
-            f"{self.subbands} subbands" if self.subbands > 1 else streams,
+            f"{self.subbands} subbands" if self.subbands > 1 else branches,
             "LSTMs" if self.recurrent else "",
-            "TDF" if any(stream.tdf for stream in self.streams) else "",
+            "TDF" if any(branch.tdf for branch in self.branches) else "",
         ]
         return " with ".join(filter(None, parts))
 
     @classmethod
     def _read(cls, fields):
-        streams = tuple(_stream(stream) for stream in fields["streams"])
-        return {**fields, "streams": streams, "final": Dense(**fields["final"])}
+        old = fields.pop("streams", None)  # 0.1.0
+        branches = tuple(_branch(branch) for branch in old or fields["branches"])
+        return {**fields, "branches": branches, "final": DenseBlock(**fields["final"])}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -312,11 +313,11 @@ CONFIGS = {
 }
 
 
-def _stream(table: dict[str, Any]) -> Stream:
+def _branch(table: dict[str, Any]) -> Branch:
     fields = dict(table)
     fields["first"] = Conv(**fields["first"])
-    fields["blocks"] = tuple(Dense(**block) for block in fields["blocks"])
-    return Stream(**fields)
+    fields["blocks"] = tuple(DenseBlock(**block) for block in fields["blocks"])
+    return Branch(**fields)
 
 
 def _check_band_limit(limit):

@@ -46,14 +46,14 @@ def _bound(config, bins, channels):
         parameters = config.layers * 8 * cells * (seen + 3 * cells)
         return config.layers, parameters, max(seen, 8 * cells)
     layers = parameters = maps = 0
-    for stream in config.streams:
-        first = stream.first.maps
-        parameters += _area(stream.first.kernel) * channels * config.subbands * first
-        if stream.tdf:
-            parameters += 2 * len(stream.blocks) * bins * max(8, bins // stream.tdf)
-        sizes = _dense(stream.blocks, _area(stream.kernel), first, bins)
+    for branch in config.branches:
+        first = branch.first.maps
+        parameters += _area(branch.first.kernel) * channels * config.subbands * first
+        if branch.tdf:
+            parameters += 2 * len(branch.blocks) * bins * max(8, bins // branch.tdf)
+        sizes = _dense(branch.blocks, _area(branch.kernel), first, bins)
         layers, parameters, maps = (
-            layers + sizes[0] + 2 * stream.scales,
+            layers + sizes[0] + 2 * branch.scales,
             parameters + sizes[1],
             maps + sizes[2],
         )

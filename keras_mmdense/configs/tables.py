@@ -1,77 +1,77 @@
 """The tables of the zoo's networks, to be read beside Table 1 of the paper (WASPAA 2017)."""
 
-from keras_mmdense.configs.parts import Conv, Dense, Stream
+from keras_mmdense.configs.parts import Branch, Conv, DenseBlock
 from keras_mmdense.configs.schema import BlendConfig, BLSTMConfig, DenseNetConfig, FNNConfig
 
 # The sizes of MMDENSENET and MDENSENET are those reported by independent re-implementations.
 MMDENSENET = DenseNetConfig(
     name="mmdensenet",
     family="mmdensenet",
-    streams=(
-        Stream(
+    branches=(
+        Branch(
             name="low",
             band=(0, 11025),
             first=Conv((3, 4), 32),
             kernel=(3, 4),
             scales=3,
             blocks=(
-                Dense(14, 4),
-                Dense(16, 4),
-                Dense(16, 4),
-                Dense(16, 4),
-                Dense(16, 4),
-                Dense(16, 4),
-                Dense(16, 4),
+                DenseBlock(14, 4),
+                DenseBlock(16, 4),
+                DenseBlock(16, 4),
+                DenseBlock(16, 4),
+                DenseBlock(16, 4),
+                DenseBlock(16, 4),
+                DenseBlock(16, 4),
             ),
         ),
-        Stream(
+        Branch(
             name="high",
             band=(11025, None),
             first=Conv((3, 3), 32),
             kernel=(3, 3),
             scales=3,
             blocks=(
-                Dense(10, 3),
-                Dense(10, 3),
-                Dense(10, 3),
-                Dense(10, 3),
-                Dense(10, 3),
-                Dense(10, 3),
-                Dense(10, 3),
+                DenseBlock(10, 3),
+                DenseBlock(10, 3),
+                DenseBlock(10, 3),
+                DenseBlock(10, 3),
+                DenseBlock(10, 3),
+                DenseBlock(10, 3),
+                DenseBlock(10, 3),
             ),
         ),
-        Stream(
+        Branch(
             name="full",
             first=Conv((3, 4), 32),
             kernel=(3, 4),
             scales=3,
             blocks=(
-                Dense(6, 2),
-                Dense(6, 2),
-                Dense(6, 2),
-                Dense(6, 4),
-                Dense(6, 2),
-                Dense(6, 2),
-                Dense(6, 2),
+                DenseBlock(6, 2),
+                DenseBlock(6, 2),
+                DenseBlock(6, 2),
+                DenseBlock(6, 4),
+                DenseBlock(6, 2),
+                DenseBlock(6, 2),
+                DenseBlock(6, 2),
             ),
         ),
     ),
-    final=Dense(4, 2),
+    final=DenseBlock(4, 2),
 )
 
 MDENSENET = DenseNetConfig(
     name="mdensenet",
     family="mdensenet",
-    streams=(
-        Stream(
+    branches=(
+        Branch(
             name="full",
             first=Conv((3, 4), 32),
             kernel=(3, 4),
             scales=3,
-            blocks=(Dense(12, 4),) * 7,
+            blocks=(DenseBlock(12, 4),) * 7,
         ),
     ),
-    final=Dense(4, 2),
+    final=DenseBlock(4, 2),
 )
 
 # Four channel-wise subbands (Liu et al. 2020) and TDF blocks (Choi et al. 2020) in an MDenseNet.
@@ -82,25 +82,25 @@ MDENSENET_CWS = DenseNetConfig(
     family="mdensenet",
     input="log",
     subbands=4,
-    streams=(
-        Stream(
+    branches=(
+        Branch(
             name="full",
             first=Conv((3, 3), 32),
             kernel=(3, 3),
             scales=3,
             tdf=8,
             blocks=(
-                Dense(16, 3),
-                Dense(24, 4),
-                Dense(32, 4),
-                Dense(32, 4),
-                Dense(32, 4),
-                Dense(24, 4),
-                Dense(16, 3),
+                DenseBlock(16, 3),
+                DenseBlock(24, 4),
+                DenseBlock(32, 4),
+                DenseBlock(32, 4),
+                DenseBlock(32, 4),
+                DenseBlock(24, 4),
+                DenseBlock(16, 3),
             ),
         ),
     ),
-    final=Dense(8, 2),
+    final=DenseBlock(8, 2),
     output_kernel=(1, 1),
 )
 
@@ -108,16 +108,16 @@ MDENSENET_CWS = DenseNetConfig(
 DENSENET = DenseNetConfig(
     name="densenet",
     family="densenet",
-    streams=(
-        Stream(
+    branches=(
+        Branch(
             name="full",
             first=Conv((3, 4), 32),
             kernel=(3, 4),
             scales=0,
-            blocks=(Dense(12, 4),) * 3,
+            blocks=(DenseBlock(12, 4),) * 3,
         ),
     ),
-    final=Dense(4, 2),
+    final=DenseBlock(4, 2),
 )
 
 # As an independent re-implementation configures the network of 2018. Its LSTMs are said to have
@@ -128,74 +128,74 @@ MMDENSELSTM = DenseNetConfig(
     name="mmdenselstm",
     family="mmdensenet",
     n_fft=4096,
-    streams=(
-        Stream(
+    branches=(
+        Branch(
             name="low",
             band=(0, 4091),
             first=Conv((3, 3), 32),
             kernel=(3, 3),
             scales=3,
             blocks=(
-                Dense(14, 5),
-                Dense(14, 5),
-                Dense(14, 5),
-                Dense(14, 5, cells=64),
-                Dense(14, 5),
-                Dense(14, 5, cells=64),
-                Dense(14, 5),
+                DenseBlock(14, 5),
+                DenseBlock(14, 5),
+                DenseBlock(14, 5),
+                DenseBlock(14, 5, cells=64),
+                DenseBlock(14, 5),
+                DenseBlock(14, 5, cells=64),
+                DenseBlock(14, 5),
             ),
         ),
-        Stream(
+        Branch(
             name="middle",
             band=(4091, 11025),
             first=Conv((3, 3), 32),
             kernel=(3, 3),
             scales=3,
             blocks=(
-                Dense(4, 4),
-                Dense(4, 4),
-                Dense(4, 4),
-                Dense(4, 4, cells=16),
-                Dense(4, 4),
-                Dense(4, 4),
-                Dense(4, 4),
+                DenseBlock(4, 4),
+                DenseBlock(4, 4),
+                DenseBlock(4, 4),
+                DenseBlock(4, 4, cells=16),
+                DenseBlock(4, 4),
+                DenseBlock(4, 4),
+                DenseBlock(4, 4),
             ),
         ),
-        Stream(
+        Branch(
             name="high",
             band=(11025, None),
             first=Conv((3, 3), 32),
             kernel=(3, 3),
             scales=3,
             blocks=(
-                Dense(2, 1),
-                Dense(2, 1),
-                Dense(2, 1),
-                Dense(2, 1, cells=4),
-                Dense(2, 1),
-                Dense(2, 1),
-                Dense(2, 1),
+                DenseBlock(2, 1),
+                DenseBlock(2, 1),
+                DenseBlock(2, 1),
+                DenseBlock(2, 1, cells=4),
+                DenseBlock(2, 1),
+                DenseBlock(2, 1),
+                DenseBlock(2, 1),
             ),
         ),
-        Stream(
+        Branch(
             name="full",
             first=Conv((3, 3), 8),
             kernel=(3, 3),
             scales=4,
             blocks=(
-                Dense(7, 3),
-                Dense(7, 3),
-                Dense(7, 4),
-                Dense(7, 5),
-                Dense(7, 5, cells=64),
-                Dense(7, 5),
-                Dense(7, 4),
-                Dense(7, 3, cells=64),
-                Dense(7, 3),
+                DenseBlock(7, 3),
+                DenseBlock(7, 3),
+                DenseBlock(7, 4),
+                DenseBlock(7, 5),
+                DenseBlock(7, 5, cells=64),
+                DenseBlock(7, 5),
+                DenseBlock(7, 4),
+                DenseBlock(7, 3, cells=64),
+                DenseBlock(7, 3),
             ),
         ),
     ),
-    final=Dense(12, 3),
+    final=DenseBlock(12, 3),
 )
 
 # The literature gives the FNN's four layers; their units and the context are ours.
@@ -210,32 +210,32 @@ BLEND = BlendConfig(name="blend", n_fft=4096, first=FNN, second=BLSTM, share=0.2
 TINY = DenseNetConfig(
     name="tiny",
     family="mmdensenet",
-    streams=(
-        Stream(
+    branches=(
+        Branch(
             name="low",
             band=(0, 11025),
             first=Conv((3, 3), 8),
             kernel=(3, 3),
             scales=2,
-            blocks=(Dense(4, 2),) * 5,
+            blocks=(DenseBlock(4, 2),) * 5,
         ),
-        Stream(
+        Branch(
             name="high",
             band=(11025, None),
             first=Conv((3, 3), 4),
             kernel=(3, 3),
             scales=2,
-            blocks=(Dense(2, 1),) * 5,
+            blocks=(DenseBlock(2, 1),) * 5,
         ),
-        Stream(
+        Branch(
             name="full",
             first=Conv((3, 3), 4),
             kernel=(3, 3),
             scales=2,
-            blocks=(Dense(2, 1),) * 5,
+            blocks=(DenseBlock(2, 1),) * 5,
         ),
     ),
-    final=Dense(4, 1),
+    final=DenseBlock(4, 1),
 )
 
 _ALL = (BLEND, BLSTM, DENSENET, FNN, MDENSENET, MDENSENET_CWS, MMDENSELSTM, MMDENSENET, TINY)

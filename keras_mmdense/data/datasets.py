@@ -94,19 +94,19 @@ class Dataset:
 
     Args:
         name: Name of its root folder.
-        rate: Rate in Hz.
+        sample_rate: Rate in Hz.
         tracks: Its songs; their `chunk` reads any chunk of a stem.
     """
 
     name: str
-    rate: int
+    sample_rate: int
     tracks: list[CachedSong]
 
 
 def load(
     specs: Sequence[DatasetSpec],
     cache: str | Path,
-    rate: int,
+    sample_rate: int,
     channels: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, list[CachedSong]]:
@@ -122,7 +122,7 @@ def load(
     Raises:
         InputError: See `open_datasets`.
     """
-    datasets = open_datasets(specs, cache, rate, channels, progress)
+    datasets = open_datasets(specs, cache, sample_rate, channels, progress)
     return {
         split: [track for dataset in found for track in dataset.tracks]
         for split, found in datasets.items()
@@ -132,7 +132,7 @@ def load(
 def open_datasets(
     specs: Sequence[DatasetSpec],
     cache: str | Path,
-    rate: int,
+    sample_rate: int,
     channels: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, list[Dataset]]:
@@ -143,7 +143,7 @@ def open_datasets(
     Args:
         specs: The data sets.
         cache: Folder for decoded songs; data sets and runs may share it.
-        rate: Rate in Hz that songs must have.
+        sample_rate: Rate in Hz that songs must have.
         channels: Channels that songs must have.
         progress: Called with (songs done, songs in all).
 
@@ -157,10 +157,10 @@ def open_datasets(
     """
     located = locate(specs)
     songs = [song for found in located.values() for group in found for song in group]
-    tracks = iter(cache_songs(songs, cache, rate, channels, progress))
+    tracks = iter(cache_songs(songs, cache, sample_rate, channels, progress))
     return {
         split: [
-            _dataset(spec, rate, list(islice(tracks, len(group))))
+            _dataset(spec, sample_rate, list(islice(tracks, len(group))))
             for spec, group in zip(specs, found, strict=True)
         ]
         for split, found in located.items()
@@ -211,14 +211,14 @@ def _locate(spec, split):
     return songs
 
 
-def _dataset(spec, rate, tracks):
+def _dataset(spec, sample_rate, tracks):
     for track in tracks:
         track.gain = 10 ** (spec.gain / 20)
     if spec.weight is not None:
         total = sum(track.samples for track in tracks)
         for track in tracks:
             track.weight = spec.weight * track.samples / total
-    return Dataset(Path(spec.root).resolve().name, rate, tracks)
+    return Dataset(Path(spec.root).resolve().name, sample_rate, tracks)
 
 
 def _is_path(value):

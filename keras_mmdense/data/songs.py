@@ -354,5 +354,5 @@ def _info(path: Path):
         raise InputError(f"{path}: not an audio file that can be read: {error}") from error
 
 
-def _shape(samples: int, rate: int, channels: int) -> str:
-    return f"{samples} samples at {rate} Hz in {channels} channel(s)"
+def _shape(samples: int, sample_rate: int, channels: int) -> str:
+    return f"{samples} samples at {sample_rate} Hz in {channels} channel(s)"

@@ -28,7 +28,7 @@ class ChunkReader:
         samples: Length of a chunk in samples.
 
     Attributes:
-        rate: Rate in Hz.
+        sample_rate: Rate in Hz.
         channels: Channels of every file.
         lengths: Lengths of the files in samples.
 
@@ -41,12 +41,12 @@ class ChunkReader:
         self._open = _tensorflow_io().audio.AudioIOTensor
         self._files, self._samples = tf.constant(list(map(str, files))), samples
         headers = [self._header(str(file)) for file in files]
-        (self.rate, self.channels, self._dtype), self.lengths = headers[0][:3], []
+        (self.sample_rate, self.channels, self._dtype), self.lengths = headers[0][:3], []
         for file, (*header, length) in zip(files, headers, strict=True):
-            if header != [self.rate, self.channels, self._dtype]:
+            if header != [self.sample_rate, self.channels, self._dtype]:
                 raise InputError(
                     f"{file}: {header[0]} Hz, {header[1]} channel(s), {header[2].name}; expected "
-                    f"{self.rate} Hz, {self.channels}, {self._dtype.name} as in {files[0]}"
+                    f"{self.sample_rate} Hz, {self.channels}, {self._dtype.name} as in {files[0]}"
                 )
             self.lengths.append(length)
 

@@ -56,7 +56,7 @@ def from_separator(
     return System(
         name,
         tuple(separator.stems),
-        lambda song, mixture, rate: separator.separate(mixture, rate),
+        lambda song, mixture, sample_rate: separator.separate(mixture, sample_rate),
         {"model": identity},
         {"model": name, **known},
     )
@@ -87,8 +87,8 @@ def from_folder(folder: str | Path) -> System:
     def files(song: str) -> dict[str, Path]:
         return {stem: _find(folder / song, stem) for stem in stems}
 
-    def separate(song: str, mixture: np.ndarray, rate: int) -> Stems:
-        return {stem: _read(path, mixture, rate) for stem, path in files(song).items()}
+    def separate(song: str, mixture: np.ndarray, sample_rate: int) -> Stems:
+        return {stem: _read(path, mixture, sample_rate) for stem, path in files(song).items()}
 
     def digest(song: str) -> str:
         total = hashlib.sha256()
@@ -109,13 +109,13 @@ def _find(folder: Path, stem: str) -> Path:
     return paths[0]
 
 
-def _read(path: Path, mixture: np.ndarray, rate: int) -> np.ndarray:
+def _read(path: Path, mixture: np.ndarray, sample_rate: int) -> np.ndarray:
     try:
         audio, found = soundfile.read(path, dtype="float64", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path}: not an audio file that can be read: {error}") from error
-    if found != rate:
-        raise InputError(f"{path}: {found} Hz, expected the song's {rate} Hz")
+    if found != sample_rate:
+        raise InputError(f"{path}: {found} Hz, expected the song's {sample_rate} Hz")
     if audio.shape != mixture.shape:
         samples, channels = audio.shape
         raise InputError(

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from keras_mmdense.models.precision import dtype_policy
 from keras_mmdense.pretrained.networks import (
     WEIGHTS,
-    Network,
+    LoadedNetwork,
     card_lines,
-    licence,
     load_network,
     network_folder,
+    weights_licence,
 )
 from keras_mmdense.separation.separator import CORE_FRAMES, Separator
 from keras_mmdense.utils.files import sha256
@@ -32,7 +30,7 @@ class Source:
         separator: Their graph from waveform to stems; its card says where the weights are from.
     """
 
-    networks: tuple[tuple[Network, keras.Model], ...]
+    networks: tuple[LoadedNetwork, ...]
     separator: Separator
 
 
@@ -51,12 +49,12 @@ def load_source(models: Sequence[str | Path], window: int = CORE_FRAMES) -> Sour
     """
     with dtype_policy("float32"):
         networks = tuple(load_network(model) for model in models)
-        separator = Separator.of(networks, window=window)
+        separator = Separator.from_networks(networks, window=window)
     folders = [network_folder(model) for model in models]
     separator.card = dataclasses.replace(
         separator.card,
         weights=tuple(sha256(folder / WEIGHTS) for folder in folders),
-        licence="; ".join(dict.fromkeys(licence(folder) for folder in folders)),
+        licence="; ".join(dict.fromkeys(weights_licence(folder) for folder in folders)),
         scores={folder.name: scores for folder in folders if (scores := _scores(folder))},
     )
     return Source(networks, separator)

@@ -6,23 +6,23 @@ from keras_mmdense.configs import BlendConfig
 from keras_mmdense.layers.sources import Blend
 
 
-def blend(mixture, config: BlendConfig, sources: int):
+def blend(mixture, config: BlendConfig, targets: int):
     """Assembles a blend; each part is a model of its own in the graph, see `part_names`.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
         config: Table of family "blend".
-        sources: Number of sources.
+        targets: Number of targets.
 
     Returns:
-        Magnitudes of the sources, see `heads.head`.
+        Magnitudes of the targets, see `heads.head`.
     """
     from keras_mmdense.models import BUILDERS  # which hold this function
 
     outputs = []
     for name, part in zip(part_names(config), (config.first, config.second), strict=True):
         inputs = keras.Input(mixture.shape[1:], dtype="float32", name="mixture")
-        estimate = BUILDERS[part.family](inputs, part, sources)
+        estimate = BUILDERS[part.family](inputs, part, targets)
         outputs.append(keras.Model(inputs, estimate, name=name)(mixture))
     return Blend(config.share, dtype="float32", name="blend")(outputs)
 

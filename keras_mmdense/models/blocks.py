@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from keras_mmdense.configs import Conv, Dense, Stream
+from keras_mmdense.configs import Branch, Conv, DenseBlock
 from keras_mmdense.layers.padding import CropLike, PadToMultiple
 
 
@@ -13,7 +13,7 @@ def composite(x, maps, kernel, momentum, name):
     return layers.Conv2D(maps, kernel, padding="same", name=f"{name}_conv")(x)
 
 
-def dense_block(x, block: Dense, kernel, momentum, name):
+def dense_block(x, block: DenseBlock, kernel, momentum, name):
     """Dense block: every layer sees the input and all earlier layers' maps.
 
     Args:
@@ -58,11 +58,11 @@ def lstm(x, cells, momentum, name):
     return layers.Reshape((-1, bins, 1), name=f"{name}_map")(x)
 
 
-def stage(x, block: Dense, stream: Stream, momentum, name):
-    """A dense block of a stream, and its TDF block if the table asks for one."""
-    name = f"{stream.name}_{name}"
-    x = dense_block(x, block, stream.kernel, momentum, name)
-    return tdf(x, stream.tdf, momentum, f"{name}_tdf") if stream.tdf else x
+def stage(x, block: DenseBlock, branch: Branch, momentum, name):
+    """A dense block of a branch, and its TDF block if the table asks for one."""
+    name = f"{branch.name}_{name}"
+    x = dense_block(x, block, branch.kernel, momentum, name)
+    return tdf(x, branch.tdf, momentum, f"{name}_tdf") if branch.tdf else x
 
 
 def tdf(x, factor, momentum, name):
@@ -89,7 +89,7 @@ def tdf(x, factor, momentum, name):
 
 
 def first_conv(x, conv: Conv, name):
-    """The convolution that opens a stream."""
+    """The convolution that opens a branch."""
     return layers.Conv2D(conv.maps, conv.kernel, padding="same", name=f"{name}_first_conv")(x)
 
 
@@ -99,41 +99,41 @@ def upsample(x, momentum, name):
     return layers.Conv2DTranspose(x.shape[-1], 2, strides=2, name=f"{name}_up_conv")(x)
 
 
-def chain(x, stream: Stream, momentum):
-    """A DenseNet at one scale: the stream's dense blocks one after the other."""
-    x = first_conv(x, stream.first, stream.name)
-    for i, block in enumerate(stream.blocks, 1):
-        x = stage(x, block, stream, momentum, f"block{i}")
+def chain(x, branch: Branch, momentum):
+    """A DenseNet at one scale: the branch's dense blocks one after the other."""
+    x = first_conv(x, branch.first, branch.name)
+    for i, block in enumerate(branch.blocks, 1):
+        x = stage(x, block, branch, momentum, f"block{i}")
     return x
 
 
-def multi_scale(x, stream: Stream, momentum):
+def multi_scale(x, branch: Branch, momentum):
     """A multi-scale DenseNet (figure 2): dense blocks down to 1 / 2^scales and up again.
 
     Args:
         x: Keras tensor (batch, frames, bins, channels) of any size.
-        stream: The stream's column of the table.
+        branch: The branch's column of the table.
         momentum: Momentum of the batch normalisation statistics.
 
     Returns:
         Maps of the last dense block, (batch, frames, bins, k).
     """
-    name, scales = stream.name, stream.scales
+    name, scales = branch.name, branch.scales
     down, bottleneck, up = (
-        stream.blocks[:scales],
-        stream.blocks[scales],
-        stream.blocks[scales + 1 :],
+        branch.blocks[:scales],
+        branch.blocks[scales],
+        branch.blocks[scales + 1 :],
     )
     inputs, skips = x, []
     x = PadToMultiple(2**scales, name=f"{name}_pad")(x)
-    x = first_conv(x, stream.first, name)
+    x = first_conv(x, branch.first, name)
     for i, block in enumerate(down, 1):
-        x = stage(x, block, stream, momentum, f"down{i}")
+        x = stage(x, block, branch, momentum, f"down{i}")
         skips.append(x)
         x = layers.AveragePooling2D(2, name=f"{name}_down{i}_pool")(x)
-    x = stage(x, bottleneck, stream, momentum, "bottleneck")
+    x = stage(x, bottleneck, branch, momentum, "bottleneck")
     for i, block in enumerate(up, 1):
         x = upsample(x, momentum, f"{name}_up{i}")
         x = layers.Concatenate(name=f"{name}_up{i}_skip")([x, skips.pop()])
-        x = stage(x, block, stream, momentum, f"up{i}")
+        x = stage(x, block, branch, momentum, f"up{i}")
     return CropLike(name=f"{name}_crop")([x, inputs])

@@ -6,7 +6,7 @@ from keras_mmdense.configs import BLSTMConfig
 from keras_mmdense.models.heads import crop_band, magnitudes
 
 
-def blstm(mixture, config: BLSTMConfig, sources: int):
+def blstm(mixture, config: BLSTMConfig, targets: int):
     """Assembles the recurrent baseline.
 
     Batch norm of every bin of every channel, bidirectional LSTM layers, and a dense layer that
@@ -15,10 +15,10 @@ def blstm(mixture, config: BLSTMConfig, sources: int):
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
         config: Table of family "blstm".
-        sources: Number of sources.
+        targets: Number of targets.
 
     Returns:
-        Magnitudes of the sources, see `heads.head`.
+        Magnitudes of the targets, see `heads.head`.
     """
     bins, channels = mixture.shape[2:]
     x = crop_band(mixture, config)
@@ -27,6 +27,6 @@ def blstm(mixture, config: BLSTMConfig, sources: int):
     for i in range(1, config.layers + 1):
         lstm = layers.LSTM(config.cells, return_sequences=True)
         x = layers.Bidirectional(lstm, name=f"lstm{i}")(x)
-    x = layers.Dense(bins * sources * channels, name="output_dense")(x)
-    x = layers.Reshape((-1, bins, sources * channels), name="output_maps")(x)
-    return magnitudes(x, mixture, config.output, sources)
+    x = layers.Dense(bins * targets * channels, name="output_dense")(x)
+    x = layers.Reshape((-1, bins, targets * channels), name="output_maps")(x)
+    return magnitudes(x, mixture, config.output, targets)

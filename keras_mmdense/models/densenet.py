@@ -5,16 +5,16 @@ from keras_mmdense.models.blocks import chain
 from keras_mmdense.models.heads import head, network_input
 
 
-def densenet(mixture, config: DenseNetConfig, sources: int):
+def densenet(mixture, config: DenseNetConfig, targets: int):
     """Assembles a DenseNet.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
         config: Table of family "densenet".
-        sources: Number of sources.
+        targets: Number of targets.
 
     Returns:
-        Magnitudes of the sources, see `heads.head`.
+        Magnitudes of the targets, see `heads.head`.
     """
-    x = chain(network_input(mixture, config), config.streams[0], config.bn_momentum)
-    return head(x, mixture, config, sources)
+    x = chain(network_input(mixture, config), config.branches[0], config.bn_momentum)
+    return head(x, mixture, config, targets)

@@ -6,7 +6,7 @@ from keras_mmdense.configs import FNNConfig
 from keras_mmdense.models.heads import crop_band, magnitudes
 
 
-def fnn(mixture, config: FNNConfig, sources: int):
+def fnn(mixture, config: FNNConfig, targets: int):
     """Assembles the feed-forward baseline.
 
     Batch norm of every bin, ReLU layers, and a layer that gives the frame. The network is mono: the
@@ -16,10 +16,10 @@ def fnn(mixture, config: FNNConfig, sources: int):
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
         config: Table of family "fnn".
-        sources: Number of sources.
+        targets: Number of targets.
 
     Returns:
-        Magnitudes of the sources, see `heads.head`.
+        Magnitudes of the targets, see `heads.head`.
     """
     bins, channels = mixture.shape[2:]
     x = crop_band(mixture, config)
@@ -30,8 +30,8 @@ def fnn(mixture, config: FNNConfig, sources: int):
     x = layers.Conv2D(config.hidden, kernel, **options)(x)
     for i in range(2, config.layers):
         x = layers.Dense(config.hidden, activation="relu", name=f"dense{i}")(x)
-    x = layers.Dense(sources * bins, name=f"dense{config.layers}")(x)
-    x = layers.Reshape((-1, channels, sources, bins), name="output_reshape")(x)
+    x = layers.Dense(targets * bins, name=f"dense{config.layers}")(x)
+    x = layers.Reshape((-1, channels, targets, bins), name="output_reshape")(x)
     x = layers.Permute((1, 4, 3, 2), name="output_permute")(x)
-    x = layers.Reshape((-1, bins, sources * channels), name="output_maps")(x)
-    return magnitudes(x, mixture, config.output, sources)
+    x = layers.Reshape((-1, bins, targets * channels), name="output_maps")(x)
+    return magnitudes(x, mixture, config.output, targets)

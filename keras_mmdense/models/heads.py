@@ -33,46 +33,46 @@ def network_input(mixture, config: DenseNetConfig):
     return x
 
 
-def head(x, mixture, config: DenseNetConfig, sources: int):
+def head(x, mixture, config: DenseNetConfig, targets: int):
     """Final dense block, convolution to the output, and what the output means.
 
-    Several sources share the network; the final block then grows by k maps a source.
+    Several targets share the network; the final block then grows by k maps a source.
 
     Args:
         x: Keras tensor (batch, frames, bins, maps).
         mixture: Magnitude the network was given, (batch, frames, bins, channels).
         config: The network's table.
-        sources: Number of sources.
+        targets: Number of targets.
 
     Returns:
         Magnitudes, float32: (batch, frames, bins, channels) for one source, else
-        (batch, sources, frames, bins, channels).
+        (batch, targets, frames, bins, channels).
     """
-    block = dataclasses.replace(config.final, k=config.final.k * sources)
+    block = dataclasses.replace(config.final, k=config.final.k * targets)
     x = dense_block(x, block, config.final_kernel, config.bn_momentum, "final")
-    maps = sources * mixture.shape[-1] * config.subbands
+    maps = targets * mixture.shape[-1] * config.subbands
     x = layers.Conv2D(maps, config.output_kernel, padding="same", name="output_conv")(x)
     if config.subbands > 1:
         x = JoinSubbands(config.subbands, mixture.shape[2], name="subbands_join")(x)
-    return magnitudes(x, mixture, config.output, sources)
+    return magnitudes(x, mixture, config.output, targets)
 
 
-def magnitudes(x, mixture, output: str, sources: int):
+def magnitudes(x, mixture, output: str, targets: int):
     """Turns a network's last maps into magnitudes.
 
     Args:
-        x: Keras tensor (batch, frames, bins, sources * channels), without activation.
+        x: Keras tensor (batch, frames, bins, targets * channels), without activation.
         mixture: Magnitude the network was given, (batch, frames, bins, channels).
         output: "mask" or "magnitude", see `SingleConfig`.
-        sources: Number of sources.
+        targets: Number of targets.
 
     Returns:
         Magnitudes, as `head` gives them.
     """
     activation = "sigmoid" if output == "mask" else "relu"
     x = layers.Activation(activation, dtype="float32", name="output_activation")(x)
-    if sources > 1:
-        x = SplitSources(sources, dtype="float32", name="output_sources")(x)
+    if targets > 1:
+        x = SplitSources(targets, dtype="float32", name="output_sources")(x)
     if output == "mask":
         x = layers.Multiply(dtype="float32", name="output_mask")([x, mixture])
     return x

@@ -19,7 +19,7 @@ def without_margin(model: keras.Model, config: ModelConfig, margin: int) -> kera
         margin: Frames on either side that its output is to lack.
 
     Returns:
-        A network from magnitudes (batch, frames, bins, channels) to the sources' without the
+        A network from magnitudes (batch, frames, bins, channels) to the targets' without the
         margin; it shares the layers of `model`.
     """
     cuts = _Cuts(model, config, margin)
@@ -45,11 +45,11 @@ class _Cuts:
         if not isinstance(config, DenseNetConfig) or config.recurrent:
             return
         names = {layer.name for layer in model.layers}
-        if not names.issuperset(f"{stream.name}_crop" for stream in config.streams):
+        if not names.issuperset(f"{branch.name}_crop" for branch in config.branches):
             return
         self.left, head = 0, max(0, margin - frames_after(config))
-        for stream in config.streams:
-            self._cut_stream(config, stream, margin, head)
+        for branch in config.branches:
+            self._cut_branch(config, branch, margin, head)
         self._after["output_conv"] = margin - head
         self._before["output_mask"] = [0, margin]
 
@@ -63,16 +63,16 @@ class _Cuts:
         """Cuts a layer's output."""
         return _trim(output, self._after.get(layer.name, 0))
 
-    def _cut_stream(self, config, stream, margin, head):
+    def _cut_branch(self, config, branch, margin, head):
         cut = 0
-        for i in range(1, stream.scales + 1):
-            scale = 2 ** (stream.scales - i)
-            fits = max(0, margin - frames_after(config, stream, i)) // scale
+        for i in range(1, branch.scales + 1):
+            scale = 2 ** (branch.scales - i)
+            fits = max(0, margin - frames_after(config, branch, i)) // scale
             # What came up from the coarser scale lacks twice as many frames as it did there.
-            self._before[f"{stream.name}_up{i}_skip"] = [fits - 2 * cut, fits]
+            self._before[f"{branch.name}_up{i}_skip"] = [fits - 2 * cut, fits]
             cut = fits
-        self._before[f"{stream.name}_crop"] = [0, cut]
-        self._after[f"{stream.name}_crop"] = head - cut
+        self._before[f"{branch.name}_crop"] = [0, cut]
+        self._after[f"{branch.name}_crop"] = head - cut
 
 
 def _trim(x, size):

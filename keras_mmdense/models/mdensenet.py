@@ -5,16 +5,16 @@ from keras_mmdense.models.blocks import multi_scale
 from keras_mmdense.models.heads import head, network_input
 
 
-def mdensenet(mixture, config: DenseNetConfig, sources: int):
+def mdensenet(mixture, config: DenseNetConfig, targets: int):
     """Assembles an MDenseNet.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
         config: Table of family "mdensenet".
-        sources: Number of sources.
+        targets: Number of targets.
 
     Returns:
-        Magnitudes of the sources, see `heads.head`.
+        Magnitudes of the targets, see `heads.head`.
     """
-    x = multi_scale(network_input(mixture, config), config.streams[0], config.bn_momentum)
-    return head(x, mixture, config, sources)
+    x = multi_scale(network_input(mixture, config), config.branches[0], config.bn_momentum)
+    return head(x, mixture, config, targets)

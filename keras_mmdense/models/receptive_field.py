@@ -1,6 +1,6 @@
 """How far a network looks, and where its windows may begin."""
 
-from keras_mmdense.configs import BlendConfig, BLSTMConfig, DenseNetConfig, ModelConfig, Stream
+from keras_mmdense.configs import BlendConfig, BLSTMConfig, Branch, DenseNetConfig, ModelConfig
 
 RECURRENT_FRAMES = 256
 
@@ -29,23 +29,23 @@ def grid_frames(config: ModelConfig) -> int:
     if isinstance(config, BlendConfig):
         return max(grid_frames(config.first), grid_frames(config.second))
     if isinstance(config, DenseNetConfig):
-        return 2 ** max(stream.scales for stream in config.streams)
+        return 2 ** max(branch.scales for branch in config.branches)
     return 1
 
 
-def frames_after(config: DenseNetConfig, stream: Stream | None = None, up: int = 1) -> int:
+def frames_after(config: DenseNetConfig, branch: Branch | None = None, up: int = 1) -> int:
     """Counts the frames on either side that a network looks at from some place on.
 
     Args:
         config: The network's table.
-        stream: One of its streams; None counts from the end of the streams on.
-        up: Counts from this dense block on the stream's way up, 1 for the coarsest.
+        branch: One of its branches; None counts from the end of the branches on.
+        up: Counts from this dense block on the branch's way up, 1 for the coarsest.
 
     Returns:
         Frames at the first scale.
     """
     head = config.final.layers * _side(config.final_kernel) + _side(config.output_kernel)
-    return head if stream is None else head + _dense_blocks(stream, stream.scales + up)
+    return head if branch is None else head + _dense_blocks(branch, branch.scales + up)
 
 
 def _reach(config: ModelConfig) -> int:
@@ -59,19 +59,19 @@ def _reach(config: ModelConfig) -> int:
 
 
 def _dense_net(config: DenseNetConfig) -> int:
-    return frames_after(config) + max(_stream(stream) for stream in config.streams)
+    return frames_after(config) + max(_branch(branch) for branch in config.branches)
 
 
-def _stream(stream: Stream) -> int:
-    return _side(stream.first.kernel) + _dense_blocks(stream) + 2**stream.scales - 1
+def _branch(branch: Branch) -> int:
+    return _side(branch.first.kernel) + _dense_blocks(branch) + 2**branch.scales - 1
 
 
-def _dense_blocks(stream: Stream, first: int = 0) -> int:
-    """What the dense blocks of a stream look at, from number `first` on."""
-    scales = stream.scales
-    depths = [scales - abs(scales - i) if scales else 0 for i in range(len(stream.blocks))]
-    pairs = list(zip(stream.blocks, depths, strict=True))[first:]
-    return sum(block.layers * _side(stream.kernel) * 2**depth for block, depth in pairs)
+def _dense_blocks(branch: Branch, first: int = 0) -> int:
+    """What the dense blocks of a branch look at, from number `first` on."""
+    scales = branch.scales
+    depths = [scales - abs(scales - i) if scales else 0 for i in range(len(branch.blocks))]
+    pairs = list(zip(branch.blocks, depths, strict=True))[first:]
+    return sum(block.layers * _side(branch.kernel) * 2**depth for block, depth in pairs)
 
 
 def _side(kernel: tuple[int, int]) -> int:

@@ -55,18 +55,18 @@ def model_config(name: str) -> ModelConfig:
 def build(
     name: str | ModelConfig = "mmdensenet",
     *,
-    sources: tuple[str, ...] = ("vocals",),
+    targets: tuple[str, ...] = ("vocals",),
     bins: int | None = None,
     frames: int | None = None,
     channels: int = 2,
     weights: str | None = None,
     **overrides,
 ) -> keras.Model:
-    """Builds a network: magnitude of the mixture in, magnitude of the sources out.
+    """Builds a network: magnitude of the mixture in, magnitude of the targets out.
 
     Args:
         name: A name that `list_models` gives, a JSON file with a table, or a table itself.
-        sources: Names of the sources the network gives.
+        targets: Names of the targets the network gives.
         bins: Frequency bins of the spectrogram, n_fft / 2 + 1; None takes those of the table.
         frames: Frames of the spectrogram; None takes any number from 1 up.
         channels: Audio channels.
@@ -75,23 +75,23 @@ def build(
 
     Returns:
         A Functional model from (batch, frames, bins, channels), float32, to the same shape for one
-        source or (batch, sources, frames, bins, channels) for several.
+        source or (batch, targets, frames, bins, channels) for several.
 
     Raises:
         ValueError: If the name is unknown, an argument is out of range, or the weights do not fit.
 
     Example:
-        >>> model = keras_mmdense.build("mmdensenet", sources=("vocals", "drums"))
+        >>> model = keras_mmdense.build("mmdensenet", targets=("vocals", "drums"))
         >>> model(numpy.ones((1, 64, 1025, 2), "float32")).shape
         (1, 2, 64, 1025, 2)
     """
     config = name if isinstance(name, ModelConfig) else model_config(name)
     config = _override(config, overrides)
     bins = config.bins if bins is None else bins
-    _check_sizes(sources, bins, frames, channels)
+    _check_sizes(targets, bins, frames, channels)
     mixture = keras.Input((frames, bins, channels), dtype="float32", name="mixture")
-    outputs = BUILDERS[config.family](mixture, config, len(sources))
-    model = keras.Model(mixture, outputs, name="_".join((config.name, *sources)))
+    outputs = BUILDERS[config.family](mixture, config, len(targets))
+    model = keras.Model(mixture, outputs, name="_".join((config.name, *targets)))
     if weights is not None:
         load_weights(model, weights)
     return model
@@ -117,9 +117,9 @@ def _override(config, overrides):
     return dataclasses.replace(config, **overrides)
 
 
-def _check_sizes(sources, bins, frames, channels):
-    if isinstance(sources, str) or not sources or len(set(sources)) != len(sources):
-        raise ValueError(f"sources must be distinct names, received {sources!r}")
+def _check_sizes(targets, bins, frames, channels):
+    if isinstance(targets, str) or not targets or len(set(targets)) != len(targets):
+        raise ValueError(f"targets must be distinct names, received {targets!r}")
     if bins < 9:
         raise ValueError(f"bins must be 9 or more, received {bins}")
     if frames is not None and frames < 1:

@@ -8,7 +8,7 @@ from keras_mmdense.models.blend import part_names
 from keras_mmdense.pretrained.networks import (
     DESCRIPTION,
     WEIGHTS,
-    Network,
+    NetworkSpec,
     load_network,
     save_network,
 )
@@ -16,7 +16,7 @@ from keras_mmdense.pretrained.networks import (
 
 def blend(
     first: str | Path, second: str | Path, folder: str | Path, share: float = 0.25
-) -> Network:
+) -> NetworkSpec:
     """Blends two trained networks: share * first + (1 - share) * second, before the Wiener filter.
 
     The blend is a network like any other, to be separated with, exported and trained on. In the
@@ -24,7 +24,7 @@ def blend(
 
     Args:
         first: A trained network by name or folder, see `load_network`.
-        second: Another one, of the same sources, rate, STFT and channels.
+        second: Another one, of the same targets, rate, STFT and channels.
         folder: Folder to write the blend to, as `save_network` does; it must not hold a network.
         share: Share of the first network, from 0 to 1.
 
@@ -44,7 +44,7 @@ def blend(
         if (Path(folder) / name).exists():
             raise InputError(f"{folder}: holds {name} already; choose another folder")
     parts = [load_network(first), load_network(second)]
-    one, other = (network for network, _ in parts)
+    one, other = (spec for spec, _ in parts)
     for what, of in _MUST_AGREE.items():
         if of(one) != of(other):
             raise InputError(
@@ -59,21 +59,21 @@ def blend(
         second=other.config,
         share=share,
     )
-    network = Network(config, one.sources, one.bins, one.channels)
-    model = network.build()
+    spec = NetworkSpec(config, one.targets, one.bins, one.channels)
+    model = spec.build()
     for name, (_, part) in zip(part_names(config), parts, strict=True):
         model.get_layer(name).set_weights(part.get_weights())
-    save_network(folder, network, model)
-    return network
+    save_network(folder, spec, model)
+    return spec
 
 
 _MUST_AGREE = {
-    "sources": lambda network: network.sources,
-    "sample rate": lambda network: network.config.sample_rate,
-    "hop": lambda network: network.config.hop,
-    "bins": lambda network: network.bins,
-    "n_fft": lambda network: network.config.n_fft,
-    "channels": lambda network: network.channels,
+    "targets": lambda spec: spec.targets,
+    "sample rate": lambda spec: spec.config.sample_rate,
+    "hop": lambda spec: spec.config.hop,
+    "bins": lambda spec: spec.bins,
+    "n_fft": lambda spec: spec.config.n_fft,
+    "channels": lambda spec: spec.channels,
 }
 
 

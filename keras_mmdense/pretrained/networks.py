@@ -1,13 +1,13 @@
 """Trained networks on disk: a folder with `network.json`, its weights, and a card.
 
-`network.json` says what the weights belong to: the table, the sources, the sizes and the sha256 of
+`network.json` says what the weights belong to: the table, the targets, the sizes and the sha256 of
 the weights file. A training run writes such a folder, and the package ships some of them.
 """
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -26,12 +26,12 @@ CARD = "CARD.md"
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
+class NetworkSpec:
     """What a network on disk is.
 
     Args:
         config: Its table.
-        sources: Names of its sources, in the order of its output.
+        targets: Names of its targets, in the order of its output.
         bins: Frequency bins of its spectrograms; None stands for those of the table.
         channels: Audio channels.
 
@@ -40,19 +40,31 @@ class Network:
     """
 
     config: ModelConfig
-    sources: tuple[str, ...]
+    targets: tuple[str, ...]
     bins: int | None = None
     channels: int = 2
 
     def __post_init__(self):
-        object.__setattr__(self, "sources", check_names("sources", self.sources))
+        object.__setattr__(self, "targets", check_names("targets", self.targets))
         if self.bins is None:
             object.__setattr__(self, "bins", self.config.bins)
 
     def build(self) -> keras.Model:
         """Builds the network with random weights; takes any number of frames."""
         sizes = {"bins": self.bins, "channels": self.channels}
-        return build(self.config, sources=self.sources, **sizes)
+        return build(self.config, targets=self.targets, **sizes)
+
+
+class LoadedNetwork(NamedTuple):
+    """A network with its weights.
+
+    Args:
+        spec: What it is.
+        model: From the mixture's magnitude to the targets'.
+    """
+
+    spec: NetworkSpec
+    model: keras.Model
 
 
 def list_weights() -> list[str]:
@@ -60,11 +72,11 @@ def list_weights() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{DESCRIPTION}"))
 
 
-def describe(name: str) -> tuple[Network, str]:
+def describe(name: str) -> tuple[NetworkSpec, str]:
     """Gives what a network of the package is, and the licence line of its card."""
     folder = SHIPPED / name
-    network, _ = _read_description(folder / DESCRIPTION)
-    return network, licence(folder)
+    spec, _ = _read_description(folder / DESCRIPTION)
+    return spec, weights_licence(folder)
 
 
 def network_folder(name: str | Path) -> Path:
@@ -78,36 +90,36 @@ def card_lines(folder: Path) -> list[str]:
     return path.read_text().splitlines() if path.is_file() else []
 
 
-def licence(folder: Path) -> str:
+def weights_licence(folder: Path) -> str:
     """Gives the terms that a network's card states, "unknown" where it states none."""
     lines = [line for line in card_lines(folder) if line.startswith("Licence:")]
     return lines[0].removeprefix("Licence:").strip() if lines else "unknown"
 
 
-def save_network(folder: str | Path, network: Network, model: keras.Model) -> None:
+def save_network(folder: str | Path, spec: NetworkSpec, model: keras.Model) -> None:
     """Writes a network: its weights, then its description.
 
     Args:
         folder: Folder to write to; made if it is missing.
-        network: What the network is.
-        model: The network, as `network.build()` gives it.
+        spec: What the network is.
+        model: The network, as `spec.build()` gives it.
     """
     folder = Path(folder)
     with replacing(folder / WEIGHTS) as partial:
         model.save_weights(partial)
         digest = sha256(partial)
     description: dict[str, Any] = {
-        "table": network.config.to_dict(),
-        "sources": network.sources,
-        "bins": network.bins,
-        "channels": network.channels,
+        "table": spec.config.to_dict(),
+        "targets": spec.targets,
+        "bins": spec.bins,
+        "channels": spec.channels,
         "sha256": digest,
     }
     with replacing(folder / DESCRIPTION) as partial:
         partial.write_text(json.dumps(description, indent=2) + "\n")
 
 
-def load_network(name: str | Path) -> tuple[Network, keras.Model]:
+def load_network(name: str | Path) -> LoadedNetwork:
     """Loads a trained network.
 
     Args:
@@ -126,25 +138,27 @@ def load_network(name: str | Path) -> tuple[Network, keras.Model]:
         raise InputError(
             f"{name}: no trained network; expected a folder with {DESCRIPTION} or one of: {choices}"
         )
-    network, digest = _read_description(path)
+    spec, digest = _read_description(path)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise InputError(f"{weights}: no such file")
     if sha256(weights) != digest:
         raise InputError(f"{weights}: not the weights that {path.name} describes (sha256 differs)")
-    model = network.build()
+    model = spec.build()
     load_weights(model, weights)
-    return network, model
+    return LoadedNetwork(spec, model)
 
 
-def _read_description(path: Path) -> tuple[Network, str]:
+def _read_description(path: Path) -> tuple[NetworkSpec, str]:
     try:
         fields = json.loads(path.read_text())
         digest = fields.pop("sha256")
+        if "sources" in fields:  # 0.1.0
+            fields["targets"] = fields.pop("sources")
         config = ModelConfig.from_dict(fields.pop("table"))
-        network = Network(config, fields.pop("sources"), **fields)
+        spec = NetworkSpec(config, fields.pop("targets"), **fields)
         check_names("the table's name", (config.name,))
-        check_size(config, network.bins, network.channels)
-        return network, digest
+        check_size(config, spec.bins, spec.channels)
+        return spec, digest
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: not the description of a network: {error}") from error

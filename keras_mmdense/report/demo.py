@@ -35,15 +35,15 @@ def run(
     """
     if set(separator.stems) != set(STEMS):
         raise InputError(f"the demo takes a network of four stems, not {list(separator.stems)}")
-    folder, rate = Path(folder), separator.sample_rate
-    truth = synthesize(seed, seconds, rate)
+    folder, sample_rate = Path(folder), separator.sample_rate
+    truth = synthesize(seed, seconds, sample_rate)
     mixture = sum(truth.values())
-    stems = separator.separate(mixture, rate, progress)
+    stems = separator.separate(mixture, sample_rate, progress)
     for name, stem in stems.items():
-        writing.write(folder / f"{name}.wav", stem, rate)
+        writing.write(folder / f"{name}.wav", stem, sample_rate)
     with replacing(folder / "mixture.flac") as partial:
-        soundfile.write(partial, mixture, rate, subtype="PCM_24")
-    plot_spectrograms(folder / "demo.png", mixture, truth, stems, rate)
+        soundfile.write(partial, mixture, sample_rate, subtype="PCM_24")
+    plot_spectrograms(folder / "demo.png", mixture, truth, stems, sample_rate)
     return {name: (sdr(truth[name], mixture), sdr(truth[name], stems[name])) for name in stems}
 
 

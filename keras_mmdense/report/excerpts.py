@@ -110,20 +110,20 @@ def _choose(songs, count, scored):
 
 
 def _excerpt(song, separator, seconds):
-    stems, rate = song.stems(), song.sample_rate
+    stems, sample_rate = song.stems(), song.sample_rate
     mixture = np.sum(list(stems.values()), axis=0)
     references = _references(stems, separator.stems)
-    length = min(len(mixture), round(seconds * rate))
-    start = _loudest(list(references.values()), length, rate)
+    length = min(len(mixture), round(seconds * sample_rate))
+    start = _loudest(list(references.values()), length, sample_rate)
     span = slice(start, start + length)
     # The networks' grid of frames begins at multiples of the context.
-    context = separator.card.context * rate // separator.card.sample_rate
+    context = separator.card.context * sample_rate // separator.card.sample_rate
     cut = max(0, start // context - 1) * context
-    estimates = separator.separate(mixture[cut : start + length + context], rate)
+    estimates = separator.separate(mixture[cut : start + length + context], sample_rate)
     return Excerpt(
         song.name,
-        start / rate,
-        rate,
+        start / sample_rate,
+        sample_rate,
         mixture[span],
         {stem: reference[span] for stem, reference in references.items()},
         {stem: estimates[stem][start - cut :][:length] for stem in references},
@@ -136,9 +136,9 @@ def _references(stems, given):
     return {stem: stems[stem] if stem in stems else np.sum(others, axis=0) for stem in given}
 
 
-def _loudest(signals, length, rate):
+def _loudest(signals, length, sample_rate):
     """Start of the window in which the stems sound most together, to half a second."""
-    step = max(1, rate // 2)
+    step = max(1, sample_rate // 2)
     starts = range(0, len(signals[0]) - length + 1, step)
     levels = np.zeros(len(starts))
     for signal in signals:

@@ -12,14 +12,14 @@ from keras_mmdense.report.excerpts import Excerpt, encode
 from keras_mmdense.report.formatting import SILENCES, billions, decibels, describe, duration
 from keras_mmdense.report.plots import box_plot, curve_plot, spectrogram_image
 from keras_mmdense.report.published import CERTAINTY, PUBLISHED
-from keras_mmdense.report.report import STEM_ORDER, Contents, Group
+from keras_mmdense.report.report import STEM_ORDER, Group, Report
 from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.palette import COLOURS, INK
 
 TEMPLATE = "report.html.j2"
 
 
-def write_html(path: str | os.PathLike[str], contents: Contents) -> None:
+def write_html(path: str | os.PathLike[str], contents: Report) -> None:
     """Writes a report as one HTML file, atomically.
 
     The page holds its figures and sounds and forbids the browser to fetch anything; it runs no
@@ -36,7 +36,7 @@ def write_html(path: str | os.PathLike[str], contents: Contents) -> None:
         temporary.write_text(render(contents), encoding="utf-8")
 
 
-def render(contents: Contents) -> str:
+def render(contents: Report) -> str:
     """Gives the page as text; names from outside are escaped."""
     import jinja2
 
@@ -94,7 +94,7 @@ def _stem(group, stem, summary, colours):
     }
 
 
-def _excerpt(excerpt: Excerpt, contents: Contents) -> dict:
+def _excerpt(excerpt: Excerpt, contents: Report) -> dict:
     def clip(waveform):
         image = spectrogram_image(waveform, excerpt.sample_rate)
         sound = encode(waveform * excerpt.gain, excerpt.sample_rate)
@@ -114,7 +114,7 @@ def _excerpt(excerpt: Excerpt, contents: Contents) -> dict:
     }
 
 
-def _curves(contents: Contents) -> dict:
+def _curves(contents: Report) -> dict:
     """Plots of the losses of every network whose training is known: name -> scheme -> image."""
     known = [network for network in contents.networks if network.training]
     return {

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from keras_mmdense.evaluation.scoring import METRICS
 from keras_mmdense.report.formatting import SILENCES, billions, decibels, describe, duration
 from keras_mmdense.report.published import CERTAINTY, PUBLISHED
-from keras_mmdense.report.report import STEM_ORDER, Contents, Group
+from keras_mmdense.report.report import STEM_ORDER, Group, Report
 from keras_mmdense.utils.files import replacing
 
 
-def write_markdown(path: str | os.PathLike[str], contents: Contents) -> None:
+def write_markdown(path: str | os.PathLike[str], contents: Report) -> None:
     """Writes the tables of a report as a Markdown file, atomically.
 
     Args:
@@ -54,7 +54,7 @@ def _group(group: Group) -> list[str]:
     return blocks
 
 
-def _networks(contents: Contents) -> str:
+def _networks(contents: Report) -> str:
     columns = ("network", "table", "stems", "parameters", "multiply-adds / s of audio")
     rows = [
         (

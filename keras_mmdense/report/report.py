@@ -86,7 +86,7 @@ class NetworkFacts:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Contents:
+class Report:
     """All that a report says."""
 
     groups: Sequence[Group]
@@ -109,7 +109,7 @@ class Contents:
 
 def collect(
     scores: Sequence[Scores], trainings: Sequence[Training], excerpts: Sequence[Excerpt] = ()
-) -> Contents:
+) -> Report:
     """Sorts what runs hold into what a report says.
 
     Scores of the same songs under the same rule come side by side. An oracle that several runs
@@ -122,7 +122,7 @@ def collect(
     Returns:
         The contents.
     """
-    return Contents(_group(scores), _networks(scores, trainings), excerpts)
+    return Report(_group(scores), _networks(scores, trainings), excerpts)
 
 
 def _group(scores: Sequence[Scores]) -> list[Group]:
@@ -170,11 +170,11 @@ def _networks(scores: Sequence[Scores], trainings: Sequence[Training]) -> list[N
     trained = {Path(training.name).resolve(): training for training in trainings}
     facts = {}
     for name in find_networks(scores, trainings):
-        network, model = load_network(name)
-        cost, size = per_second(network, model), parameters(model)
+        spec, model = load_network(name)
+        cost, size = per_second(spec, model), parameters(model)
         training = trained.get(Path(name).resolve())
-        config = network.config
-        facts[name] = NetworkFacts(name, size, config.name, network.sources, cost, training)
+        config = spec.config
+        facts[name] = NetworkFacts(name, size, config.name, spec.targets, cost, training)
     described = [item for one in scores for item in one.descriptions.items()]
     for system, description in described:
         name = str(description.get("model", system))

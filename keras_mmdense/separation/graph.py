@@ -12,14 +12,14 @@ from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import BLOCK, WienerFilter
 from keras_mmdense.models.margins import without_margin
 from keras_mmdense.models.receptive_field import context_frames, grid_frames
-from keras_mmdense.pretrained.networks import Network
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
+from keras_mmdense.separation.model_card import ModelCard
 
 WIENER_REACH = 64
 FILTER_MARGIN = WIENER_REACH + BLOCK
 
 
-def separation_model(networks: Sequence[tuple[Network, keras.Model]], card: Card) -> keras.Model:
+def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> keras.Model:
     """Puts networks between the STFT and the Wiener filter: the graph that everything else runs.
 
     Args:
@@ -36,7 +36,7 @@ def separation_model(networks: Sequence[tuple[Network, keras.Model]], card: Card
     mixture = Magnitude(name="magnitude")([real, imag])
     margin = network_margin(card)
     trim = Trim(margin, axis=-3, name="network_context")
-    models = [without_margin(model, network.config, margin) for network, model in networks]
+    models = [without_margin(model, spec.config, margin) for spec, model in networks]
     estimates = [model(mixture) for model in models]
     estimates = [ops.expand_dims(x, 1) if len(x.shape) == 4 else x for x in estimates]
     sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
@@ -49,7 +49,7 @@ def separation_model(networks: Sequence[tuple[Network, keras.Model]], card: Card
     return keras.Model(waveform, stems, name="separation")
 
 
-def network_margin(card: Card) -> int:
+def network_margin(card: ModelCard) -> int:
     """Frames of the context, on either side, that the networks see but need not give.
 
     The Wiener filter needs those that its sums reach, the inverse STFT none.
@@ -58,17 +58,17 @@ def network_margin(card: Card) -> int:
 
 
 def graph_card(networks, stems, window):
-    configs = [network.config for network in networks]
+    configs = [spec.config for spec in networks]
     grid = max(BLOCK, *(grid_frames(config) for config in configs))
     if window < grid or window % grid:
         raise InputError(f"window must be a multiple of {grid} frames, received {window}")
     # The first and last frame of a window see its edge, as does a Wiener block they touch.
     reach = max(context_frames(config) for config in configs) + FILTER_MARGIN + 1
-    rate, hop, bins, channels = front_end(networks[0])
-    return Card(
+    sample_rate, hop, bins, channels = front_end(networks[0])
+    return ModelCard(
         network=tuple(config.name for config in configs),
         stems=tuple(stems),
-        sample_rate=rate,
+        sample_rate=sample_rate,
         channels=channels,
         n_fft=2 * (bins - 1),
         hop=hop,
@@ -77,5 +77,5 @@ def graph_card(networks, stems, window):
     )
 
 
-def front_end(network: Network):
-    return network.config.sample_rate, network.config.hop, network.bins, network.channels
+def front_end(spec: NetworkSpec):
+    return spec.config.sample_rate, spec.config.hop, spec.bins, spec.channels

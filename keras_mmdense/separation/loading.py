@@ -10,15 +10,15 @@ import numpy as np
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.models import registry
-from keras_mmdense.pretrained.networks import Network, network_folder
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec, network_folder
+from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import Separator
 
 CARD = "assets.extra/card.json"
 METADATA = "keras_mmdense_card"
 
 
-def open_separator(name: str | Path, *, stems: Sequence[str] | None = None) -> Separator:
+def load_separator(name: str | Path, *, stems: Sequence[str] | None = None) -> Separator:
     """Opens what separates: a trained network, or a file that was made of one.
 
     Args:
@@ -35,22 +35,22 @@ def open_separator(name: str | Path, *, stems: Sequence[str] | None = None) -> S
             that it needs, or a stem is unknown.
 
     Example:
-        >>> open_separator("mmdense.tflite", stems=["vocals"]).separate(waveform, 44100)
+        >>> load_separator("mmdense.tflite", stems=["vocals"]).separate(waveform, 44100)
     """
     path = Path(name)
     if path.suffix in (".tflite", ".keras") and not path.is_file():
         raise InputError(f"{path}: no such file")
     if path.suffix == ".tflite":
-        return Separator.around(*_open_tflite(path), stems=stems)
+        return Separator.from_function(*_open_tflite(path), stems=stems)
     if path.suffix == ".keras":
-        return Separator.of(_open_keras(path), stems=stems)
+        return Separator.from_networks(_open_keras(path), stems=stems)
     if (path / "saved_model.pb").is_file():
-        return Separator.around(*_open_saved_model(path), stems=stems)
+        return Separator.from_function(*_open_saved_model(path), stems=stems)
     return Separator(name, stems=stems)
 
 
 def fingerprint(name: str | Path) -> str:
-    """Gives the sha256 of all the files of what `open_separator` opens."""
+    """Gives the sha256 of all the files of what `load_separator` opens."""
     path = network_folder(name)
     if (path / "network.json").is_file():
         files = [path / "network.json", path / "network.weights.h5"]
@@ -73,7 +73,7 @@ def parameters(separator: Separator) -> int | None:
     return registry.parameters(graph)
 
 
-def _open_saved_model(path: Path) -> tuple[Callable, Card]:
+def _open_saved_model(path: Path) -> tuple[Callable, ModelCard]:
     import tensorflow as tf
 
     card = _card(path / CARD)
@@ -100,14 +100,14 @@ def _open_saved_model(path: Path) -> tuple[Callable, Card]:
     return run, card
 
 
-def _open_tflite(path: Path) -> tuple[Callable, Card]:
+def _open_tflite(path: Path) -> tuple[Callable, ModelCard]:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise InputError(
             f'{path}: a .tflite file needs ai-edge-litert: pip install "keras-mmdense[export]"'
         ) from error
-    card = Card.from_json(_metadata(path), str(path))
+    card = ModelCard.from_json(_metadata(path), str(path))
     try:
         interpreter = Interpreter(str(path), num_threads=os.cpu_count())
         runner = interpreter.get_signature_runner()
@@ -147,7 +147,7 @@ def _metadata(path: Path) -> str:
     raise InputError(f"{path}: has no model card ({METADATA}); export it with keras-mmdense")
 
 
-def _open_keras(path: Path) -> list[tuple[Network, keras.Model]]:
+def _open_keras(path: Path) -> list[LoadedNetwork]:
     from keras_mmdense.layers import sources, stft, wiener  # noqa: F401
 
     try:
@@ -165,7 +165,7 @@ def _parts(graph: keras.Model) -> list[keras.Model]:
     return [part for part in parts if len(part.input_shape) == 4]
 
 
-def _network(path: Path, model: keras.Model) -> tuple[Network, keras.Model]:
+def _network(path: Path, model: keras.Model) -> LoadedNetwork:
     """What a network is, by its name, its shapes and the zoo's table of that name; and itself.
 
     In a separation graph it lacks the margin, so it is built anew.
@@ -177,10 +177,10 @@ def _network(path: Path, model: keras.Model) -> tuple[Network, keras.Model]:
         stems = (names,) if len(shape) == 4 else tuple(names.split("_"))
         if len(shape) == 5 and len(stems) != shape[1]:
             continue
-        network = Network(registry.model_config(table), stems, bins=shape[-2], channels=shape[-1])
-        built = network.build()
+        spec = NetworkSpec(registry.model_config(table), stems, bins=shape[-2], channels=shape[-1])
+        built = spec.build()
         if _sizes(built) == _sizes(model):
-            return network, _with_weights(built, model)
+            return LoadedNetwork(spec, _with_weights(built, model))
     raise InputError(
         f"{path}: cannot tell the table and the stems of the network {model.name!r}; a .keras file "
         "must hold a network of the zoo as build gives it"
@@ -198,14 +198,14 @@ def _with_weights(built: keras.Model, model: keras.Model) -> keras.Model:
     return built
 
 
-def _card(path: Path) -> Card:
+def _card(path: Path) -> ModelCard:
     try:
-        return Card.from_json(path.read_text(encoding="utf-8"), str(path))
+        return ModelCard.from_json(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise InputError(f"{path}: no model card; export it with keras-mmdense") from error
 
 
-def _check_names(path: Path, outputs, card: Card) -> None:
+def _check_names(path: Path, outputs, card: ModelCard) -> None:
     if missing := sorted(set(card.stems) - set(outputs)):
         raise InputError(f"{path}: gives no {missing[0]}, which its card names")
 

@@ -22,7 +22,7 @@ FORMAT = "keras_mmdense model 1"
 
 
 @dataclasses.dataclass(frozen=True)
-class Card:
+class ModelCard:
     """What a graph from waveform to stems is, and how its windows join.
 
     Args:
@@ -74,7 +74,7 @@ class Card:
         return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, path: str = "card") -> "Card":
+    def from_json(cls, text: str, path: str = "card") -> "ModelCard":
         """Reads what `to_json` gave; `path` names the file in the InputError it may raise."""
         try:
             fields = json.loads(text)

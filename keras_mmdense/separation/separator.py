@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from keras_mmdense.audio import reading
@@ -11,9 +10,9 @@ from keras_mmdense.audio.output import Output
 from keras_mmdense.audio.writing import StemWriter, Written
 from keras_mmdense.errors import InputError
 from keras_mmdense.models.registry import build, model_config
-from keras_mmdense.pretrained.networks import Network, load_network
+from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec, load_network
 from keras_mmdense.separation.graph import front_end, graph_card, separation_model
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.streaming import Stream, as_floats, check_signal, split
 from keras_mmdense.stems import check_names, rest_name
 
@@ -59,17 +58,17 @@ class Separator:
         window: int = CORE_FRAMES,
     ):
         if weights is not None:
-            network = Network(model_config(str(model)), tuple(stems or ("vocals",)))
-            built = build(network.config, sources=network.sources, weights=weights)
-            self._assemble([(network, built)], stems, window)
+            spec = NetworkSpec(model_config(str(model)), tuple(stems or ("vocals",)))
+            built = build(spec.config, targets=spec.targets, weights=weights)
+            self._assemble([LoadedNetwork(spec, built)], stems, window)
         else:
             names = [model] if isinstance(model, str | Path) else model
             self._assemble([load_network(name) for name in names], stems, window)
 
     @classmethod
-    def of(
+    def from_networks(
         cls,
-        networks: Sequence[tuple[Network, keras.Model]],
+        networks: Sequence[LoadedNetwork],
         *,
         stems: Sequence[str] | None = None,
         window: int = CORE_FRAMES,
@@ -80,10 +79,10 @@ class Separator:
         return separator
 
     @classmethod
-    def around(
+    def from_function(
         cls,
         run: Callable[[np.ndarray], np.ndarray],
-        card: Card,
+        card: ModelCard,
         *,
         stems: Sequence[str] | None = None,
     ) -> "Separator":
@@ -177,7 +176,7 @@ class Separator:
         """Separates a file, in bounded memory.
 
         Args:
-            path: An audio file, see `reading.open_source`.
+            path: An audio file, see `reading.open_audio`.
             out_dir: Folder to write to; made if it is missing.
             output: Format, names and extra files; 32-bit float WAV in
                 `out_dir/<song>/<stem>.wav` by default.
@@ -192,13 +191,13 @@ class Separator:
         """
         path, output = Path(path), output or Output()
         try:
-            with reading.open_source(path) as source:
+            with reading.open_audio(path) as source:
                 writer = StemWriter(
                     out_dir, song or reading.song_name(path), self.stems, source, output
                 )
                 with writer:
-                    size = self._block(source.rate, source.channels)
-                    for mixture, stems in self._stream(source.blocks(size), source.rate):
+                    size = self._block(source.sample_rate, source.channels)
+                    for mixture, stems in self._stream(source.blocks(size), source.sample_rate):
                         done = writer.write(mixture, stems)
                         if progress:
                             progress(done, source.samples)
@@ -249,20 +248,21 @@ class Separator:
         return {name: stems[self.card.stems.index(name)] for name in self.stems}
 
     def _assemble(self, networks, stems, window):
+        networks = [LoadedNetwork(*network) for network in networks]  # pairs do as well
         stems = None if stems is None else tuple(stems)
-        every = [source for network, _ in networks for source in network.sources]
+        every = [source for spec, _ in networks for source in spec.targets]
         if len(set(every)) != len(every):
             raise InputError(f"two networks give the same stem: {', '.join(every)}")
         if stems is not None:
-            needed = [pair for pair in networks if set(stems) & set(pair[0].sources)]
+            needed = [pair for pair in networks if set(stems) & set(pair.spec.targets)]
             networks = needed or networks
-        first = networks[0][0]
-        if any(front_end(network) != front_end(first) for network, _ in networks):
+        first = networks[0].spec
+        if any(front_end(spec) != front_end(first) for spec, _ in networks):
             raise InputError("the networks differ in rate, hop, bins or channels")
-        names = [source for network, _ in networks for source in network.sources]
+        names = [source for spec, _ in networks for source in spec.targets]
         rest = rest_name(names)
         self.card = graph_card(
-            [network for network, _ in networks], [*names, *filter(None, [rest])], window
+            [spec for spec, _ in networks], [*names, *filter(None, [rest])], window
         )
         self.graph = separation_model(networks, self.card)
         self._run = self.graph.predict_on_batch

@@ -145,11 +145,11 @@ class Stream:
 class _Resampler:
     """soxr on a signal in blocks; at equal rates the signal itself."""
 
-    def __init__(self, rate: int, new_rate: int, channels: int):
+    def __init__(self, sample_rate: int, new_rate: int, channels: int):
         self.channels = channels
         self._stream = None
-        if rate != new_rate:
-            self._stream = soxr.ResampleStream(rate, new_rate, channels, dtype="float32")
+        if sample_rate != new_rate:
+            self._stream = soxr.ResampleStream(sample_rate, new_rate, channels, dtype="float32")
 
     def push(self, block: np.ndarray, last: bool = False) -> np.ndarray:
         block = np.ascontiguousarray(block, "float32")

@@ -51,13 +51,15 @@ class _Lines:
     noises: list[tuple[float, str, float]] = field(default_factory=list)
 
 
-def play_vocals(phrases: Sequence[Sequence[Note]], samples: int, rate: int, rng: Rng) -> np.ndarray:
+def play_vocals(
+    phrases: Sequence[Sequence[Note]], samples: int, sample_rate: int, rng: Rng
+) -> np.ndarray:
     """Sing phrases with a voice chosen by `rng`, at times doubled or in octaves.
 
     Args:
         phrases: What to sing; notes in order.
         samples: Length of the track.
-        rate: Sample rate.
+        sample_rate: Sample rate.
         rng: Source of all choices.
 
     Returns:
@@ -70,7 +72,7 @@ def play_vocals(phrases: Sequence[Sequence[Note]], samples: int, rate: int, rng:
 
     def sing(detune: float) -> np.ndarray:
         lines = _write_lines(phrases, np.random.default_rng(lyrics), rng)
-        return _render(lines, samples, rate, size, tilt, breathy, detune, rng)
+        return _render(lines, samples, sample_rate, size, tilt, breathy, detune, rng)
 
     track = panned(sing(0.0), rng.uniform(-0.1, 0.1))
     if rng.random() < 0.3:
@@ -147,14 +149,14 @@ def _add_syllable(
 def _render(
     lines: _Lines,
     samples: int,
-    rate: int,
+    sample_rate: int,
     size: float,
     tilt: float,
     breathy: float,
     detune: float,
     rng: Rng,
 ) -> np.ndarray:
-    ticks = int(samples / rate * _CONTROL) + 2
+    ticks = int(samples / sample_rate * _CONTROL) + 2
     smooth = np.hanning(13) / np.hanning(13).sum()
     lines.pitch[0] = (0.0, lines.pitch[min(1, len(lines.pitch) - 1)][1])
     pitch = np.convolve(np.pad(curve(lines.pitch, ticks, _CONTROL), 6, "edge"), smooth, "valid")
@@ -163,15 +165,15 @@ def _render(
     pitch += detune + _wander(ticks, 0.06, rng) + rng.normal(0, 0.03, ticks)
     level = np.convolve(np.pad(curve(lines.level, ticks, _CONTROL), 6, "edge"), smooth, "valid")
     shimmer = 1 + _wander(ticks, 0.08, rng) + rng.normal(0, 0.02, ticks)
-    at = np.arange(samples) * (_CONTROL / rate)
+    at = np.arange(samples) * (_CONTROL / sample_rate)
     frequency = np.interp(at, np.arange(ticks), hertz(pitch))
     loud = np.interp(at, np.arange(ticks), level * shimmer).astype(np.float32)
-    source = wave(lambda number: 1.0 / number**tilt, frequency, rate)
+    source = wave(lambda number: 1.0 / number**tilt, frequency, sample_rate)
     hiss = np.diff(rng.standard_normal(samples, np.float32), prepend=np.float32(0))
     source += np.float32(breathy) * hiss * (1 + source)
-    voice = _through_mouth(source * loud, lines.mouth, size, rate)
+    voice = _through_mouth(source * loud, lines.mouth, size, sample_rate)
     voice /= np.sqrt((voice**2).mean() / max(1e-6, (loud**2).mean())) + 1e-9
-    return _add_noises(voice, lines.noises, rate, rng)
+    return _add_noises(voice, lines.noises, sample_rate, rng)
 
 
 def _wander(ticks: int, amount: float, rng: Rng) -> np.ndarray:
@@ -181,10 +183,10 @@ def _wander(ticks: int, amount: float, rng: Rng) -> np.ndarray:
 
 
 def _through_mouth(
-    source: np.ndarray, mouth: Sequence[tuple[float, str]], size: float, rate: int
+    source: np.ndarray, mouth: Sequence[tuple[float, str]], size: float, sample_rate: int
 ) -> np.ndarray:
     """Filter with formants that move: windowed frames, each through its own response."""
-    frame = 2 ** int(np.round(np.log2(0.023 * rate)))
+    frame = 2 ** int(np.round(np.log2(0.023 * sample_rate)))
     hop, frames = frame // 2, len(source) // (frame // 2) + 2
     padded = np.zeros((frames + 1) * hop, np.float32)
     padded[hop : hop + len(source)] = source
@@ -192,12 +194,14 @@ def _through_mouth(
     pieces = np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop] * window
     times = np.array([time for time, _ in mouth])
     shapes = np.array([(*np.log(_FORMANTS[name]), *_LEVELS[name]) for _, name in mouth])
-    centers = np.arange(len(pieces)) * hop / rate
+    centers = np.arange(len(pieces)) * hop / sample_rate
     times = np.maximum.accumulate(times)
     wanted = np.stack([np.interp(centers, times, column) for column in shapes.T], 1)
     wanted = np.round(wanted * 30) / 30
     distinct, which = np.unique(wanted, axis=0, return_inverse=True)
-    response = _response(np.exp(distinct[:, :6]) * size, distinct[:, 6:], size, 2 * frame, rate)
+    response = _response(
+        np.exp(distinct[:, :6]) * size, distinct[:, 6:], size, 2 * frame, sample_rate
+    )
     spectra = fft.rfft(pieces, 2 * frame, axis=1) * response[which.reshape(-1)]
     sung = fft.irfft(spectra, 2 * frame, axis=1)
     out = np.zeros((len(pieces) + 3, hop), np.float32)
@@ -207,10 +211,10 @@ def _through_mouth(
 
 
 def _response(
-    formants: np.ndarray, levels: np.ndarray, size: float, length: int, rate: int
+    formants: np.ndarray, levels: np.ndarray, size: float, length: int, sample_rate: int
 ) -> np.ndarray:
     """Complex responses `(shapes, bins)` of parallel formant resonances."""
-    frequency = fft.rfftfreq(length, 1 / rate).astype(np.float32)
+    frequency = fft.rfftfreq(length, 1 / sample_rate).astype(np.float32)
     total = np.zeros((len(formants), len(frequency)), np.complex64)
     for index in range(formants.shape[1]):
         center = formants[:, index, None].astype(np.float32)
@@ -223,14 +227,16 @@ def _response(
 
 
 def _add_noises(
-    voice: np.ndarray, noises: Sequence[tuple[float, str, float]], rate: int, rng: Rng
+    voice: np.ndarray, noises: Sequence[tuple[float, str, float]], sample_rate: int, rng: Rng
 ) -> np.ndarray:
     made: dict[str, np.ndarray] = {}
     for start, name, loud in noises:
         low, high, seconds, level = _NOISES.get(name, _BREATH)
         if name not in made:
-            noise = filtered(band(low, high, rate), rng.standard_normal(int(seconds * rate)))
+            noise = filtered(
+                band(low, high, sample_rate), rng.standard_normal(int(seconds * sample_rate))
+            )
             shape = np.hanning(len(noise)) if seconds > 0.05 else np.linspace(1, 0, len(noise)) ** 2
             made[name] = (shape * noise / (noise.std() + 1e-9)).astype(np.float32)
-        add_at(voice, made[name], max(0, int(start * rate)), level * loud)
+        add_at(voice, made[name], max(0, int(start * sample_rate)), level * loud)
     return voice

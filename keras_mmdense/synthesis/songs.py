@@ -64,7 +64,7 @@ def synthesize(seed: int, seconds: float, sample_rate: int = 44100) -> dict[str,
     return _mix(tracks, song, seed, samples, sample_rate)
 
 
-def _play(song: Song, seed: int, samples: int, rate: int) -> dict[str, np.ndarray]:
+def _play(song: Song, seed: int, samples: int, sample_rate: int) -> dict[str, np.ndarray]:
     """Dry tracks `(2, samples)`; each stem draws from a generator of its own."""
     rngs = {stem: np.random.default_rng([seed, 1 + index]) for index, stem in enumerate(STEMS)}
     center = int(rngs["vocals"].choice((48, 52, 55, 60, 63, 66)))
@@ -72,38 +72,38 @@ def _play(song: Song, seed: int, samples: int, rate: int) -> dict[str, np.ndarra
     hits = write_drums(song, rngs["drums"])
     notes = write_bass(song, rngs["bass"])
     return {
-        "vocals": play_vocals(phrases, samples, rate, rngs["vocals"]),
-        "drums": play_drums(hits, samples, rate, rngs["drums"]),
-        "bass": play_bass(notes, samples, rate, rngs["bass"]),
-        "other": play_other(song, samples, rate, rngs["other"]),
+        "vocals": play_vocals(phrases, samples, sample_rate, rngs["vocals"]),
+        "drums": play_drums(hits, samples, sample_rate, rngs["drums"]),
+        "bass": play_bass(notes, samples, sample_rate, rngs["bass"]),
+        "other": play_other(song, samples, sample_rate, rngs["other"]),
     }
 
 
 def _mix(
-    tracks: dict[str, np.ndarray], song: Song, seed: int, samples: int, rate: int
+    tracks: dict[str, np.ndarray], song: Song, seed: int, samples: int, sample_rate: int
 ) -> dict[str, np.ndarray]:
     rng = np.random.default_rng([seed, 9])
     decay = rng.uniform(0.3, 1.6)
     stems = {}
     for stem, track in tracks.items():
         if stem == "vocals" and rng.random() < 0.35:
-            repeats = echo(track, 3 * song.step_seconds, 0.4, rate) - track
+            repeats = echo(track, 3 * song.step_seconds, 0.4, sample_rate) - track
             track = track + rng.uniform(0.2, 0.5) * repeats
         amount = rng.uniform(*_REVERB[stem])
         if amount:
-            track = track + amount * room(track, decay, rate, rng)
+            track = track + amount * room(track, decay, sample_rate, rng)
         middle, reach = _LEVELS[stem]
         level = middle + rng.uniform(-reach, reach)
-        stems[stem] = _finish(track[:, :samples], level, rate)
+        stems[stem] = _finish(track[:, :samples], level, sample_rate)
     peak = max(np.abs(track).max() for track in (sum(stems.values()), *stems.values()))
     gain = np.float32(rng.uniform(0.6, 0.89) / max(peak, 1e-9))
     return {stem: np.ascontiguousarray((gain * track).T) for stem, track in stems.items()}
 
 
-def _finish(track: np.ndarray, decibels: float, rate: int) -> np.ndarray:
+def _finish(track: np.ndarray, decibels: float, sample_rate: int) -> np.ndarray:
     """Remove the offset, fade both ends, and set the level of the parts that sound."""
-    track = signal.sosfilt(band(25, 0, rate), track, axis=1).astype(np.float32)
-    fade = min(track.shape[1], int(0.01 * rate) + 1)
+    track = signal.sosfilt(band(25, 0, sample_rate), track, axis=1).astype(np.float32)
+    fade = min(track.shape[1], int(0.01 * sample_rate) + 1)
     ramp = np.sin(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
     track[:, :fade] *= ramp
     track[:, -fade:] *= ramp[::-1]

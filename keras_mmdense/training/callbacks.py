@@ -14,7 +14,7 @@ from keras_mmdense.training.checkpoint import save_checkpoint
 from keras_mmdense.training.distribution import one_device
 from keras_mmdense.training.model import averaged_weights
 from keras_mmdense.training.run_folder import CHECKPOINT, write_run
-from keras_mmdense.training.validation import Judge
+from keras_mmdense.training.validation import Validator
 from keras_mmdense.utils.files import replacing
 
 SDR = "val_sdr_"
@@ -47,7 +47,7 @@ class Validate(keras.callbacks.Callback):
     """Judges the network after every epoch: `val_loss`, and `val_sdr_<source>` now and then.
 
     Args:
-        judge: Judges it.
+        validator: Judges it.
         trained: The network inside the model that is trained.
         batches: Training batches for statistics, or None to judge the weights as they are.
         count: How many batches.
@@ -55,22 +55,27 @@ class Validate(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, judge: Judge, trained: keras.Model, batches: Batches | None, count: int, sdr_every
+        self,
+        validator: Validator,
+        trained: keras.Model,
+        batches: Batches | None,
+        count: int,
+        sdr_every,
     ):
         super().__init__()
-        self.judge, self.trained, self.batches = judge, trained, batches
+        self.validator, self.trained, self.batches = validator, trained, batches
         self.count, self.sdr_every = count, sdr_every
 
     def on_epoch_end(self, epoch, logs=None):
         with one_device():
-            self.judge.take(self.trained)
+            self.validator.take(self.trained)
             if self.batches is not None:
                 weights = averaged_weights(self.model.optimizer)
-                self.judge.average(weights, self.batches, self.count)
-            logs["val_loss"] = self.judge.loss()
+                self.validator.average(weights, self.batches, self.count)
+            logs["val_loss"] = self.validator.loss()
             last = epoch + 1 == self.params["epochs"]
             if self.sdr_every and (last or (epoch + 1) % self.sdr_every == 0):
-                logs |= {SDR + source: value for source, value in self.judge.sdr().items()}
+                logs |= {SDR + source: value for source, value in self.validator.sdr().items()}
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -78,14 +83,14 @@ class KeepBest(keras.callbacks.Callback):
 
     Args:
         folder: Folder to write to, see `networks.save_network`.
-        judge: Holds the network.
+        validator: Holds the network.
         keep: "sdr", the highest mean SDR of the epochs that measure it, or "loss", the lowest
             validation loss.
     """
 
-    def __init__(self, folder: Path, judge: Judge, keep: str):
+    def __init__(self, folder: Path, validator: Validator, keep: str):
         super().__init__()
-        self.folder, self.judge, self.keep, self.best = folder, judge, keep, float("inf")
+        self.folder, self.validator, self.keep, self.best = folder, validator, keep, float("inf")
 
     def on_epoch_end(self, epoch, logs=None):
         scores = [value for name, value in logs.items() if name.startswith(SDR)]
@@ -93,7 +98,7 @@ class KeepBest(keras.callbacks.Callback):
             scores = [-logs["val_loss"]]
         if scores and -np.mean(scores) < self.best:
             self.best = float(-np.mean(scores))
-            save_network(self.folder, self.judge.network, self.judge.model)
+            save_network(self.folder, self.validator.spec, self.validator.model)
 
 
 class Curve(keras.callbacks.Callback):

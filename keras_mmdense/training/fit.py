@@ -23,7 +23,7 @@ from keras_mmdense.training.model import (
     waveform_loss,
 )
 from keras_mmdense.training.run_folder import CHECKPOINT, describe_run, find_run, write_run
-from keras_mmdense.training.validation import STATISTICS_BATCHES, Judge
+from keras_mmdense.training.validation import STATISTICS_BATCHES, Validator
 
 Songs = dict[str, list[CachedSong]]
 
@@ -46,9 +46,9 @@ def load_songs(
     Raises:
         InputError: If a data set is missing or not as expected, or the cache cannot be written.
     """
-    network = network_of(config)
-    rate, channels = network.config.sample_rate, network.channels
-    return datasets.load(config.datasets, cache, rate, channels, progress=progress)
+    spec = network_of(config)
+    sample_rate, channels = spec.config.sample_rate, spec.channels
+    return datasets.load(config.datasets, cache, sample_rate, channels, progress=progress)
 
 
 def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[str, float]]:
@@ -72,21 +72,21 @@ def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[st
         InputError: If `output` holds another run or cannot be written, there are not as many
             devices as settings want, or the loss is not a number.
     """
-    output, network = Path(output), network_of(config)
-    run = describe_run(config, network)
+    output, spec = Path(output), network_of(config)
+    run = describe_run(config, spec)
     going_on = find_run(output, config)
     make_reproducible(config)
-    loss = waveform_loss(config, network)
-    judge = Judge(network, songs["valid"], chunk_samples(config, network), config.batch, loss)
+    loss = waveform_loss(config, spec)
+    validator = Validator(spec, songs["valid"], chunk_samples(config, spec), config.batch, loss)
     spread = replicas(config.devices)
     with building(spread):
-        trained, model = compiled_model(config, network)
+        trained, model = compiled_model(config, spec)
     variables = [*trained.variables, *model.optimizer.variables]
     if config.init and not going_on:
         start_from(config, trained, model)
     state = load_checkpoint(output / CHECKPOINT, variables) if going_on else {}
     chunks = training_chunks(config, songs)
-    callbacks = _callbacks(config, judge, trained, chunks, output)
+    callbacks = _callbacks(config, validator, trained, chunks, output)
     callbacks.append(Checkpoint(output, variables, callbacks, run, state))
     if state.get("finished"):
         write_run(output, run, state)
@@ -126,15 +126,15 @@ def make_reproducible(config: TrainConfig) -> None:
         tf.config.set_visible_devices([], "GPU")  # TensorBoard's writer would take its memory.
 
 
-def _callbacks(config, judge, trained, chunks, output):
+def _callbacks(config, validator, trained, chunks, output):
     batches = Batches(chunks, config.batch) if config.average else None
     count = min(STATISTICS_BATCHES, config.steps)
-    rate = judge.network.config.sample_rate
-    seconds = config.batch * config.steps * chunks.samples / rate
+    sample_rate = validator.spec.config.sample_rate
+    seconds = config.batch * config.steps * chunks.samples / sample_rate
     callbacks = [
         Clock(),
-        Validate(judge, trained, batches, count, config.sdr_every),
-        KeepBest(output, judge, config.keep if config.sdr_every else "loss"),
+        Validate(validator, trained, batches, count, config.sdr_every),
+        KeepBest(output, validator, config.keep if config.sdr_every else "loss"),
     ]
     if config.schedule == "plateau":
         callbacks.append(

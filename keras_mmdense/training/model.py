@@ -9,28 +9,28 @@ from keras_mmdense.layers.stft import STFT, Magnitude
 from keras_mmdense.layers.wiener import WienerFilter
 from keras_mmdense.models.precision import dtype_policy
 from keras_mmdense.models.registry import model_config
-from keras_mmdense.pretrained.networks import Network, load_network
+from keras_mmdense.pretrained.networks import NetworkSpec, load_network
 from keras_mmdense.stems import rest_name
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.losses import LOSSES
 
 
-def network_of(config: TrainConfig) -> Network:
+def network_of(config: TrainConfig) -> NetworkSpec:
     """Gives what the network is that settings train."""
-    return Network(model_config(config.model), tuple(config.targets))
+    return NetworkSpec(model_config(config.model), tuple(config.targets))
 
 
-def chunk_samples(config: TrainConfig, network: Network) -> int:
+def chunk_samples(config: TrainConfig, spec: NetworkSpec) -> int:
     """Gives the length of a training chunk in samples."""
-    return (config.frames - 1) * network.config.hop
+    return (config.frames - 1) * spec.config.hop
 
 
-def compiled_model(config: TrainConfig, network: Network) -> tuple[keras.Model, keras.Model]:
+def compiled_model(config: TrainConfig, spec: NetworkSpec) -> tuple[keras.Model, keras.Model]:
     """Builds a network, puts the STFT before it and compiles the two.
 
     Args:
         config: Precision, devices, optimizer and length of chunks.
-        network: What the network is.
+        spec: What the network is.
 
     Returns:
         The network, magnitude in and magnitude out, and the model that is trained, from waveforms
@@ -41,14 +41,14 @@ def compiled_model(config: TrainConfig, network: Network) -> tuple[keras.Model, 
             would clip each device's by itself.
     """
     with dtype_policy(config.precision):
-        inner = network.build()
+        inner = spec.build()
     if config.devices > 1 and keras.backend.backend() == "tensorflow":
         if config.clip:
             raise InputError("clip on several devices needs the backend jax, received tensorflow")
         for layer in batch_norms(inner):
             layer.synchronized = True
-    loss = waveform_loss(config, network)
-    model = from_waveform(inner, network, chunk_samples(config, network), loss.domain)
+    loss = waveform_loss(config, spec)
+    model = from_waveform(inner, spec, chunk_samples(config, spec), loss.domain)
     jit = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer=_optimizer(config), loss=loss, jit_compile=jit)
     model.optimizer.build(model.trainable_variables)
@@ -68,8 +68,8 @@ def start_from(config: TrainConfig, inner: keras.Model, model: keras.Model) -> N
     Raises:
         InputError: If there is no such network, or its table is another.
     """
-    network, trained = load_network(config.init)
-    if network.config != network_of(config).config:
+    spec, trained = load_network(config.init)
+    if spec.config != network_of(config).config:
         raise InputError(f"{config.init}: a network of another table than {config.model}")
     for layer in [layer for layer in inner.layers if layer.weights]:
         values = trained.get_layer(layer.name).get_weights()
@@ -86,13 +86,13 @@ def _start_averages(config, model):
 
 
 def from_waveform(
-    inner: keras.Model, network: Network, samples: int | None, domain: str = "magnitude"
+    inner: keras.Model, spec: NetworkSpec, samples: int | None, domain: str = "magnitude"
 ) -> keras.Model:
     """Put the STFT before a network; the weights are shared.
 
     Args:
         inner: The network.
-        network: What it is.
+        spec: What it is.
         samples: Length of the waveforms in samples, or None for any.
         domain: What the model returns: "magnitude"; "complex", the magnitudes with the mixture's
             phase; or "filtered", what the Wiener filter makes of the magnitudes. The latter two are
@@ -101,26 +101,26 @@ def from_waveform(
     Returns:
         A model from waveforms (batch, samples, channels) to spectrograms.
     """
-    waveform = keras.Input((samples, network.channels), name="mixture")
-    real, imag = STFT(2 * (network.bins - 1), network.config.hop)(waveform)
+    waveform = keras.Input((samples, spec.channels), name="mixture")
+    real, imag = STFT(2 * (spec.bins - 1), spec.config.hop)(waveform)
     mixture = Magnitude()([real, imag])
     estimate = inner(mixture)
     if domain == "magnitude":
         return keras.Model(waveform, estimate)
-    if len(network.sources) == 1:
+    if len(spec.targets) == 1:
         estimate = ops.expand_dims(estimate, 1)
     if domain == "filtered":
-        every = Rest()([estimate, mixture]) if rest_name(network.sources) else estimate
-        parts = [x[:, : len(network.sources)] for x in WienerFilter()([every, real, imag])]
+        every = Rest()([estimate, mixture]) if rest_name(spec.targets) else estimate
+        parts = [x[:, : len(spec.targets)] for x in WienerFilter()([every, real, imag])]
     else:
         gain = estimate / ops.expand_dims(ops.maximum(mixture, 1e-12), 1)
         parts = [gain * ops.expand_dims(x, 1) for x in (real, imag)]
     return keras.Model(waveform, ops.concatenate(parts, axis=-1))
 
 
-def waveform_loss(config: TrainConfig, network: Network) -> keras.losses.Loss:
+def waveform_loss(config: TrainConfig, spec: NetworkSpec) -> keras.losses.Loss:
     """Return the loss that settings name, of a network's estimates against target waveforms."""
-    return LOSSES[config.loss](2 * (network.bins - 1), network.config.hop)
+    return LOSSES[config.loss](2 * (spec.bins - 1), spec.config.hop)
 
 
 def averaged_weights(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_mmdense.configs import ModelConfig
 from keras_mmdense.errors import InputError
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.model import (
@@ -50,6 +51,8 @@ def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
         return {}
     try:
         found = json.loads((output / "run.json").read_text())
+        if "table" in found:  # with the names of today
+            found["table"] = ModelConfig.from_dict(found["table"]).to_dict()
     except (OSError, ValueError) as error:
         raise InputError(f"{output / 'run.json'}: cannot be read: {error}") from error
     for name, value in describe_run(config, network_of(config)).items():
@@ -61,9 +64,9 @@ def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
     return found
 
 
-def describe_run(config, network) -> dict[str, Any]:
+def describe_run(config, spec) -> dict[str, Any]:
     backend = {"backend": keras.backend.backend(), "keras": keras.__version__}
-    return {**config.to_dict(), "table": network.config.to_dict(), **backend}
+    return {**config.to_dict(), "table": spec.config.to_dict(), **backend}
 
 
 def _short(value):

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import Batches, WholeSongs
-from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.stems import STEMS
 from keras_mmdense.training.model import batch_norms, from_waveform
@@ -19,11 +19,11 @@ SDR_SECONDS = 30
 SDR_TOTAL = 120
 
 
-class Judge:
+class Validator:
     """A copy of a network in float32 on one device, which takes weights and judges them.
 
     Args:
-        network: What the network is.
+        spec: What the network is.
         songs: Validation songs.
         samples: Length of the chunks that validation cuts songs into.
         batch: Chunks in a batch.
@@ -32,21 +32,21 @@ class Judge:
 
     def __init__(
         self,
-        network: Network,
+        spec: NetworkSpec,
         songs: Sequence[CachedSong],
         samples: int,
         batch: int,
         loss: keras.losses.Loss,
     ):
-        self.network, self.songs = network, songs
-        self.model = network.build()
+        self.spec, self.songs = spec, songs
+        self.model = spec.build()
         self.norms = batch_norms(self.model)
         for layer in self.norms:
             layer.momentum = 0.0  # A pass in training mode leaves the statistics of its batch.
-        self._from_waveform = from_waveform(self.model, network, samples, loss.domain)
+        self._from_waveform = from_waveform(self.model, spec, samples, loss.domain)
         jit = False if keras.backend.backend() == "tensorflow" else "auto"
         self._from_waveform.compile(loss=loss, jit_compile=jit)
-        self._batches = WholeSongs(songs, network.sources, samples, batch)
+        self._batches = WholeSongs(songs, spec.targets, samples, batch)
 
     def take(self, trained: keras.Model) -> None:
         """Copies all variables of a network of the same kind."""
@@ -88,25 +88,27 @@ class Judge:
         `median_sdr`; the Wiener filter is on, as in `Separator`. As many songs count as make up
         `SDR_TOTAL` seconds: four long ones, or all of a set of short clips.
         """
-        rate = self.network.config.sample_rate
-        scores = {source: [] for source in self.network.sources}
+        sample_rate = self.spec.config.sample_rate
+        scores = {source: [] for source in self.spec.targets}
         total = 0
         for song in self.songs:
-            if total >= SDR_TOTAL * rate:
+            if total >= SDR_TOTAL * sample_rate:
                 break
-            samples = min(song.samples, SDR_SECONDS * rate)
+            samples = min(song.samples, SDR_SECONDS * sample_rate)
             total += samples
             start = (song.samples - samples) // 2
             stems = {stem: song.chunk(i, start, samples) for i, stem in enumerate(STEMS)}
             mixture = np.sum(list(stems.values()), axis=0)
-            estimates = self._separator.separate(mixture, rate)
+            estimates = self._separator.separate(mixture, sample_rate)
             for source, values in scores.items():
-                values.append(median_sdr(stems[source], estimates[source], rate))
+                values.append(median_sdr(stems[source], estimates[source], sample_rate))
         return {source: _median(values) for source, values in scores.items()}
 
     @functools.cached_property
     def _separator(self):
-        return Separator.of([(self.network, self.model)], stems=self.network.sources)
+        return Separator.from_networks(
+            [LoadedNetwork(self.spec, self.model)], stems=self.spec.targets
+        )
 
     @functools.cached_property
     def _training_pass(self):

@@ -23,7 +23,7 @@ from keras_mmdense.analysis.efficiency import (
 from keras_mmdense.analysis.run_folders import Training, read_training
 from keras_mmdense.cli.common import app
 from keras_mmdense.configs import TABLES
-from keras_mmdense.pretrained.networks import Network, save_network
+from keras_mmdense.pretrained.networks import NetworkSpec, save_network
 
 
 def model_of(*stack, sizes=(8, 2)):
@@ -86,7 +86,7 @@ def test_convolutions_count_as_the_profiler_of_tensorflow_counts_them(name):
 
 
 def test_a_second_of_audio_has_rate_over_hop_frames():
-    network = Network(TABLES["tiny"], ("vocals",))
+    network = NetworkSpec(TABLES["tiny"], ("vocals",))
     model = network.build()
     frames = 16 * network.config.hop / network.config.sample_rate
     assert per_second(network, model) * frames == pytest.approx(multiply_adds(model, 16), rel=1e-9)
@@ -98,7 +98,7 @@ def test_training_seconds_are_for_equal_data(monkeypatch):
 
     def run(name, sources, seconds, audio):
         settings = {"training_seconds": seconds, "audio_seconds": audio}
-        return Training(name, Network(TABLES["tiny"], sources), settings, [])
+        return Training(name, NetworkSpec(TABLES["tiny"], sources), settings, [])
 
     runs = [run("a", ("vocals",), 30, 100), run("b", ("bass",), 90, 300)]
     costs = efficiency([*runs, run("c", ("vocals", "bass"), 50, 100), run("d", ("drums",), 0, 0)])
@@ -116,7 +116,7 @@ def test_a_blend_takes_as_long_as_its_parts(monkeypatch):
     monkeypatch.setattr(f"{module}.model_config", lambda name: blend)
     curve = [{"audio_seconds": 40.0}]
     runs = [
-        Training(table.name, Network(table, ("vocals",)), {"training_seconds": seconds}, curve)
+        Training(table.name, NetworkSpec(table, ("vocals",)), {"training_seconds": seconds}, curve)
         for table, seconds in ((first, 20), (second, 60))
     ]
     assert efficiency(runs)[0].training == pytest.approx(20 / 40 + 60 / 40)
@@ -141,7 +141,7 @@ def test_the_table_is_relative_to_blend():
 
 
 def test_a_run_is_read_as_train_wrote_it_and_the_command_shows_it(tmp_path, monkeypatch):
-    network = Network(TABLES["tiny"], ("vocals",))
+    network = NetworkSpec(TABLES["tiny"], ("vocals",))
     save_network(tmp_path, network, network.build())
     settings = {"epochs": 2, "training_seconds": 12.5, "audio_seconds": 60.0}
     (tmp_path / "run.json").write_text(json.dumps(settings))
@@ -149,7 +149,7 @@ def test_a_run_is_read_as_train_wrote_it_and_the_command_shows_it(tmp_path, monk
         "epoch,audio_seconds,loss,val_loss\n1,30.0,2.0,\n2,60.0,1.0,3.0\n"
     )
     run = read_training(tmp_path)
-    assert (run.network, run.seconds, run.audio_seconds) == (network, 12.5, 60.0)
+    assert (run.spec, run.seconds, run.audio_seconds) == (network, 12.5, 60.0)
     assert run.curve[1] == {"epoch": 2, "audio_seconds": 60, "loss": 1, "val_loss": 3}
     assert "val_loss" not in run.curve[0]
     monkeypatch.setattr("keras_mmdense.analysis.efficiency.list_models", lambda: ["tiny"])

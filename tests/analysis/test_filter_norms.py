@@ -15,7 +15,7 @@ from keras_mmdense.analysis.filter_norms import filter_norms, filters_table, plo
 from keras_mmdense.cli.common import app
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
-from keras_mmdense.pretrained.networks import WEIGHTS, Network, save_network
+from keras_mmdense.pretrained.networks import WEIGHTS, NetworkSpec, save_network
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +24,12 @@ def tiny():
 
 
 def test_blocks_are_listed_by_stream_and_scale(tiny):
-    found = [(one.stream, one.block, one.scale, len(one.up)) for one in filter_norms(tiny)]
+    found = [(one.branch, one.block, one.scale, len(one.up)) for one in filter_norms(tiny)]
     table = TABLES["tiny"]
     expected = [
-        (stream.name, block, 2 ** (stream.scales - block), stream.blocks[stream.scales].k)
-        for stream in table.streams
-        for block in range(1, stream.scales + 1)
+        (branch.name, block, 2 ** (branch.scales - block), branch.blocks[branch.scales].k)
+        for branch in table.branches
+        for block in range(1, branch.scales + 1)
     ]
     assert found == expected
 
@@ -43,7 +43,7 @@ def test_norms_of_weights_set_by_hand(tiny):
     kernel[:] = norms[:, None] / np.sqrt(rows * columns * out)
     kernel[0, 0] *= -1
     layer.set_weights([kernel, bias])
-    block = next(one for one in filter_norms(tiny) if (one.stream, one.block) == ("low", 2))
+    block = next(one for one in filter_norms(tiny) if (one.branch, one.block) == ("low", 2))
     np.testing.assert_allclose(block.up, [1, 2, 3, 4], rtol=1e-6)
     np.testing.assert_allclose(block.skip, [0, 10, 20, 30], rtol=1e-6)
     assert block.share == pytest.approx(2.5 / (2.5 + 15))
@@ -61,7 +61,7 @@ def test_up_and_skip_are_told_apart_by_what_reaches_the_block():
 
 
 def test_norms_are_those_of_the_weights_file(tmp_path):
-    network = Network(TABLES["tiny"], ("vocals", "drums"))
+    network = NetworkSpec(TABLES["tiny"], ("vocals", "drums"))
     model = network.build()
     save_network(tmp_path, network, model)
     kernels = []
@@ -106,7 +106,7 @@ def test_table_and_figure(tiny, tmp_path):
 
 
 def test_the_command_prints_and_draws(tmp_path):
-    network = Network(TABLES["tiny"], ("vocals",))
+    network = NetworkSpec(TABLES["tiny"], ("vocals",))
     model = network.build()
     save_network(tmp_path / "net", network, model)
     arguments = ["filters", str(tmp_path / "net"), "-o", str(tmp_path / "bars.png")]

@@ -173,7 +173,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, music(), 44100)
     with (
-        reading.open_source(path) as source,
+        reading.open_audio(path) as source,
         pytest.raises(InputError, match="only 60000 of 132300"),
     ):
         for block in source.blocks(10000):

@@ -30,7 +30,7 @@ def song(folder, scale=0.2, samples=50000, rate=RATE, channels=2, **tags):
 def write(path, stems, out_dir, output):
     mixture = reading.read(path)[0]
     with (
-        reading.open_source(path) as source,
+        reading.open_audio(path) as source,
         StemWriter(out_dir, "song", list(stems), source, output) as writer,
     ):
         for block in np.array_split(np.arange(len(mixture)), 3):
@@ -181,7 +181,7 @@ def test_a_failure_leaves_nothing(tmp_path, made_before):
         (tmp_path / "out").mkdir()
     with (
         contextlib.suppress(KeyboardInterrupt),
-        reading.open_source(path) as source,
+        reading.open_audio(path) as source,
         StemWriter(tmp_path / "out", "song", list(stems), source, Output("flac")) as writer,
     ):
         writer.write(sum(stems.values()), stems)
@@ -239,7 +239,7 @@ def test_a_plan_refuses_to_replace_a_song(tmp_path, output, name):
 def test_two_runs_at_once_do_not_touch_each_other(tmp_path):
     path, stems = song(tmp_path)
     mixture = reading.read(path)[0]
-    with reading.open_source(path) as source, contextlib.ExitStack() as stack:
+    with reading.open_audio(path) as source, contextlib.ExitStack() as stack:
         arguments = (tmp_path / "out", "song", STEMS, source, Output("flac"))
         first, second = (stack.enter_context(StemWriter(*arguments)) for _ in range(2))
         first.write(mixture[:30000], {name: x[:30000] for name, x in stems.items()})
@@ -259,7 +259,7 @@ def test_what_a_killed_run_left_is_removed_and_a_live_one_kept(tmp_path):
     (tmp_path / "out" / ".old.partial" / "keras-mmdense.lock").touch()
     (tmp_path / "out" / ".foreign.partial").mkdir()
     (tmp_path / "out" / ".foreign.partial" / "notes").touch()
-    with reading.open_source(path) as source:
+    with reading.open_audio(path) as source:
         arguments = (tmp_path / "out", "song", STEMS, source, Output())
         with StemWriter(*arguments), StemWriter(*arguments):
             assert len(list((tmp_path / "out").glob(".*.partial"))) == 3
@@ -275,7 +275,7 @@ def test_a_disk_that_fills_up_in_the_end_leaves_nothing(tmp_path, format, subtyp
     output = Output(format, subtype)
     whole = write(path, stems, tmp_path / "whole", output).files["vocals"].stat().st_size
     kept, refused = resource.getrlimit(resource.RLIMIT_FSIZE), 0
-    with reading.open_source(path) as source:
+    with reading.open_audio(path) as source:
         for size in range(whole - 5000, whole + 1000, 500):
             folder = tmp_path / str(size)
             with StemWriter(folder, "song", STEMS, source, output) as writer:

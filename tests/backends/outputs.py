@@ -7,7 +7,7 @@ import numpy as np
 
 import keras_mmdense
 from keras_mmdense.configs import TABLES
-from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.separation.separator import Separator
 
 PARTS = {"fnn", "blstm"}  # of blend
@@ -33,14 +33,14 @@ def main(path):
     x = np.abs(rng.standard_normal((1, 21, 129, 2))).astype("float32")
     results = {"backend": np.array(keras.backend.backend())}
     for name in sorted(set(keras_mmdense.list_models()) - PARTS):
-        model = keras_mmdense.build(name, bins=129, sources=("vocals", "drums"))
+        model = keras_mmdense.build(name, bins=129, targets=("vocals", "drums"))
         fill(model, rng)
         results[name] = model.predict_on_batch(x)
-    network = Network(TABLES["tiny"], ("vocals", "drums", "bass", "other"))
+    network = NetworkSpec(TABLES["tiny"], ("vocals", "drums", "bass", "other"))
     model = network.build()
     fill(model, rng)
     song = 0.1 * rng.standard_normal((30000, 2))
-    stems = Separator.of([(network, model)]).separate(song, 44100)
+    stems = Separator.from_networks([(network, model)]).separate(song, 44100)
     results |= {f"separated {name}": stem for name, stem in stems.items()}
     np.savez(path, **results)
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from keras_mmdense.cli import app, main
 from keras_mmdense.configs import TABLES
-from keras_mmdense.pretrained.networks import Network, save_network
+from keras_mmdense.pretrained.networks import NetworkSpec, save_network
 
 STEMS = ("vocals", "drums", "bass", "other")
 
@@ -61,7 +61,7 @@ def fails(*arguments, **environment):
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny") / "net"
-    network = Network(TABLES["tiny"], STEMS)
+    network = NetworkSpec(TABLES["tiny"], STEMS)
     save_network(folder, network, network.build())
     return folder
 
@@ -278,7 +278,9 @@ def test_bad_networks_and_stems(song, tiny, tmp_path):
     assert "nothing" in fails("separate", song, *out, "--model", "nothing")
     assert "guitar" in fails("separate", song, *out, "--model", tiny, "--stems", "guitar")
     other = tmp_path / "other"
-    save_network(other, Network(TABLES["tiny"], STEMS), Network(TABLES["tiny"], STEMS).build())
+    save_network(
+        other, NetworkSpec(TABLES["tiny"], STEMS), NetworkSpec(TABLES["tiny"], STEMS).build()
+    )
     (other / "network.weights.h5").write_bytes((tiny / "network.weights.h5").read_bytes())
     assert "network.weights.h5" in fails("separate", song, *out, "--model", other)
     assert not (tmp_path / "out").exists()

@@ -7,23 +7,33 @@ from keras_mmdense.configs import (
     TABLES,
     BlendConfig,
     BLSTMConfig,
+    Branch,
     Conv,
-    Dense,
+    DenseBlock,
     DenseNetConfig,
     FNNConfig,
     ModelConfig,
-    Stream,
 )
 from keras_mmdense.configs.tables import BLEND, BLSTM, FNN, MDENSENET, MMDENSELSTM, MMDENSENET
 
 
-def stream(**changes):
-    fields = {"name": "full", "first": Conv((3, 3), 4), "blocks": (Dense(2, 1),) * 3, "scales": 1}
-    return Stream(**{**fields, "kernel": (3, 3), **changes})
+def branch(**changes):
+    fields = {
+        "name": "full",
+        "first": Conv((3, 3), 4),
+        "blocks": (DenseBlock(2, 1),) * 3,
+        "scales": 1,
+    }
+    return Branch(**{**fields, "kernel": (3, 3), **changes})
 
 
-def table(*streams, **changes):
-    fields = {"name": "mine", "family": "mmdensenet", "streams": streams, "final": Dense(2, 1)}
+def table(*branches, **changes):
+    fields = {
+        "name": "mine",
+        "family": "mmdensenet",
+        "branches": branches,
+        "final": DenseBlock(2, 1),
+    }
     return DenseNetConfig(**{**fields, **changes})
 
 
@@ -37,7 +47,7 @@ def test_dict_and_json_round_trip(name, tmp_path):
 
 
 def test_tables_are_the_papers():
-    low, high, full = MMDENSENET.streams
+    low, high, full = MMDENSENET.branches
     sizes = [[(block.k, block.layers) for block in s.blocks] for s in (low, high, full)]
     assert sizes[0] == [(14, 4)] + [(16, 4)] * 6
     assert sizes[1] == [(10, 3)] * 7
@@ -47,20 +57,20 @@ def test_tables_are_the_papers():
         Conv((3, 3), 32),
         Conv((3, 4), 32),
     ]
-    assert [(b.k, b.layers) for b in MDENSENET.streams[0].blocks] == [(12, 4)] * 7
+    assert [(b.k, b.layers) for b in MDENSENET.branches[0].blocks] == [(12, 4)] * 7
 
 
 def test_mmdenselstm_is_the_one_of_2018():
-    low, middle, high, full = MMDENSELSTM.streams
+    low, middle, high, full = MMDENSELSTM.branches
     hz_per_bin = MMDENSELSTM.sample_rate / MMDENSELSTM.n_fft
-    assert [round(stream.band[0] / hz_per_bin) for stream in (low, middle, high)] == [0, 380, 1024]
+    assert [round(branch.band[0] / hz_per_bin) for branch in (low, middle, high)] == [0, 380, 1024]
     assert {(b.k, b.layers) for b in low.blocks} == {(14, 5)}
     assert {(b.k, b.layers) for b in middle.blocks} == {(4, 4)}
     assert {(b.k, b.layers) for b in high.blocks} == {(2, 1)}
     assert [(b.k, b.layers) for b in full.blocks] == [(7, n) for n in (3, 3, 4, 5, 5, 5, 4, 3, 3)]
     cells = {
         s.name: {i: 2 * b.cells for i, b in enumerate(s.blocks, 1) if b.cells}
-        for s in MMDENSELSTM.streams
+        for s in MMDENSELSTM.branches
     }
     assert cells == {
         "low": {4: 128, 6: 128},
@@ -87,9 +97,9 @@ def test_tables_are_frozen():
     ],
 )
 def test_bands_must_tile(bands):
-    streams = [stream(name=f"band{i}", band=band) for i, band in enumerate(bands)]
+    branches = [branch(name=f"band{i}", band=band) for i, band in enumerate(bands)]
     with pytest.raises(ValueError, match="tile"):
-        table(*streams)
+        table(*branches)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +116,7 @@ def test_bands_must_tile(bands):
 )
 def test_bad_streams_are_named(change, message):
     with pytest.raises(ValueError, match=message):
-        stream(**change)
+        branch(**change)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +134,7 @@ def test_bad_streams_are_named(change, message):
 )
 def test_bad_tables_are_named(change):
     with pytest.raises(ValueError, match=str(next(iter(change.values())))):
-        table(stream(band=(0, None)), **change)
+        table(branch(band=(0, None)), **change)
 
 
 @pytest.mark.parametrize(
@@ -166,14 +176,14 @@ def test_tables_of_a_kind_without_family_cannot_be_made():
 
 
 def test_one_stream_families_take_one_full_band():
-    with pytest.raises(ValueError, match="one full-band stream"):
-        table(stream(band=(0, None)), family="mdensenet")
+    with pytest.raises(ValueError, match="one full-band branch"):
+        table(branch(band=(0, None)), family="mdensenet")
 
 
 @pytest.mark.parametrize(("size", "value"), [("k", 0), ("layers", 1.5), ("cells", -1)])
 def test_bad_blocks_are_named(size, value):
     with pytest.raises(ValueError, match=f"{size} must be a positive integer, received {value}"):
-        Dense(**{"k": 2, "layers": 2, size: value})
+        DenseBlock(**{"k": 2, "layers": 2, size: value})
 
 
 def test_unknown_and_missing_fields_are_named():

@@ -16,7 +16,7 @@ for name, (file, starts, samples) in task["files"].items():
     reader = ChunkReader([file], samples)
     pairs = tf.data.Dataset.from_tensor_slices((np.zeros(len(starts), "int64"), starts))
     arrays[name] = np.stack(list(pairs.map(reader).as_numpy_iterator()))
-    arrays[f"{name} header"] = [reader.rate, reader.channels, *reader.lengths]
+    arrays[f"{name} header"] = [reader.sample_rate, reader.channels, *reader.lengths]
 for name, (songs, samples, seed, count) in task["random"].items():
     chunks = random_chunks(songs, samples, seed).take(count)
     arrays[name] = np.stack(list(chunks.as_numpy_iterator()))

@@ -127,7 +127,10 @@ def test_the_interface_of_a_data_set(dataset, tmp_path):
     assert calls == [(done, 6) for done in range(7)]
     for split, songs in (("train", 2), ("valid", 1)):
         found = datasets[split]
-        assert [(data.name, data.rate) for data in found] == [("dsd100", RATE), ("folders", RATE)]
+        assert [(data.name, data.sample_rate) for data in found] == [
+            ("dsd100", RATE),
+            ("folders", RATE),
+        ]
         assert [len(data.tracks) for data in found] == [songs, songs]
 
 

@@ -14,9 +14,9 @@ from keras_mmdense.stems import STEMS
 WINDOW = 32
 
 
-def save_tiny(folder, sources=STEMS, seed=0, **sizes):
+def save_tiny(folder, targets=STEMS, seed=0, **sizes):
     keras.utils.set_random_seed(seed)
-    network = networks.Network(TABLES["tiny"], tuple(sources), **sizes)
+    network = networks.NetworkSpec(TABLES["tiny"], tuple(targets), **sizes)
     networks.save_network(folder, network, network.build())
     return folder
 

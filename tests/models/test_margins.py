@@ -5,15 +5,15 @@ import pytest
 from keras_mmdense.configs import TABLES
 from keras_mmdense.models.margins import without_margin
 from keras_mmdense.models.receptive_field import context_frames
-from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.pretrained.networks import NetworkSpec
 
 BINS = 129
 
 
-def trained(name, sources):
+def trained(name, targets):
     """A small-band network whose batch norms have statistics, as a trained one's."""
     keras.utils.set_random_seed(2)
-    model = Network(TABLES[name], sources, bins=BINS).build()
+    model = NetworkSpec(TABLES[name], targets, bins=BINS).build()
     rng = np.random.default_rng(2)
     for weight in model.weights:
         weight.assign(weight + rng.uniform(0, 0.1, weight.shape))
@@ -24,12 +24,12 @@ def magnitudes(frames):
     return np.random.default_rng(0).random((1, frames, BINS, 2), "float32")
 
 
-@pytest.mark.parametrize("sources", [("vocals",), ("vocals", "drums")])
+@pytest.mark.parametrize("targets", [("vocals",), ("vocals", "drums")])
 @pytest.mark.parametrize(
     "name", ["mmdensenet", "mdensenet", "mdensenet_cws", "tiny", "densenet", "fnn"]
 )
-def test_the_frames_that_are_kept_are_the_same(name, sources):
-    model, config = trained(name, sources), TABLES[name]
+def test_the_frames_that_are_kept_are_the_same(name, targets):
+    model, config = trained(name, targets), TABLES[name]
     margin = context_frames(config) + 1
     x = magnitudes(2 * margin + 21)
     expected = np.array(model(x, training=False))

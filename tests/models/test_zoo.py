@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import keras_mmdense
-from keras_mmdense.configs import TABLES, BlendConfig, Dense
+from keras_mmdense.configs import TABLES, BlendConfig, DenseBlock
 from keras_mmdense.errors import InputError
 from keras_mmdense.models.blocks import dense_block, tdf
 from keras_mmdense.models.receptive_field import context_frames, grid_frames
@@ -26,10 +26,10 @@ def small(name):
     if name == "blend":
         return dataclasses.replace(table, first=small("fnn"), second=small("blstm"))
     if name == "mmdenselstm":
-        low, *others = TABLES["tiny"].streams
+        low, *others = TABLES["tiny"].branches
         blocks = [dataclasses.replace(low.blocks[0], cells=cells) for cells in (0, 0, 3, 2, 0)]
-        streams = (dataclasses.replace(low, blocks=blocks), *others)
-        return dataclasses.replace(table, streams=streams, final=TABLES["tiny"].final)
+        branches = (dataclasses.replace(low, blocks=blocks), *others)
+        return dataclasses.replace(table, branches=branches, final=TABLES["tiny"].final)
     return table
 
 
@@ -55,7 +55,7 @@ def test_parameter_counts_are_the_published_ones():
 
 
 def test_the_subband_network_is_small():
-    model = keras_mmdense.build("mdensenet_cws", sources=("vocals", "drums", "bass", "other"))
+    model = keras_mmdense.build("mdensenet_cws", targets=("vocals", "drums", "bass", "other"))
     assert parameters(model) == 562_170
     assert model.get_layer("full_first_conv").input.shape[2:] == (256, 8)
 
@@ -69,7 +69,7 @@ def test_every_dense_net_takes_the_fields_of_the_subband_network(field):
 
 
 def test_subbands_need_one_full_band_stream():
-    with pytest.raises(ValueError, match="one full-band stream"):
+    with pytest.raises(ValueError, match="one full-band branch"):
         keras_mmdense.build("mmdensenet", subbands=2)
 
 
@@ -114,7 +114,7 @@ def test_output_is_finite_and_shaped_like_the_input(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_several_sources_have_an_axis(name):
     x = spectrogram(batch=2)
-    model = build(name, bins=65, sources=("vocals", "drums", "bass"))
+    model = build(name, bins=65, targets=("vocals", "drums", "bass"))
     assert model(x).shape == (2, 3, 11, 65, 2)
     assert model.output_shape == (None, 3, None, 65, 2)
 
@@ -140,7 +140,7 @@ def test_any_number_of_frames(name):
 )
 def test_a_step_reaches_every_trainable_weight(name, output):
     keras.utils.set_random_seed(1)
-    model = build(name, bins=33, sources=("a", "b"), output=output)
+    model = build(name, bins=33, targets=("a", "b"), output=output)
     x = spectrogram(16, 33, batch=2)
     before = [np.array(weight) for weight in model.trainable_weights]
     model.compile(keras.optimizers.SGD(1.0), "mse")
@@ -154,7 +154,7 @@ def test_a_step_reaches_every_trainable_weight(name, output):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_save_and_load_give_equal_output(name, tmp_path):
-    model = build(name, bins=33, sources=("a", "b"))
+    model = build(name, bins=33, targets=("a", "b"))
     x = spectrogram(13, 33)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -182,7 +182,7 @@ def test_layer_names_are_deterministic():
 def test_output_is_float32_under_mixed_precision(name, policy):
     keras.config.set_dtype_policy(policy)
     try:
-        y = build(name, bins=65, sources=("a", "b"))(spectrogram())
+        y = build(name, bins=65, targets=("a", "b"))(spectrogram())
     finally:
         keras.config.set_dtype_policy("float32")
     assert keras.backend.standardize_dtype(y.dtype) == "float32"
@@ -249,9 +249,9 @@ def test_list_models_takes_a_pattern():
     [
         ({"name": "resnet"}, "unknown model 'resnet'.*mmdensenet"),
         ({"name": "missing.json"}, "missing.json"),
-        ({"sources": "vocals"}, "vocals"),
-        ({"sources": ()}, "received"),
-        ({"sources": ("a", "a")}, "distinct"),
+        ({"targets": "vocals"}, "vocals"),
+        ({"targets": ()}, "received"),
+        ({"targets": ("a", "a")}, "distinct"),
         ({"bins": 3}, "received 3"),
         ({"frames": 0}, "received 0"),
         ({"channels": 0}, "received 0"),
@@ -270,7 +270,7 @@ def test_unknown_names_are_bad_input():
 
 def test_dense_block_gives_its_last_maps_only():
     x = keras.Input((8, 8, 5))
-    y = dense_block(x, Dense(3, 4), (3, 3), 0.9, "block")
+    y = dense_block(x, DenseBlock(3, 4), (3, 3), 0.9, "block")
     assert y.shape == (None, 8, 8, 3)
     weights = sum(ops.size(w) for w in keras.Model(x, y).trainable_weights)
     assert int(weights) == sum(2 * c + 9 * c * 3 + 3 for c in (5, 8, 11, 14))
@@ -278,7 +278,7 @@ def test_dense_block_gives_its_last_maps_only():
 
 def test_an_lstm_adds_one_map_to_a_dense_block():
     x = keras.Input((8, 10, 5))
-    y = dense_block(x, Dense(3, 1, cells=4), (3, 3), 0.9, "block")
+    y = dense_block(x, DenseBlock(3, 1, cells=4), (3, 3), 0.9, "block")
     assert y.shape == (None, 8, 10, 4)
     weights = sum(ops.size(w) for w in keras.Model(x, y).trainable_weights)
     dense, one_map = 2 * 5 + 9 * 5 * 3 + 3, 2 * 3 + 3 + 1

@@ -9,14 +9,14 @@ import pytest
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.blending import blend
-from keras_mmdense.pretrained.networks import Network, load_network, save_network
+from keras_mmdense.pretrained.networks import NetworkSpec, load_network, save_network
 
 FNN = dataclasses.replace(TABLES["fnn"], hidden=8, n_fft=512, hop=256)
 BLSTM = dataclasses.replace(TABLES["blstm"], cells=4, n_fft=512, hop=256)
 
 
-def save(folder, table, sources=("vocals", "drums"), **sizes):
-    network = Network(table, sources, **sizes)
+def save(folder, table, targets=("vocals", "drums"), **sizes):
+    network = NetworkSpec(table, targets, **sizes)
     save_network(folder, network, network.build())
     return folder
 
@@ -35,7 +35,7 @@ def test_a_blend_is_the_weighted_sum_of_its_parts(trained, tmp_path):
     fnn, blstm = trained
     network = blend(fnn, blstm, tmp_path / "blend", share=0.3)
     loaded, model = load_network(tmp_path / "blend")
-    assert loaded == network and network.sources == ("vocals", "drums")
+    assert loaded == network and network.targets == ("vocals", "drums")
     assert network.config.share == 0.3 and network.bins == 257
     x = np.random.default_rng(0).random((2, 9, 257, 2), "float32")
     expected = 0.3 * run(fnn, x) + 0.7 * run(blstm, x)
@@ -55,7 +55,7 @@ def test_two_networks_of_one_kind_blend(trained, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "arguments", "message"),
     [
-        ({}, {"sources": ("drums", "vocals")}, "differ in sources: .*drums, vocals"),
+        ({}, {"targets": ("drums", "vocals")}, "differ in targets: .*drums, vocals"),
         ({"hop": 128}, {}, "differ in hop: 256 and 128"),
         ({"sample_rate": 22050}, {}, "differ in sample rate: 44100 and 22050"),
         ({}, {"bins": 129}, "differ in bins: 257 and 129"),

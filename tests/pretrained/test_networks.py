@@ -14,7 +14,7 @@ from keras_mmdense.pretrained import networks
 
 @pytest.fixture
 def saved(tmp_path):
-    network = networks.Network(TABLES["tiny"], ("vocals", "drums"), bins=65)
+    network = networks.NetworkSpec(TABLES["tiny"], ("vocals", "drums"), bins=65)
     model = network.build()
     networks.save_network(tmp_path / "net", network, model)
     return tmp_path / "net", network, model
@@ -54,11 +54,11 @@ def test_missing_weights_are_named(saved):
 
 @pytest.mark.parametrize(
     "other",
-    [{"name": "mdensenet"}, {"sources": ("vocals",)}, {"channels": 1}],
+    [{"name": "mdensenet"}, {"targets": ("vocals",)}, {"channels": 1}],
 )
 def test_weights_of_another_network_are_refused(saved, other):
     folder, *_ = saved
-    arguments = {"name": "tiny", "sources": ("a", "b"), "bins": 65, **other}
+    arguments = {"name": "tiny", "targets": ("a", "b"), "bins": 65, **other}
     with pytest.raises(InputError, match="another network"):
         keras_mmdense.build(**arguments, weights=folder / "network.weights.h5")
 
@@ -124,7 +124,7 @@ def test_bounds_are_not_below_what_is_built():
         ({"bins": 1025.0}, "bins must be a whole number"),
         ({"channels": 10**9}, "channels must be a whole number"),
         ({"channels": 2.5}, "channels must be a whole number"),
-        *(({"sources": x}, "sources must be") for x in ([], [1], "ab", ["a", "a"], ["../x"])),
+        *(({"targets": x}, "targets must be") for x in ([], [1], "ab", ["a", "a"], ["../x"])),
         ({"table": {"name": "a/b"}}, "table's name must be"),
         ({"table": {"name": 5}}, "table's name must be"),
         ({"table": {"final": {"k": 10**9, "layers": 1}}}, "parameters; at most"),
@@ -135,7 +135,7 @@ def test_sizes_and_names_are_checked_before_anything_is_built(
     tmp_path, monkeypatch, change, message
 ):
     table = {**TABLES["tiny"].to_dict(), **change.get("table", {})}
-    content = {"sources": ["vocals"], "bins": 1025, "channels": 2, "sha256": "", **change}
+    content = {"targets": ["vocals"], "bins": 1025, "channels": 2, "sha256": "", **change}
     (tmp_path / "network.json").write_text(json.dumps({**content, "table": table}))
     monkeypatch.setattr(networks, "build", lambda *args, **options: pytest.fail("was built"))
     with pytest.raises(InputError, match=f"network.json: not the description.*{message}"):

@@ -19,7 +19,7 @@ from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.results_file import write_scores
 from keras_mmdense.evaluation.scoring import METRICS, SongScores
-from keras_mmdense.pretrained.networks import Network, save_network
+from keras_mmdense.pretrained.networks import NetworkSpec, save_network
 from keras_mmdense.report.excerpts import encode, take_excerpts
 from keras_mmdense.report.formatting import decibels
 from keras_mmdense.report.html import render
@@ -57,7 +57,7 @@ def runs(tmp_path_factory):
     """A folder that `train` wrote, with scores inside, and one that `evaluate` wrote."""
     folder = tmp_path_factory.mktemp("runs")
     keras.utils.set_random_seed(0)
-    network = Network(TABLES["tiny"], ("vocals",))
+    network = NetworkSpec(TABLES["tiny"], ("vocals",))
     save_network(folder / "net", network, network.build())
     settings = {"training_seconds": 5400.0, "audio_seconds": 7200.0}
     (folder / "net" / "run.json").write_text(json.dumps(settings))

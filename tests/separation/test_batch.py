@@ -17,7 +17,7 @@ from keras_mmdense.audio.output import Output
 from keras_mmdense.audio.writing import StemWriter
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
-from keras_mmdense.pretrained.networks import Network, save_network
+from keras_mmdense.pretrained.networks import NetworkSpec, save_network
 from keras_mmdense.separation import batch
 from keras_mmdense.stems import STEMS
 
@@ -33,7 +33,7 @@ class Quarter:
     def separate_file(self, path, out_dir, output, *, song, progress):
         self.songs.append(song)
         with (
-            reading.open_source(path) as source,
+            reading.open_audio(path) as source,
             StemWriter(out_dir, song, self.stems, source, output) as writer,
         ):
             for block in source.blocks(1000):
@@ -152,7 +152,7 @@ def test_resume_separates_another_song_of_the_same_name_and_length(tmp_path):
 
 def test_a_kill_leaves_every_file_whole_or_absent(tmp_path):
     """SIGKILL at random times in a run over songs, then --resume ends it."""
-    network = Network(TABLES["tiny"], STEMS)
+    network = NetworkSpec(TABLES["tiny"], STEMS)
     save_network(tmp_path / "net", network, network.build())
     (tmp_path / "in").mkdir()
     x = np.random.default_rng(0).uniform(-0.5, 0.5, (44100, 2))

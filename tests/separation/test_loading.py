@@ -10,13 +10,13 @@ import tensorflow as tf
 
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
-from keras_mmdense.pretrained.networks import Network, save_network
-from keras_mmdense.separation.loading import fingerprint, open_separator, parameters
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.pretrained.networks import NetworkSpec, save_network
+from keras_mmdense.separation.loading import fingerprint, load_separator, parameters
+from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import Separator
 
 STEMS = ("vocals", "drums")
-CARD = Card(("tiny",), STEMS, 8000, 2, n_fft=256, hop=128, window=1024, context=256)
+CARD = ModelCard(("tiny",), STEMS, 8000, 2, n_fft=256, hop=128, window=1024, context=256)
 
 
 class Halves(tf.Module):
@@ -60,9 +60,9 @@ def save_halves(folder, names=("serving_default",), card=CARD):
 @pytest.mark.parametrize("names", [["serving_default"], ["serving_default", "separate_window"]])
 def test_saved_model(tmp_path, music, names):
     folder = save_halves(tmp_path / "model", names)
-    check(open_separator(folder), music)
-    check(open_separator(str(folder), stems=["vocals"]), music)
-    assert parameters(open_separator(folder)) is None
+    check(load_separator(folder), music)
+    check(load_separator(str(folder), stems=["vocals"]), music)
+    assert parameters(load_separator(folder)) is None
 
 
 def tflite(card=CARD, samples=CARD.window + 2 * CARD.context, name="waveform", text=None):
@@ -96,13 +96,13 @@ def tflite_file(tmp_path_factory):
 
 
 def test_tflite(tflite_file, music):
-    check(open_separator(tflite_file), music)
-    check(open_separator(tflite_file, stems=["vocals"]), music)
+    check(load_separator(tflite_file), music)
+    check(load_separator(tflite_file, stems=["vocals"]), music)
 
 
 def test_mono_and_many_channels_pass_through_an_exported_file(tflite_file):
     wide = np.random.default_rng(0).standard_normal((3000, 5)).astype("float32")
-    stems = open_separator(tflite_file).separate(wide, CARD.sample_rate)
+    stems = load_separator(tflite_file).separate(wide, CARD.sample_rate)
     np.testing.assert_allclose(stems["vocals"], 0.5 * wide, atol=1e-6)
 
 
@@ -110,20 +110,20 @@ def test_mono_and_many_channels_pass_through_an_exported_file(tflite_file):
 def tiny(tmp_path_factory):
     """Networks of one and of two sources, in memory and as folders."""
     folder, pairs = tmp_path_factory.mktemp("tiny"), {}
-    for sources in (("vocals",), STEMS):
-        network = Network(TABLES["tiny"], sources)
-        pairs[sources] = network, network.build()
-        save_network(folder / "_".join(sources), *pairs[sources])
+    for targets in (("vocals",), STEMS):
+        network = NetworkSpec(TABLES["tiny"], targets)
+        pairs[targets] = network, network.build()
+        save_network(folder / "_".join(targets), *pairs[targets])
     return folder, pairs
 
 
-@pytest.mark.parametrize("sources", [("vocals",), STEMS])
+@pytest.mark.parametrize("targets", [("vocals",), STEMS])
 @pytest.mark.parametrize("graph", [False, True])
-def test_keras_file(tmp_path, tiny, music, sources, graph):
-    expected = Separator.of([tiny[1][sources]])
+def test_keras_file(tmp_path, tiny, music, targets, graph):
+    expected = Separator.from_networks([tiny[1][targets]])
     path = tmp_path / "own name.keras"
-    (expected.graph if graph else tiny[1][sources][1]).save(path)
-    separator = open_separator(path)
+    (expected.graph if graph else tiny[1][targets][1]).save(path)
+    separator = load_separator(path)
     assert separator.card == expected.card
     window = np.pad(music, ((expected.card.context,) * 2, (0, 0)))[None]
     for one, other in zip(separator.graph(window), expected.graph(window), strict=True):
@@ -132,7 +132,7 @@ def test_keras_file(tmp_path, tiny, music, sources, graph):
 
 def test_folder_and_its_parameters(tiny, music):
     folder = tiny[0] / "vocals"
-    separator = open_separator(folder)
+    separator = load_separator(folder)
     assert separator.stems == ("vocals", "accompaniment")
     model = tiny[1][("vocals",)][1]
     assert parameters(separator) == sum(np.prod(w.shape) for w in model.trainable_weights)
@@ -157,7 +157,7 @@ def test_fingerprints_tell_contents(tmp_path, tiny, tflite_file):
 
 def fails(path, message):
     with pytest.raises(InputError, match=message) as caught:
-        open_separator(path)
+        load_separator(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -185,7 +185,7 @@ def test_cards_that_do_not_fit(tmp_path):
     fails(path, r"takes waveforms \(1, 2000, 2\), but its card says \(1, 1536, 2\)")
     path.write_bytes(tflite(name="magnitude"))
     fails(path, "takes magnitude; expected a graph from a waveform")
-    card = Card(("tiny",), ("piano",), 8000, 2, n_fft=256, hop=128, window=1024, context=256)
+    card = ModelCard(("tiny",), ("piano",), 8000, 2, n_fft=256, hop=128, window=1024, context=256)
     fails(save_halves(tmp_path / "model", card=card), "gives no piano")
 
 

@@ -4,14 +4,14 @@ import json
 import pytest
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 
-CARD = Card(("tiny",), ("vocals",), 44100, 2, n_fft=2048, hop=1024, window=1024, context=2048)
+CARD = ModelCard(("tiny",), ("vocals",), 44100, 2, n_fft=2048, hop=1024, window=1024, context=2048)
 
 
 def test_what_is_written_is_read():
     card = dataclasses.replace(CARD, precision="int8", weights=("ab",), scores={"sdr": {"x": 1.5}})
-    assert Card.from_json(card.to_json()) == card
+    assert ModelCard.from_json(card.to_json()) == card
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_values_out_of_bounds_are_named(field, value):
     content = {**json.loads(CARD.to_json()), field: value}
     named = "not iterable" if field == "network" else field
     with pytest.raises(InputError, match=f"a.json: not a model card of keras_mmdense: .*{named}"):
-        Card.from_json(json.dumps(content), "a.json")
+        ModelCard.from_json(json.dumps(content), "a.json")
 
 
 def test_a_window_is_bounded_over_all_channels():
@@ -42,4 +42,4 @@ def test_a_window_is_bounded_over_all_channels():
 
 def test_deep_json_is_refused():
     with pytest.raises(InputError, match="not a model card"):
-        Card.from_json("[" * 100_000)
+        ModelCard.from_json("[" * 100_000)

@@ -8,7 +8,7 @@ from keras_mmdense.audio.output import Output
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.wiener import WienerFilter
-from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.separation.graph import separation_model
 from keras_mmdense.separation.separator import CORE_FRAMES, Separator
 from keras_mmdense.stems import STEMS, rest_name
@@ -18,15 +18,15 @@ def noise(samples, channels=2):
     return (0.1 * np.random.default_rng(0).standard_normal((samples, channels))).astype("float32")
 
 
-def random_network(sources=STEMS, seed=0, **sizes):
+def random_network(targets=STEMS, seed=0, **sizes):
     keras.utils.set_random_seed(seed)
-    network = Network(TABLES["tiny"], tuple(sources), **sizes)
+    network = NetworkSpec(TABLES["tiny"], tuple(targets), **sizes)
     return network, network.build()
 
 
 @pytest.fixture(scope="module")
 def separator():
-    return Separator.of([random_network()])
+    return Separator.from_networks([random_network()])
 
 
 @pytest.mark.parametrize("samples", [1, 100, 44100, CORE_FRAMES * 1024 - 1, CORE_FRAMES * 1024 + 1])
@@ -60,8 +60,8 @@ def test_silence_gives_finite_silence(separator):
 def test_windows_leave_no_seam(real_mixture):
     """In many windows or in one, with the Wiener filter: the same stems."""
     pair = random_network()
-    whole = Separator.of([pair], window=1024).separate(real_mixture, 44100)
-    parts = Separator.of([pair], window=32).separate(real_mixture, 44100)
+    whole = Separator.from_networks([pair], window=1024).separate(real_mixture, 44100)
+    parts = Separator.from_networks([pair], window=32).separate(real_mixture, 44100)
     for name, stem in whole.items():
         assert np.sum((stem - parts[name]) ** 2) < 1e-6 * np.sum(stem**2)
         seams = np.add.outer(np.arange(1, 15) * 32 * 1024, np.arange(-512, 512)).ravel()
@@ -71,18 +71,20 @@ def test_windows_leave_no_seam(real_mixture):
 
 def test_an_identity_network_gives_the_song_in_windows_as_at_once(real_mixture):
     """Through the STFT and the Wiener filter: 1e-5 of the whole, and of the song itself."""
-    network = Network(TABLES["tiny"], ("vocals",))
+    network = NetworkSpec(TABLES["tiny"], ("vocals",))
     mixture = keras.Input((None, network.bins, network.channels))
     identity = keras.Model(mixture, keras.layers.Identity()(mixture), name="identity")
-    whole = Separator.of([(network, identity)], window=1024).separate(real_mixture, 44100)
-    parts = Separator.of([(network, identity)], window=32).separate(real_mixture, 44100)
+    whole = Separator.from_networks([(network, identity)], window=1024).separate(
+        real_mixture, 44100
+    )
+    parts = Separator.from_networks([(network, identity)], window=32).separate(real_mixture, 44100)
     for name, song in (("vocals", real_mixture), ("accompaniment", 0 * real_mixture)):
         np.testing.assert_allclose(parts[name], whole[name], atol=1e-5)
         np.testing.assert_allclose(parts[name], song, atol=1e-5)
 
 
 def test_stream_gives_what_separate_gives(real_mixture):
-    separator = Separator.of([random_network()], window=64)
+    separator = Separator.from_networks([random_network()], window=64)
     expected = separator.separate(real_mixture[:300000], 44100)
     blocks = np.split(real_mixture[:300000], [7, 5000, 5001, 200000])
     parts = list(separator.stream(iter(blocks), 44100))
@@ -92,7 +94,7 @@ def test_stream_gives_what_separate_gives(real_mixture):
 
 
 def test_stream_gives_the_first_samples_after_its_latency(real_mixture):
-    separator = Separator.of([random_network()], window=32)
+    separator = Separator.from_networks([random_network()], window=32)
     taken = 0
 
     def blocks():
@@ -117,11 +119,11 @@ def test_channels_go_in_pairs(separator):
 
 def test_only_needed_networks_run():
     pairs = [random_network((stem,), seed) for seed, stem in enumerate(STEMS)]
-    separator = Separator.of(pairs, stems=("vocals",))
+    separator = Separator.from_networks(pairs, stems=("vocals",))
     assert separator.stems == ("vocals",)
     inner = [layer for layer in separator.graph.layers if isinstance(layer, keras.Model)]
     assert len(inner) == 1
-    alone = Separator.of(pairs[:1]).separate(noise(9000), 44100)
+    alone = Separator.from_networks(pairs[:1]).separate(noise(9000), 44100)
     assert list(separator.separate(noise(9000), 44100)) == ["vocals"]
     np.testing.assert_allclose(
         separator.separate(noise(9000), 44100)["vocals"], alone["vocals"], atol=1e-6
@@ -131,22 +133,22 @@ def test_only_needed_networks_run():
 def test_one_network_a_stem_equals_the_networks_side_by_side():
     pairs = [random_network((stem,), seed) for seed, stem in enumerate(STEMS)]
     x = noise(30000)
-    stems = Separator.of(pairs).separate(x, 44100)
-    swapped = Separator.of(pairs[::-1]).separate(x, 44100)
+    stems = Separator.from_networks(pairs).separate(x, 44100)
+    swapped = Separator.from_networks(pairs[::-1]).separate(x, 44100)
     assert list(swapped) == list(STEMS)[::-1]
     for stem in STEMS:
         np.testing.assert_allclose(swapped[stem], stems[stem], atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("sources", "rest"),
+    ("targets", "rest"),
     [(("vocals",), "accompaniment"), (("drums", "bass"), "remainder"), (STEMS, None)],
 )
-def test_what_is_left_becomes_a_stem(sources, rest):
-    assert rest_name(sources) == rest
+def test_what_is_left_becomes_a_stem(targets, rest):
+    assert rest_name(targets) == rest
     x = noise(20000)
-    stems = Separator.of([random_network(sources)]).separate(x, 44100)
-    assert list(stems) == [*sources, *([rest] if rest else [])]
+    stems = Separator.from_networks([random_network(targets)]).separate(x, 44100)
+    assert list(stems) == [*targets, *([rest] if rest else [])]
     np.testing.assert_allclose(sum(stems.values()), x, atol=1e-3)
 
 
@@ -161,7 +163,7 @@ def test_every_window_has_one_shape_and_progress_is_reported(separator, monkeypa
 
 
 def test_calls_of_any_length_trace_once(monkeypatch):
-    separator = Separator.of([random_network()], window=32)
+    separator = Separator.from_networks([random_network()], window=32)
     traces = []
     call = WienerFilter.call
     monkeypatch.setattr(WienerFilter, "call", lambda *args: traces.append(1) or call(*args))
@@ -213,7 +215,7 @@ def test_integers_give_what_their_floats_give(separator):
 @pytest.mark.parametrize("stems", [("vocals", "vocals"), ()])
 def test_stems_are_some_and_distinct(stems):
     with pytest.raises(InputError, match="stems must be distinct names"):
-        Separator.of([random_network()], stems=stems)
+        Separator.from_networks([random_network()], stems=stems)
 
 
 def test_channels_and_samples_are_not_mixed_up_for_long(separator):
@@ -226,7 +228,7 @@ def test_a_long_file_of_a_low_rate_is_read_in_short_blocks(separator, tmp_path, 
     monkeypatch.setattr(
         separator, "_run", lambda x: sizes.append(x.shape) or np.zeros((1, 4, 1, 2))
     )
-    monkeypatch.setattr(reading.Source, "blocks", lambda _, size: sizes.append(size) or iter(()))
+    monkeypatch.setattr(reading.AudioFile, "blocks", lambda _, size: sizes.append(size) or iter(()))
     soundfile.write(tmp_path / "a.wav", np.zeros((5000, 2)), 1000)
     with pytest.raises(InputError, match="no samples"):
         separator.separate_file(tmp_path / "a.wav", tmp_path / "out")
@@ -246,15 +248,15 @@ def test_a_peak_that_no_float_holds_is_refused(separator, tmp_path):
 def test_networks_must_agree_and_not_repeat():
     one = random_network(("vocals",))
     with pytest.raises(InputError, match="same stem"):
-        Separator.of([one, one])
+        Separator.from_networks([one, one])
     with pytest.raises(InputError, match="differ"):
-        Separator.of([one, random_network(("drums",), bins=513)])
+        Separator.from_networks([one, random_network(("drums",), bins=513)])
 
 
 @pytest.mark.parametrize("window", [0, -8, 12])
 def test_bad_windows_are_named(window):
     with pytest.raises(InputError, match=f"multiple of 8 frames, received {window}"):
-        Separator.of([random_network()], window=window)
+        Separator.from_networks([random_network()], window=window)
 
 
 def test_weights_of_ones_own(tmp_path):
@@ -262,13 +264,13 @@ def test_weights_of_ones_own(tmp_path):
     model.save_weights(tmp_path / "a.weights.h5")
     own = Separator("tiny", stems=("vocals",), weights=tmp_path / "a.weights.h5")
     x = noise(9000)
-    expected = Separator.of([(network, model)]).separate(x, 44100)
+    expected = Separator.from_networks([(network, model)]).separate(x, 44100)
     np.testing.assert_allclose(own.separate(x, 44100)["vocals"], expected["vocals"], atol=1e-6)
 
 
 def test_the_graph_takes_batches_of_any_length():
     network, model = random_network()
-    card = Separator.of([(network, model)]).card
+    card = Separator.from_networks([(network, model)]).card
     graph = separation_model([(network, model)], card)
     x = np.stack([noise(4567), 0.5 * noise(4567)])
     seen = np.pad(x, ((0, 0), (card.context, card.context), (0, 0)))

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mmdense.configs import TABLES, Dense
-from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.configs import TABLES, DenseBlock
+from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.separation.separator import Separator
 
 FRONT = {"n_fft": 512, "hop": 256}
@@ -15,7 +15,7 @@ FNN = dataclasses.replace(TABLES["fnn"], hidden=16, **FRONT)
 BLSTM = dataclasses.replace(TABLES["blstm"], cells=8, **FRONT)
 BLEND = dataclasses.replace(TABLES["blend"], first=FNN, second=BLSTM, **FRONT)
 CWS = dataclasses.replace(TABLES["mdensenet_cws"], **FRONT)
-DENSE_LSTM = dataclasses.replace(TABLES["tiny"], final=Dense(4, 1, cells=3), **FRONT)
+DENSE_LSTM = dataclasses.replace(TABLES["tiny"], final=DenseBlock(4, 1, cells=3), **FRONT)
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ DENSE_LSTM = dataclasses.replace(TABLES["tiny"], final=Dense(4, 1, cells=3), **F
 )
 def test_windows_join_to_the_whole(table, tolerance):
     keras.utils.set_random_seed(1)
-    network = Network(table, ("vocals", "drums"))
+    network = NetworkSpec(table, ("vocals", "drums"))
     model = network.build()
     song = 0.1 * np.random.default_rng(0).standard_normal((256 * 600, 2)).astype("float32")
     windows, whole = (
-        Separator.of([(network, model)], window=window).separate(song, 44100)
+        Separator.from_networks([(network, model)], window=window).separate(song, 44100)
         for window in (256, 640)
     )
     assert set(whole) == {"vocals", "drums", "remainder"}

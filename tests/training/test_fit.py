@@ -12,7 +12,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from keras_mmdense.data.datasets import DatasetSpec
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.stft import STFT
-from keras_mmdense.pretrained.networks import Network, load_network
+from keras_mmdense.pretrained.networks import NetworkSpec, load_network
 from keras_mmdense.synthesis.songs import write_songs
 from keras_mmdense.training import callbacks
 from keras_mmdense.training.checkpoint import load_checkpoint, save_checkpoint
@@ -52,7 +52,7 @@ def test_the_loss_falls_and_the_best_weights_are_kept(trained, config, small):
     losses = [row["val_loss"] for row in rows]
     assert losses[-1] < 0.97 * losses[0]
     network, model = load_network(folder)
-    assert network == Network(small, config.targets)
+    assert network == NetworkSpec(small, config.targets)
     assert model.count_params() == network.build().count_params()
 
 
@@ -155,7 +155,7 @@ def test_training_starts_from_a_trained_network(trained, config, tmp_path):
 
 def test_the_best_epoch_is_that_of_the_highest_sdr_or_the_lowest_loss(tmp_path, monkeypatch):
     kept = []
-    judge = SimpleNamespace(network=None, model=None)
+    validator = SimpleNamespace(network=None, model=None)
     monkeypatch.setattr(callbacks, "save_network", lambda *_: kept.append(epoch))
     logs = [
         {"val_loss": 3.0, "val_sdr_bass": 1.0, "val_sdr_drums": 2.0},
@@ -165,7 +165,7 @@ def test_the_best_epoch_is_that_of_the_highest_sdr_or_the_lowest_loss(tmp_path, 
     ]
     for keep, expected in (("sdr", [0, 2]), ("loss", [0, 1, 3])):
         kept.clear()
-        best = callbacks.KeepBest(tmp_path, judge, keep)
+        best = callbacks.KeepBest(tmp_path, validator, keep)
         for epoch, values in enumerate(logs):
             best.on_epoch_end(epoch, values)
         assert kept == expected

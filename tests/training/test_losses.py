@@ -7,7 +7,7 @@ import scipy.signal
 
 from keras_mmdense.configs import TABLES
 from keras_mmdense.layers.stft import InverseSTFT
-from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.training.losses import LOSSES, ComplexSNR, MagnitudeL1
 from keras_mmdense.training.model import from_waveform
@@ -57,7 +57,7 @@ def test_l1_is_that_of_numpy(stems):
 @pytest.mark.parametrize("sources", [("vocals",), ("vocals", "drums", "bass", "other")])
 def test_every_loss_trains_a_network_and_loads_again(name, sources, stems):
     keras.utils.set_random_seed(0)
-    network = Network(dataclasses.replace(TABLES["tiny"], n_fft=N_FFT, hop=HOP), sources)
+    network = NetworkSpec(dataclasses.replace(TABLES["tiny"], n_fft=N_FFT, hop=HOP), sources)
     inner, loss = network.build(), LOSSES[name](N_FFT, HOP)
     assert type(loss).from_config(loss.get_config()).hop == HOP
     model = from_waveform(inner, network, stems.shape[2], loss.domain)
@@ -69,12 +69,12 @@ def test_every_loss_trains_a_network_and_loads_again(name, sources, stems):
 
 def test_the_filtered_domain_is_what_the_separator_gives(stems):
     """A song so short that the filter's sums reach all of it."""
-    network = Network(TABLES["tiny"], ("vocals", "drums", "bass", "other"))
+    network = NetworkSpec(TABLES["tiny"], ("vocals", "drums", "bass", "other"))
     model = network.build()
     song = np.concatenate([*stems.sum(axis=1)] * 4)
     whole = from_waveform(model, network, len(song), "filtered")(song[None])
     found = InverseSTFT()([whole[..., :2], whole[..., 2:], song[None]])[0]
-    stems = Separator.of([(network, model)]).separate(song, 44100)
-    for stem, name in zip(found, network.sources, strict=True):
+    stems = Separator.from_networks([(network, model)]).separate(song, 44100)
+    for stem, name in zip(found, network.targets, strict=True):
         np.testing.assert_allclose(stem, stems[name], atol=1e-4)
     assert np.abs(found).max() > 0.1

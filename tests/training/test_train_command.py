@@ -127,7 +127,7 @@ def test_settings_come_from_a_file_and_the_command_line_overrides_them(folder, t
     assert dataset["root"] == datasets[0]["root"] and dataset["weight"] == 2.0
     assert {name: found[name] for name in settings} == settings
     network = json.loads((tmp_path / "run" / "network.json").read_text())
-    assert network["sources"] == ["drums", "bass"]
+    assert network["targets"] == ["drums", "bass"]
 
 
 @pytest.mark.parametrize(

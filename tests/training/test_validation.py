@@ -5,10 +5,10 @@ import pytest
 
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import Batches, RemixedChunks
-from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.stems import STEMS
 from keras_mmdense.training.losses import MagnitudeMSE
-from keras_mmdense.training.validation import Judge, median_sdr
+from keras_mmdense.training.validation import Validator, median_sdr
 
 SAMPLES = 8 * 1024
 
@@ -20,10 +20,10 @@ def noise(songs=5, samples=20000):
 
 
 @pytest.fixture(scope="module")
-def judge(small):
+def validator(small):
     keras.utils.set_random_seed(0)
-    network = Network(small, ("vocals", "other"))
-    return Judge(network, noise(2), SAMPLES, 2, MagnitudeMSE(2048, 1024))
+    network = NetworkSpec(small, ("vocals", "other"))
+    return Validator(network, noise(2), SAMPLES, 2, MagnitudeMSE(2048, 1024))
 
 
 def test_the_sdr_is_that_of_museval():
@@ -45,36 +45,40 @@ def test_silent_frames_do_not_count():
     assert np.isnan(median_sdr(s[:9], e[:9], 10))
 
 
-def test_statistics_are_those_of_all_batches_together(judge):
+def test_statistics_are_those_of_all_batches_together(validator):
     """One batch norm layer looks at the first convolution's maps: compared with numpy's moments."""
     batches = Batches(RemixedChunks(noise(), STEMS, SAMPLES, 0), 2)
-    weights = [value.numpy() for value in judge.model.trainable_variables]
-    judge.average(weights, batches, 3)
-    name = judge.norms[0].name
-    inside = keras.Model(judge.model.input, judge.model.get_layer(name).input)
-    magnitude = keras.Model(judge._from_waveform.input, judge._from_waveform.layers[-2].output)
+    weights = [value.numpy() for value in validator.model.trainable_variables]
+    validator.average(weights, batches, 3)
+    name = validator.norms[0].name
+    inside = keras.Model(validator.model.input, validator.model.get_layer(name).input)
+    magnitude = keras.Model(
+        validator._from_waveform.input, validator._from_waveform.layers[-2].output
+    )
     maps = [inside(magnitude(batches[number][0])).numpy() for number in range(3)]
     maps = np.concatenate(maps).reshape(-1, maps[0].shape[-1])
-    np.testing.assert_allclose(judge.norms[0].moving_mean, maps.mean(axis=0), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(judge.norms[0].moving_variance, maps.var(axis=0), rtol=1e-3)
+    np.testing.assert_allclose(
+        validator.norms[0].moving_mean, maps.mean(axis=0), rtol=1e-4, atol=1e-6
+    )
+    np.testing.assert_allclose(validator.norms[0].moving_variance, maps.var(axis=0), rtol=1e-3)
 
 
-def test_the_loss_is_the_mean_over_all_chunks(judge):
+def test_the_loss_is_the_mean_over_all_chunks(validator):
     loss, values = MagnitudeMSE(2048, 1024, reduction=None), []
-    for number in range(len(judge._batches)):
-        mixture, targets = judge._batches[number]
-        values.extend(np.asarray(loss(targets, judge._from_waveform(mixture))))
+    for number in range(len(validator._batches)):
+        mixture, targets = validator._batches[number]
+        values.extend(np.asarray(loss(targets, validator._from_waveform(mixture))))
     assert len(values) == 2 * 3
-    assert judge.loss() == pytest.approx(np.mean(values), rel=1e-5)
+    assert validator.loss() == pytest.approx(np.mean(values), rel=1e-5)
 
 
-def test_the_sdr_of_half_the_mixture_of_four_equal_stems_is_zero(judge, monkeypatch):
+def test_the_sdr_of_half_the_mixture_of_four_equal_stems_is_zero(validator, monkeypatch):
     """Two sources with open masks share the mixture: s - x / 2 has the power of s."""
-    trained = judge.network.build()
+    trained = validator.spec.build()
     output = trained.get_layer("output_conv")
     output.kernel.assign(np.zeros(output.kernel.shape))
     output.bias.assign(np.full(output.bias.shape, 30.0))
-    judge.take(trained)
-    monkeypatch.setattr(judge, "songs", noise(2, samples=2 * 44100))
-    scores = judge.sdr()
+    validator.take(trained)
+    monkeypatch.setattr(validator, "songs", noise(2, samples=2 * 44100))
+    scores = validator.sdr()
     assert scores == {name: pytest.approx(0.0, abs=0.3) for name in ("vocals", "other")}

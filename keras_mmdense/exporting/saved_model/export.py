@@ -11,7 +11,7 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.saved_model.signatures import Signatures
 from keras_mmdense.exporting.saved_model.warmup import write_warmup
 from keras_mmdense.exporting.source import load_source
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import CORE_FRAMES
 from keras_mmdense.utils.files import replacing_folder
 
@@ -22,7 +22,7 @@ WARMUP = f"{EXTRA}/tf_serving_warmup_requests"
 
 def export_saved_model(
     models: Sequence[str | Path], out: str | Path, window: int = CORE_FRAMES
-) -> Card:
+) -> ModelCard:
     """Writes trained networks with STFT and Wiener filter as one SavedModel.
 
     Its signatures (see `export/README.md`): `serving_default` and `separate_window` for waveforms,

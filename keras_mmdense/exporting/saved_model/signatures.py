@@ -24,8 +24,7 @@ class Signatures:
         self._magnitude = {"batch": None, "frames": None, "bins": bins, "channels": channels}
         self._graph = _function(source.separator.graph, self._waveform)
         self._networks = [
-            (network.sources, _function(model, self._magnitude))
-            for network, model in source.networks
+            (spec.targets, _function(model, self._magnitude)) for spec, model in source.networks
         ]
 
     def all(self) -> dict[str, tuple]:
@@ -86,10 +85,10 @@ class Signatures:
         message = "magnitude must not be negative; the lowest value is {}"
         magnitude = require(magnitude, lowest >= 0, message, lowest)
         stems = {}
-        for sources, network in self._networks:
-            maps = network(magnitude)
-            maps = maps[:, None] if len(sources) == 1 else maps
-            stems.update({name: maps[:, i] for i, name in enumerate(sources)})
+        for targets, function in self._networks:
+            maps = function(magnitude)
+            maps = maps[:, None] if len(targets) == 1 else maps
+            stems.update({name: maps[:, i] for i, name in enumerate(targets)})
         return stems
 
     def _separate_wav(self, wav):

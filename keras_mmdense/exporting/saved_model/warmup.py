@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.saved_model.wav import encode_wav
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 
 MODEL = "mmdense"
 
 
-def write_warmup(path: Path, card: Card) -> None:
+def write_warmup(path: Path, card: ModelCard) -> None:
     """Writes one request for each signature: silence, of the sizes that clients send.
 
     Args:

@@ -13,12 +13,12 @@ GUID_TAIL = bytes.fromhex("00001000800000aa00389b71")
 MAX_CHUNKS = 1000
 
 
-def decode_wav(wav, rate: int, name: str = "wav"):
+def decode_wav(wav, sample_rate: int, name: str = "wav"):
     """Reads a WAV file: 16- and 24-bit PCM or 32-bit float, mono or stereo.
 
     Args:
         wav: The file, a string scalar.
-        rate: The sample rate in Hz that it must have.
+        sample_rate: The sample rate in Hz that it must have.
         name: Its name in messages.
 
     Returns:
@@ -31,8 +31,8 @@ def decode_wav(wav, rate: int, name: str = "wav"):
     kind, channels, found, align = _format(wav, fmt, name)
     message = f"{name} must have 1 or 2 channels, received {{}}"
     channels = require(channels, (channels == 1) | (channels == 2), message, channels)
-    message = f"{name} must have a rate of {rate} Hz, received {{}} Hz"
-    channels = require(channels, found == rate, message, found)
+    message = f"{name} must have a rate of {sample_rate} Hz, received {{}} Hz"
+    channels = require(channels, found == sample_rate, message, found)
     whole = (size > 0) & (size % tf.cast(tf.maximum(align, 1), tf.int64) == 0)
     whole &= align == channels * tf.gather([2, 3, 4], kind)
     message = f"{name} must hold whole samples of all channels; its data are {{}} bytes"
@@ -42,19 +42,24 @@ def decode_wav(wav, rate: int, name: str = "wav"):
     return tf.reshape(tf.switch_case(kind, readers), [-1, channels])
 
 
-def encode_wav(waveform, rate: int):
+def encode_wav(waveform, sample_rate: int):
     """Writes a WAV file of 32-bit floats, so that nothing clips.
 
     Args:
         waveform: (samples, channels), float32.
-        rate: Its rate in Hz.
+        sample_rate: Its rate in Hz.
 
     Returns:
         The file, a string scalar.
     """
     samples, channels = tf.shape(waveform)[0], tf.shape(waveform)[1]
     size = tf.size(waveform) * 4
-    fmt = [FLOAT + 65536 * channels, rate, rate * channels * 4, channels * 4 + 65536 * 32]
+    fmt = [
+        FLOAT + 65536 * channels,
+        sample_rate,
+        sample_rate * channels * 4,
+        channels * 4 + 65536 * 32,
+    ]
     parts = [b"RIFF", _raw(size + 50), b"WAVEfmt ", _raw([18]), _raw(fmt), b"\0\0"]
     parts += [b"fact", _raw([4]), _raw(samples), b"data", _raw(size), _raw(waveform)]
     return tf.strings.join(parts)
@@ -107,8 +112,8 @@ def _format(wav, fmt, name):
         "received {}-bit samples of format {}"
     )
     kinds = require(kinds, tf.reduce_any(kinds), message, bits, code)
-    rate = tf.cast(low, tf.int64) + 65536 * tf.cast(high, tf.int64)
-    return tf.argmax(kinds, output_type=tf.int32), channels, rate, align
+    sample_rate = tf.cast(low, tf.int64) + 65536 * tf.cast(high, tf.int64)
+    return tf.argmax(kinds, output_type=tf.int32), channels, sample_rate, align
 
 
 def _extended(wav, fmt, name):

@@ -4,10 +4,10 @@ import math
 
 import tensorflow as tf
 
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 
 
-def in_windows(graph, card: Card, waveform):
+def in_windows(graph, card: ModelCard, waveform):
     """Separates a waveform window by window, each with its context, as `Separator` does.
 
     A window keeps at most `window + 2 * context` samples, so that a client's window with its

@@ -14,6 +14,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from keras_mmdense.exporting.source import Source
 from keras_mmdense.exporting.tflite.flatbuffer import narrow_weights
+from keras_mmdense.pretrained.networks import LoadedNetwork
 from keras_mmdense.separation.graph import separation_model
 
 # Times a smaller scale, the weights behind it could leave the range of float16.
@@ -40,7 +41,7 @@ class Function:
 def waveform_function(source: Source) -> Function:
     """The graph from waveform to stems."""
     card = source.separator.card
-    networks = [(network, merge_batch_norm(model)) for network, model in source.networks]
+    networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
     graph = separation_model(networks, card)
     return Function(
         lambda x: tf.unstack(graph(x, training=False), axis=1),
@@ -60,9 +61,9 @@ def network_function(source: Source) -> Function:
             part for y in outputs for part in (tf.unstack(y, axis=1) if len(y.shape) == 5 else [y])
         ]
 
-    network = source.networks[0][0]
-    stems = tuple(name for network, _ in source.networks for name in network.sources)
-    return Function(call, "magnitude", (1, None, network.bins, network.channels), stems)
+    spec = source.networks[0].spec
+    stems = tuple(name for spec, _ in source.networks for name in spec.targets)
+    return Function(call, "magnitude", (1, None, spec.bins, spec.channels), stems)
 
 
 def convert(function: Function, size: int | None, quantize: str | None) -> bytes:

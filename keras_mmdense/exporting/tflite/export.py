@@ -13,7 +13,7 @@ from keras_mmdense.exporting.tflite.conversion import convert, network_function,
 from keras_mmdense.exporting.tflite.flatbuffer import check_builtin, finish, replace_masks
 from keras_mmdense.exporting.tflite.int8 import int8_masks
 from keras_mmdense.layers.wiener import BLOCK
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.utils.files import replacing
 
 SECONDS = 6.0
@@ -30,7 +30,7 @@ def export_tflite(
     resizable: bool = False,
     calibration: Sequence[np.ndarray] = (),
     progress: Callable[[int, int], None] | None = None,
-) -> Card:
+) -> ModelCard:
     """Writes trained networks with STFT and Wiener filter as one TFLite file of builtin operators.
 
     Its signature `serving_default` takes `waveform`, (1, context + window + context, channels),
@@ -103,7 +103,7 @@ def export_tflite(
 
 def _check_card(path):
     try:
-        Card.from_json(path.read_text(encoding="utf-8"))
+        ModelCard.from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: is no model card, and would be replaced by one; choose another name"
@@ -114,7 +114,7 @@ def _card(source, seconds, quantize):
     card = source.separator.card
     if not 0 < seconds <= 600:
         raise InputError(f"seconds must lie between 0 and 600, received {seconds}")
-    scales = [s.scales for network, _ in source.networks for s in network.config.streams]
+    scales = [s.scales for spec, _ in source.networks for s in spec.config.branches]
     grid = max(BLOCK, 2 ** max(scales)) * card.hop
     window = max(1, round(seconds * card.sample_rate / grid)) * grid
     return dataclasses.replace(card, window=window, precision=quantize or "float32")

@@ -8,7 +8,7 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 
 CARD = "keras_mmdense_card"
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
@@ -41,7 +41,7 @@ def check_builtin(content: bytes) -> None:
         raise RuntimeError(f"the converted graph holds more than builtins: {', '.join(foreign)}")
 
 
-def finish(content: bytes, card: Card, samples: int | None = None) -> bytes:
+def finish(content: bytes, card: ModelCard, samples: int | None = None) -> bytes:
     """Puts the card into a file and leaves out what no interpreter needs, a fifth of a small file.
 
     Args:
@@ -70,7 +70,7 @@ def finish(content: bytes, card: Card, samples: int | None = None) -> bytes:
     return _write(model)
 
 
-def read_card(content: bytes, path: str) -> Card:
+def read_card(content: bytes, path: str) -> ModelCard:
     """Reads the card of a file that takes waveforms of a fixed size.
 
     Args:
@@ -98,7 +98,7 @@ def read_card(content: bytes, path: str) -> Card:
         raise InputError(f"{path}: a damaged .tflite file") from error
     if text is None:
         raise InputError(f"{path}: has no model card ({CARD}); export it with keras-mmdense")
-    card = Card.from_json(text, path)
+    card = ModelCard.from_json(text, path)
     if not fixed or shape != [1, card.window + 2 * card.context, card.channels]:
         raise InputError(f"{path}: expected a graph from waveforms of the size its card says")
     return card

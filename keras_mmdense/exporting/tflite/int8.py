@@ -17,16 +17,16 @@ from keras_mmdense.exporting.tflite.conversion import (
 )
 from keras_mmdense.layers.stft import STFT, Magnitude
 from keras_mmdense.models.margins import without_margin
-from keras_mmdense.pretrained.networks import Network
+from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.separation.graph import network_margin
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 
 Progress = Callable[[int, int], None]
 
 
 def int8_masks(
     source: Source,
-    card: Card,
+    card: ModelCard,
     mixtures: Sequence[np.ndarray],
     *,
     margin: bool,
@@ -53,8 +53,8 @@ def int8_masks(
     """
     spectra = [_magnitude(mixture, card) for mixture in mixtures]
     total = 2 * len(spectra) * len(source.networks)
-    for number, (network, model) in enumerate(source.networks):
-        function = mask_function(network, model, network_margin(card) if margin else 0)
+    for number, (spec, model) in enumerate(source.networks):
+        function = mask_function(spec, model, network_margin(card) if margin else 0)
         done = 2 * len(spectra) * number
         report = _counter(progress, done, total)
         shift = _shift(function, _converted(function, spectra, report), spectra)
@@ -62,20 +62,20 @@ def int8_masks(
         corrected.set_weights(model.get_weights())
         kernel, bias = corrected.get_layer("output_conv").get_weights()
         corrected.get_layer("output_conv").set_weights([kernel, bias + shift])
-        function = mask_function(network, corrected, network_margin(card) if margin else 0)
+        function = mask_function(spec, corrected, network_margin(card) if margin else 0)
         yield _converted(function, spectra, report)
 
 
-def mask_function(network: Network, model: keras.Model, margin: int) -> Function:
+def mask_function(spec: NetworkSpec, model: keras.Model, margin: int) -> Function:
     """The graph from the mixture's magnitude to a network's mask, without a margin of frames."""
-    if not isinstance(network.config, DenseNetConfig) or network.config.recurrent:
-        raise InputError(f"int8 is for networks without LSTMs, not {network.config.name}")
-    if network.config.output != "mask":
-        raise InputError(f"int8 is for networks that give masks, not {network.config.name}")
+    if not isinstance(spec.config, DenseNetConfig) or spec.config.recurrent:
+        raise InputError(f"int8 is for networks without LSTMs, not {spec.config.name}")
+    if spec.config.output != "mask":
+        raise InputError(f"int8 is for networks that give masks, not {spec.config.name}")
     model = merge_batch_norm(model)
     masks = keras.Model(model.input, model.get_layer("output_activation").output)
-    masks = without_margin(masks, network.config, margin)
-    shape = (1, None, network.bins, network.channels)
+    masks = without_margin(masks, spec.config, margin)
+    shape = (1, None, spec.bins, spec.channels)
     return Function(lambda x: [masks(x, training=False)], "magnitude", shape, ("mask",))
 
 

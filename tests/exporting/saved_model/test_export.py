@@ -19,7 +19,7 @@ from keras_mmdense.exporting import source as provenance
 from keras_mmdense.exporting.saved_model import export
 from keras_mmdense.exporting.saved_model.signatures import Signatures
 from keras_mmdense.pretrained import networks
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.stems import STEMS
 
@@ -135,7 +135,7 @@ def test_networks_of_one_stem_go_into_one_file(tmp_path, real_mixture, save_netw
     stems = signatures.spectrogram(tf.constant(magnitude))
     assert set(stems) == set(STEMS[:2])
     for network, model in source.networks:
-        np.testing.assert_allclose(stems[network.sources[0]], model(magnitude), **CLOSE)
+        np.testing.assert_allclose(stems[network.targets[0]], model(magnitude), **CLOSE)
     waveform = real_mixture[:5000]
     found = signatures.separate(tf.constant(waveform[None]))
     assert set(found) == {"vocals", "drums", "remainder"}
@@ -261,7 +261,7 @@ def test_weights_are_stored_once(exported, tiny_source):
 
 
 def test_the_card_travels_along(exported, tiny_folder, tiny_source):
-    card = Card.from_json((exported / "assets.extra" / "card.json").read_text())
+    card = ModelCard.from_json((exported / "assets.extra" / "card.json").read_text())
     digest = hashlib.sha256((tiny_folder / networks.WEIGHTS).read_bytes()).hexdigest()
     assert card == tiny_source.separator.card
     assert card.weights == (digest,) and card.stems == STEMS and card.licence == "unknown"
@@ -280,7 +280,7 @@ def test_the_card_tells_licence_and_scores(tmp_path, save_network):
     (folder / "scores" / "scores.json").write_text(json.dumps(scores))
     card = provenance.load_source([folder]).separator.card
     assert card.scores["net"]["sdr"] == {"vocals": 5.5}
-    assert Card.from_json(card.to_json()) == card
+    assert ModelCard.from_json(card.to_json()) == card
 
 
 def test_other_folders_are_not_overwritten(tiny_folder, tmp_path):

@@ -326,7 +326,7 @@ def test_batching_configuration_is_one_that_serving_takes():
 
 def test_the_default_windows_need_no_padding(kit, tiny_source):
     """Every window a client sends has one length, so that a server can batch them."""
-    card = json.loads(Separator.of(tiny_source.networks).card.to_json())
+    card = json.loads(Separator.from_networks(tiny_source.networks).card.to_json())
     song = types.SimpleNamespace(
         frames=int(2.5 * card["window"]),
         seek=lambda start: None,

@@ -18,7 +18,7 @@ from keras_mmdense.exporting.source import load_source
 from keras_mmdense.exporting.tflite import conversion, flatbuffer
 from keras_mmdense.exporting.tflite import export as tflite
 from keras_mmdense.pretrained import networks
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import Separator
 
 interpreters = pytest.importorskip("ai_edge_litert.interpreter")
@@ -39,14 +39,14 @@ def run(path, **inputs):
 
 
 def separator_of(path):
-    card = Card.from_json(path.with_suffix(".json").read_text())
+    card = ModelCard.from_json(path.with_suffix(".json").read_text())
     runner = interpreters.Interpreter(str(path)).get_signature_runner()
 
     def graph(waveforms):
         found = [runner(waveform=waveform[None]) for waveform in waveforms]
         return np.stack([[stems[name][0] for name in card.stems] for stems in found])
 
-    return Separator.around(graph, card)
+    return Separator.from_function(graph, card)
 
 
 def windows(real_mixture, card):
@@ -59,7 +59,7 @@ def windows(real_mixture, card):
 def folder(tmp_path_factory):
     """A small network of two stems with random weights and statistics of batch norm."""
     keras.utils.set_random_seed(1)
-    network = networks.Network(TABLES["tiny"], ("vocals", "drums"))
+    network = networks.NetworkSpec(TABLES["tiny"], ("vocals", "drums"))
     model = network.build()
     for weight in model.weights:
         noise = np.random.default_rng(len(weight.path)).uniform(0.5, 1.5, weight.shape)
@@ -88,7 +88,7 @@ def exported(command):
 
 @pytest.fixture(scope="module")
 def separator(folder, exported):
-    card = Card.from_json(exported.with_suffix(".json").read_text())
+    card = ModelCard.from_json(exported.with_suffix(".json").read_text())
     return load_source([folder], card.window // card.hop).separator
 
 
@@ -116,7 +116,7 @@ def test_windows_joined_equal_the_separator(exported, separator, real_mixture):
 def test_names_shapes_and_card(exported, command, separator, folder):
     runner = interpreters.Interpreter(str(exported)).get_signature_runner()
     interpreter = interpreters.Interpreter(str(exported))
-    card = Card.from_json(exported.with_suffix(".json").read_text())
+    card = ModelCard.from_json(exported.with_suffix(".json").read_text())
     size = [1, card.window + 2 * card.context, 2]
     assert list(interpreter.get_signature_list()) == ["serving_default"]
     assert {k: v["shape"].tolist() for k, v in runner.get_input_details().items()} == {
@@ -204,7 +204,7 @@ def test_float16_is_small_and_close(sized, real_mixture, separator):
     for name, stem in expected.items():
         error = np.sum((stems[name] - stem) ** 2) / np.sum(stem**2)
         assert 0 < error < 1e-5, (name, error)
-    assert Card.from_json(out.with_suffix(".json").read_text()).precision == "float16"
+    assert ModelCard.from_json(out.with_suffix(".json").read_text()).precision == "float16"
 
 
 @pytest.mark.parametrize("network_only", [False, True])
@@ -221,7 +221,7 @@ def test_int8_networks_between_float_front_ends(sized, real_mixture, separator, 
     types = flatbuffer.weight_types(content)
     assert types["INT8"] > 4000 and types.get("FLOAT32", 0) < 20_000
     assert calls == [(1, 2), (2, 2)]
-    card = Card.from_json(out.with_suffix(".json").read_text())
+    card = ModelCard.from_json(out.with_suffix(".json").read_text())
     assert card.precision == "int8"
     if network_only:
         frames = 1 + (card.window + 2 * card.context) // card.hop
@@ -263,7 +263,7 @@ def test_the_command_calibrates_on_a_data_set(folder, tmp_path):
 
 def test_resizable_takes_any_length(sized, separator, real_mixture):
     out = sized(resizable=True)
-    card = Card.from_json(out.with_suffix(".json").read_text())
+    card = ModelCard.from_json(out.with_suffix(".json").read_text())
     details = interpreters.Interpreter(str(out)).get_input_details()[0]
     assert details["shape"].tolist() == [1, card.window + 2 * card.context, 2]
     assert details["shape_signature"].tolist() == [1, -1, 2]
@@ -276,7 +276,7 @@ def test_resizable_takes_any_length(sized, separator, real_mixture):
 
 def test_network_alone(sized, folder):
     out = sized(network_only=True)
-    card = Card.from_json(out.with_suffix(".json").read_text())
+    card = ModelCard.from_json(out.with_suffix(".json").read_text())
     frames = 1 + (card.window + 2 * card.context) // card.hop
     x = np.random.default_rng(0).random((1, frames, 1025, 2), "float32")
     expected = networks.load_network(folder)[1](x, training=False)

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_mmdense import model_config
-from keras_mmdense.pretrained.networks import Network
-from keras_mmdense.separation.model_card import Card
+from keras_mmdense.pretrained.networks import NetworkSpec
+from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import Separator
 
 pytest.importorskip("ai_edge_litert.interpreter")
@@ -50,7 +50,7 @@ def exported(tiny_folder, tmp_path_factory):
 
 
 def card(window, context):
-    return Card(("x",), ("all",), 44100, 2, 2048, 1024, window, context)
+    return ModelCard(("x",), ("all",), 44100, 2, 2048, 1024, window, context)
 
 
 def ahead_and_behind(context):
@@ -67,7 +67,9 @@ def ahead_and_behind(context):
 def test_the_loop_is_that_of_the_separator(sample, samples, window, context):
     song = np.random.default_rng(samples).uniform(-1, 1, (samples, 2)).astype("float32")
     run, facts = ahead_and_behind(context), card(window, context)
-    expected = Separator.around(lambda x: run(x)[:, None], facts).separate(song, 44100)["all"]
+    expected = Separator.from_function(lambda x: run(x)[:, None], facts).separate(song, 44100)[
+        "all"
+    ]
     content = {"window": window, "context": context}
     parts = list(sample.separate_windows(lambda x: {"all": run(x)}, content, song))
     joined = np.concatenate([part["all"] for part in parts])
@@ -79,7 +81,7 @@ def test_the_loop_is_that_of_the_separator(sample, samples, window, context):
 def test_a_song_of_several_windows(sample, exported, tiny_folder, real_mixture):
     separator = sample.Separator(exported)
     song = real_mixture[: 5 * 44100]
-    facts = Card.from_json(exported.with_suffix(".json").read_text())
+    facts = ModelCard.from_json(exported.with_suffix(".json").read_text())
     assert separator.card == json.loads(facts.to_json()) and len(song) > 4 * facts.window
     stems = separator.separate(song)
     expected = Separator(tiny_folder).separate(song, 44100)
@@ -140,8 +142,8 @@ def test_the_documents_tell_the_true_context():
     told = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| ([\d.]+) s \|$", text, re.MULTILINE)
     assert len(told) >= 2
     for name, samples, seconds in told:
-        network = Network(model_config(name), ("vocals",))
-        context = Separator.of([(network, network.build())]).card.context
+        network = NetworkSpec(model_config(name), ("vocals",))
+        context = Separator.from_networks([(network, network.build())]).card.context
         assert context == int(samples.replace(",", ""))
         assert f"{context / 44100:.2f}" == seconds
 

@@ -118,7 +118,7 @@ def save_tiny():
 
     def save(folder, sources):
         keras.utils.set_random_seed(0)
-        network = networks.Network(TABLES["tiny"], sources)
+        network = networks.NetworkSpec(TABLES["tiny"], sources)
         networks.save_network(folder, network, network.build())
         return folder
 
