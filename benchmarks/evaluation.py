@@ -2,7 +2,7 @@
 
     python benchmarks/evaluation.py
 
-The shipped network and the mixture are scored with museval on synthesised songs, by one process and
+The shipped network and the mixture are scored with museval on synthesized songs, by one process and
 by two: two must be at least 1.7 times as fast. The peak memory of a process that scores a minute
 must lie below the bound by which `evaluate` decides how many songs fit side by side.
 """
@@ -17,7 +17,7 @@ RATE = 44100
 
 
 class Song:
-    """A synthesised song."""
+    """A synthesized song."""
 
     sample_rate = RATE
 

@@ -1,6 +1,6 @@
 """Speed of training, asserted: python benchmarks/training.py [--steps 12] [--rounds 2].
 
-Trains `mmdensenet` on synthesised songs, with the settings and the batches of `keras-mmdense
+Trains `mmdensenet` on synthesized songs, with the settings and the batches of `keras-mmdense
 train`, and the same network written in plain PyTorch (torch_mmdensenet.py) on the same batches, in
 turns, each in a process of its own. Prints, and fails where it does not hold:
 - seconds of audio trained a second: ours at least PyTorch's

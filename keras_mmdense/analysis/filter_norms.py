@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.utils.files import replacing
-from keras_mmdense.utils.palette import COLOURS
+from keras_mmdense.utils.palette import COLORS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -138,8 +138,8 @@ def _draw_bars(axes, one):
     numbers = np.arange(1, len(one.up) + len(one.skip) + 1)
     border = len(one.up)
     axes.set_visible(True)
-    axes.bar(numbers[:border], one.up, color=COLOURS[0], label="up-sampled maps")
-    axes.bar(numbers[border:], one.skip, color=COLOURS[1], label="skip maps")
+    axes.bar(numbers[:border], one.up, color=COLORS[0], label="up-sampled maps")
+    axes.bar(numbers[border:], one.skip, color=COLORS[1], label="skip maps")
     axes.set_title(f"{one.branch}, block {one.block}, scale {scale_name(one.scale)}", fontsize=10)
     axes.set_xlabel("input map", fontsize=9)
     axes.tick_params(labelsize=8)

@@ -17,7 +17,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the song.")] = 2017,
     seconds: Annotated[float, typer.Option(min=3, help="Length of the song in seconds.")] = 20,
 ):
-    """Synthesise a song, separate it, and show what was gained.
+    """Synthesize a song, separate it, and show what was gained.
 
     Writes the four stems, the mixture (FLAC) and a figure of their spectrograms.
 

@@ -40,9 +40,9 @@ def _trained(weights):
     from rich.table import Table
 
     table = Table(title="Trained networks in this package")
-    for column in ("name", "network", "stems", "licence of the weights"):
+    for column in ("name", "network", "stems", "license of the weights"):
         table.add_column(column)
     for name in weights.list_weights():
-        network, licence = weights.describe(name)
-        table.add_row(name, network.config.name, ", ".join(network.targets), licence)
+        network, license = weights.describe(name)
+        table.add_row(name, network.config.name, ", ".join(network.targets), license)
     return table

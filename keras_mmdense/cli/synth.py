@@ -1,4 +1,4 @@
-"""Synthesising songs."""
+"""Synthesizing songs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ def synth(
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of a song in seconds.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Seed; the same gives the same songs.")] = 0,
 ):
-    """Write synthesised songs with their stems, in the layout of MUSDB18-HQ.
+    """Write synthesized songs with their stems, in the layout of MUSDB18-HQ.
 
     Example: keras-mmdense synth songs --tracks 20 --seconds 30 --seed 1
     """

@@ -120,7 +120,7 @@ class SingleConfig(ModelConfig):
     Args:
         output: "mask" multiplies the input's magnitude by a sigmoid, "magnitude" is the paper's
             direct ReLU output.
-        bn_momentum: Momentum of the batch normalisation statistics.
+        bn_momentum: Momentum of the batch normalization statistics.
     """
 
     output: str = "mask"

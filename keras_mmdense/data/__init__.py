@@ -1,1 +1,1 @@
-"""Songs on disk, synthesised songs, and the batches that train networks."""
+"""Songs on disk, synthesized songs, and the batches that train networks."""

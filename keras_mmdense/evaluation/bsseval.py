@@ -5,7 +5,7 @@ source and onto all of them. The filters of the projections are found once for t
 each frame is then projected by itself, starting from rest and with its tail.
 
 The filters need the sources' correlations alone. These are sums over short overlapping blocks,
-and one pivoted Cholesky factorisation of their block-Toeplitz Gram matrix serves all estimates.
+and one pivoted Cholesky factorization of their block-Toeplitz Gram matrix serves all estimates.
 Where signals depend on one another (two equal channels), it leaves out those that add nothing;
 the projection is the one of museval's least-squares solution.
 

@@ -14,7 +14,7 @@ counted in every summary. A frame in which any reference or estimate is silent i
 stems, and sums over frames pass over it. An estimate equal to its reference scores infinity.
 
 museval solves for filters of all sources at once. Where every source is band-limited and without
-noise (synthesised or low-passed music, lossy files decoded to float) this is near singular, and
+noise (synthesized or low-passed music, lossy files decoded to float) this is near singular, and
 SIR, SAR and ISR come out far too low, with SAR even below SDR. SDR needs no filters and is not
 affected.
 """

@@ -13,7 +13,7 @@ from keras_mmdense.pretrained.networks import (
     card_lines,
     load_network,
     network_folder,
-    weights_licence,
+    weights_license,
 )
 from keras_mmdense.separation.separator import CORE_FRAMES, Separator
 from keras_mmdense.utils.files import sha256
@@ -54,7 +54,7 @@ def load_source(models: Sequence[str | Path], window: int = CORE_FRAMES) -> Sour
     separator.card = dataclasses.replace(
         separator.card,
         weights=tuple(sha256(folder / WEIGHTS) for folder in folders),
-        licence="; ".join(dict.fromkeys(weights_licence(folder) for folder in folders)),
+        license="; ".join(dict.fromkeys(weights_license(folder) for folder in folders)),
         scores={folder.name: scores for folder in folders if (scores := _scores(folder))},
     )
     return Source(networks, separator)

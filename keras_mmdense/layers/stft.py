@@ -42,9 +42,9 @@ class _Transform(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class STFT(_Transform):
-    """Short-time Fourier transform with centred frames.
+    """Short-time Fourier transform with centered frames.
 
-    Frame t is centred on sample t * hop; the signal is taken as zero outside its ends. There are
+    Frame t is centered on sample t * hop; the signal is taken as zero outside its ends. There are
     1 + ceil(samples / hop) frames, so that the last sample lies under more than the edge of a
     window and `InverseSTFT` is exact. For a multiple of the hop this equals
     `librosa.stft(center=True, pad_mode="constant")`.

@@ -114,7 +114,7 @@ def _stereo_filter(magnitudes, real, imag, summed):
     """The filter for two channels, every 2x2 matrix written out.
 
     It works on mid and side instead of left and right: the filter commutes with this rotation, and
-    centred music, whose left-right covariance is nearly singular, becomes well conditioned.
+    centered music, whose left-right covariance is nearly singular, becomes well conditioned.
     """
     gains = [
         magnitude / ops.maximum(ops.sqrt(ops.square(re) + ops.square(im)), 1e-15)

@@ -20,7 +20,7 @@ def dense_block(x, block: DenseBlock, kernel, momentum, name):
         x: Keras tensor (batch, frames, bins, maps).
         block: Growth rate k and number of layers.
         kernel: Kernel of the layers as (frames, bins).
-        momentum: Momentum of the batch normalisation statistics.
+        momentum: Momentum of the batch normalization statistics.
         name: Prefix of the layer names.
 
     Returns:
@@ -43,7 +43,7 @@ def lstm(x, cells, momentum, name):
     Args:
         x: Keras tensor (batch, frames, bins, maps); 1x1 convolution makes one map of them.
         cells: Cells in each direction.
-        momentum: Momentum of the batch normalisation statistics.
+        momentum: Momentum of the batch normalization statistics.
         name: Prefix of the layer names.
 
     Returns:
@@ -113,7 +113,7 @@ def multi_scale(x, branch: Branch, momentum):
     Args:
         x: Keras tensor (batch, frames, bins, channels) of any size.
         branch: The branch's column of the table.
-        momentum: Momentum of the batch normalisation statistics.
+        momentum: Momentum of the batch normalization statistics.
 
     Returns:
         Maps of the last dense block, (batch, frames, bins, k).

@@ -73,10 +73,10 @@ def list_weights() -> list[str]:
 
 
 def describe(name: str) -> tuple[NetworkSpec, str]:
-    """Gives what a network of the package is, and the licence line of its card."""
+    """Gives what a network of the package is, and the license line of its card."""
     folder = SHIPPED / name
     spec, _ = _read_description(folder / DESCRIPTION)
-    return spec, weights_licence(folder)
+    return spec, weights_license(folder)
 
 
 def network_folder(name: str | Path) -> Path:
@@ -90,10 +90,11 @@ def card_lines(folder: Path) -> list[str]:
     return path.read_text().splitlines() if path.is_file() else []
 
 
-def weights_licence(folder: Path) -> str:
+def weights_license(folder: Path) -> str:
     """Gives the terms that a network's card states, "unknown" where it states none."""
-    lines = [line for line in card_lines(folder) if line.startswith("Licence:")]
-    return lines[0].removeprefix("Licence:").strip() if lines else "unknown"
+    spellings = ("License:", "Licence:")  # the second one: 0.1.0
+    lines = [line for line in card_lines(folder) if line.startswith(spellings)]
+    return lines[0].partition(":")[2].strip() if lines else "unknown"
 
 
 def save_network(folder: str | Path, spec: NetworkSpec, model: keras.Model) -> None:

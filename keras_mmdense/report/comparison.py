@@ -14,7 +14,7 @@ import numpy as np
 from keras_mmdense.evaluation.comparison import Comparison, Difference, StemComparison
 from keras_mmdense.report.markdown import escape
 from keras_mmdense.utils.files import replacing
-from keras_mmdense.utils.palette import COLOURS
+from keras_mmdense.utils.palette import COLORS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -129,7 +129,7 @@ def _draw(comparison: Comparison, names: Names, path: Path) -> None:
         values = np.array([*one.songs.values()])
         spread = np.linspace(-0.25, 0.0, len(values)) if len(values) > 1 else -0.125
         dots = "song" if place == 0 else None
-        axes.scatter(place + spread, values, s=12, color=COLOURS[0], alpha=0.6, label=dots)
+        axes.scatter(place + spread, values, s=12, color=COLORS[0], alpha=0.6, label=dots)
         low, high = one.mean.interval or (one.mean.difference,) * 2
         errors = [[one.mean.difference - low], [high - one.mean.difference]]
         bar = {"fmt": "D", "color": "black", "capsize": 4, "markersize": 5}

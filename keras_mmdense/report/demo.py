@@ -1,4 +1,4 @@
-"""The demo: a synthesised song, separated, heard and seen."""
+"""The demo: a synthesized song, separated, heard and seen."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def run(
     seconds: float,
     progress: Progress | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Synthesises a song, separates it, and writes stems, mixture and a figure.
+    """Synthesizes a song, separates it, and writes stems, mixture and a figure.
 
     Args:
         separator: Gives the stems vocals, drums, bass and other.

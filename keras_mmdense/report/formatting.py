@@ -16,7 +16,7 @@ SILENCES = {
 def decibels(value: float | None) -> str:
     """A score with two digits and a true minus sign; a dash where there is none.
 
-    Beyond 100 dB the error is rounding: the mixture, for one, has no artefacts.
+    Beyond 100 dB the error is rounding: the mixture, for one, has no artifacts.
     """
     if value is None or math.isnan(value):
         return "–"

@@ -14,7 +14,7 @@ from keras_mmdense.report.plots import box_plot, curve_plot, spectrogram_image
 from keras_mmdense.report.published import CERTAINTY, PUBLISHED
 from keras_mmdense.report.report import STEM_ORDER, Group, Report
 from keras_mmdense.utils.files import replacing
-from keras_mmdense.utils.palette import COLOURS, INK
+from keras_mmdense.utils.palette import COLORS, INK
 
 TEMPLATE = "report.html.j2"
 
@@ -67,7 +67,7 @@ def render(contents: Report) -> str:
 def _group(group: Group) -> dict:
     summary = group.summary()
     names = list(summary)
-    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+    colors = {name: COLORS[i % len(COLORS)] for i, name in enumerate(names)}
     same_rule_first = sorted(PUBLISHED, key=lambda table: table.rule != group.rule.name)
     return {
         "data": group.data,
@@ -75,16 +75,16 @@ def _group(group: Group) -> dict:
         "songs": group.songs,
         "stems": group.stems(),
         "summary": summary,
-        "colours": colours,
+        "colors": colors,
         "published": same_rule_first,
-        "per_stem": [_stem(group, stem, summary, colours) for stem in group.stems()],
+        "per_stem": [_stem(group, stem, summary, colors) for stem in group.stems()],
     }
 
 
-def _stem(group, stem, summary, colours):
+def _stem(group, stem, summary, colors):
     values = group.song_values(stem)
     columns = {name: list(songs.values()) for name, songs in values.items()}
-    paint = [colours[name] for name in values]
+    paint = [colors[name] for name in values]
     return {
         "name": stem,
         "rows": {name: rows[stem] for name, rows in summary.items() if stem in rows},

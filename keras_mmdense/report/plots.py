@@ -12,7 +12,7 @@ import numpy as np
 from keras_mmdense.evaluation.protocols import Rule, find_rule
 from keras_mmdense.evaluation.scoring import METRICS, SongScores
 from keras_mmdense.utils.files import replacing
-from keras_mmdense.utils.palette import COLOURS, INK
+from keras_mmdense.utils.palette import COLORS, INK
 
 
 def plot_scores(
@@ -21,7 +21,7 @@ def plot_scores(
     metric: str = "SDR",
     rule: Rule | str = "museval",
 ) -> None:
-    """Draws box plots of the songs' scores by stem, one colour a system, to a PNG file.
+    """Draws box plots of the songs' scores by stem, one color a system, to a PNG file.
 
     A box spans the quartiles of the songs' scores under the rule, its line is their median, dots
     are songs. Songs without a finite score are not drawn.
@@ -49,10 +49,10 @@ def plot_scores(
     width = 0.8 / max(1, len(values))
     legend = []
     for index, (system, scores) in enumerate(values.items()):
-        colour = COLOURS[index % len(COLOURS)]
-        legend.append(Patch(facecolor=colour, alpha=0.6, label=system))
-        centre = np.arange(len(stems)) + (index - (len(values) - 1) / 2) * width
-        _draw_boxes(axes, [scores.get(stem, []) for stem in stems], centre, 0.85 * width, colour)
+        color = COLORS[index % len(COLORS)]
+        legend.append(Patch(facecolor=color, alpha=0.6, label=system))
+        center = np.arange(len(stems)) + (index - (len(values) - 1) / 2) * width
+        _draw_boxes(axes, [scores.get(stem, []) for stem in stems], center, 0.85 * width, color)
     axes.set_xticks(np.arange(len(stems)), stems)
     axes.set_xlim(-0.5, max(1, len(stems)) - 0.5)
     axes.set_ylabel(f"{metric} (dB)")
@@ -79,10 +79,10 @@ def _values(
     return values
 
 
-def _draw_boxes(axes, columns, centre: np.ndarray, width: float, colour: str) -> None:
+def _draw_boxes(axes, columns, center: np.ndarray, width: float, color: str) -> None:
     boxes = axes.boxplot(
         columns,
-        positions=centre,
+        positions=center,
         widths=width,
         patch_artist=True,
         showfliers=False,
@@ -90,8 +90,8 @@ def _draw_boxes(axes, columns, centre: np.ndarray, width: float, colour: str) ->
         medianprops={"color": "black"},
     )
     for box in boxes["boxes"]:
-        box.set(facecolor=colour, alpha=0.6)
-    for position, column in zip(centre, columns, strict=True):
+        box.set(facecolor=color, alpha=0.6)
+    for position, column in zip(center, columns, strict=True):
         spread = np.linspace(-0.2, 0.2, len(column)) * width if len(column) > 1 else 0.0
         axes.scatter(np.full(len(column), position) + spread, column, s=6, color="black", zorder=3)
 
@@ -143,12 +143,12 @@ def _draw_spectrogram(axes, waveform, sample_rate, title):
     )
 
 
-def box_plot(values: Mapping[str, Sequence[float]], colours: Sequence[str], scheme: str) -> bytes:
+def box_plot(values: Mapping[str, Sequence[float]], colors: Sequence[str], scheme: str) -> bytes:
     """Draws one stem's scores for a page: a box a system, dots are songs.
 
     Args:
         values: system -> the songs' scores in dB; those that are not finite are not drawn.
-        colours: a colour a system.
+        colors: a color a system.
         scheme: "light" or "dark", the page's ground, which shines through.
 
     Returns:
@@ -159,8 +159,8 @@ def box_plot(values: Mapping[str, Sequence[float]], colours: Sequence[str], sche
     columns = [[value for value in scores if np.isfinite(value)] for scores in values.values()]
     figure = Figure(figsize=(4.4, 0.7 + 0.42 * len(columns)), layout="constrained")
     axes = figure.add_subplot()
-    for place, (column, colour) in enumerate(zip(columns, colours, strict=True)):
-        _draw_box(axes, column, place, colour, INK[scheme])
+    for place, (column, color) in enumerate(zip(columns, colors, strict=True)):
+        _draw_box(axes, column, place, color, INK[scheme])
     axes.set_yticks(range(len(columns)), [textwrap.fill(name, 18) for name in values])
     axes.set_ylim(len(columns) - 0.45, -0.55)
     axes.set_xlabel("SDR (dB)")
@@ -168,8 +168,8 @@ def box_plot(values: Mapping[str, Sequence[float]], colours: Sequence[str], sche
     return _svg(figure, axes, scheme)
 
 
-def _draw_box(axes, column, place: int, colour: str, ink: str) -> None:
-    line = {"color": colour, "linewidth": 1.5}
+def _draw_box(axes, column, place: int, color: str, ink: str) -> None:
+    line = {"color": color, "linewidth": 1.5}
     axes.boxplot(
         [column],
         positions=[place],
@@ -178,7 +178,7 @@ def _draw_box(axes, column, place: int, colour: str, ink: str) -> None:
         patch_artist=True,
         showfliers=False,
         manage_ticks=False,
-        boxprops={"facecolor": colour + "40", "edgecolor": colour, "linewidth": 1.5},
+        boxprops={"facecolor": color + "40", "edgecolor": color, "linewidth": 1.5},
         medianprops={"color": ink, "linewidth": 2.5},
         whiskerprops=line,
         capprops=line,
@@ -201,14 +201,14 @@ def curve_plot(curve: Sequence[Mapping[str, float]], scheme: str) -> bytes:
 
     figure = Figure(figsize=(4.4, 2.4), layout="constrained")
     axes = figure.add_subplot()
-    for key, label, colour in (
-        ("loss", "training", COLOURS[0]),
-        ("val_loss", "validation", COLOURS[1]),
+    for key, label, color in (
+        ("loss", "training", COLORS[0]),
+        ("val_loss", "validation", COLORS[1]),
     ):
         rows = [row for row in curve if key in row]
         minutes = [row["audio_seconds"] / 60 for row in rows]
         line = [row[key] for row in rows]
-        axes.plot(minutes, line, marker="o", markersize=4, color=colour, label=label)
+        axes.plot(minutes, line, marker="o", markersize=4, color=color, label=label)
     axes.set_xlabel("audio seen (minutes)")
     axes.set_ylabel("loss")
     axes.set_xlim(0, None)
@@ -219,7 +219,7 @@ def curve_plot(curve: Sequence[Mapping[str, float]], scheme: str) -> bytes:
 
 
 def _svg(figure, axes, scheme: str) -> bytes:
-    """The figure as SVG without a ground of its own, text in the colour of the scheme."""
+    """The figure as SVG without a ground of its own, text in the color of the scheme."""
     axes.tick_params(colors=INK[scheme], length=0, labelsize=9)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set(color=INK[scheme], fontsize=9)

@@ -37,7 +37,7 @@ class ModelCard:
         context: Samples that a window sees on either side, zeros outside the song.
         precision: "float32", "float16", "dynamic" or "int8", see `export_tflite`.
         weights: sha256 of each network's weights file, where there is one.
-        licence: Terms of the weights, or what is known of them.
+        license: Terms of the weights, or what is known of them.
         scores: SDR in dB by stem with the data they were measured on, where known.
 
     Raises:
@@ -54,7 +54,7 @@ class ModelCard:
     context: int
     precision: str = "float32"
     weights: tuple[str, ...] = ()
-    licence: str = "unknown"
+    license: str = "unknown"
     scores: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -80,6 +80,8 @@ class ModelCard:
             fields = json.loads(text)
             if fields.pop("format") != FORMAT:
                 raise ValueError(f"the format is not {FORMAT!r}")
+            if "licence" in fields:  # 0.1.0
+                fields["license"] = fields.pop("licence")
             for name in ("network", "weights"):
                 fields[name] = tuple(map(str, fields[name]))
             return cls(**fields)

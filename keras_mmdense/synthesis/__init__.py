@@ -1,1 +1,1 @@
-"""Synthesised music: a song is planned, its parts written, its instruments and voice played."""
+"""Synthesized music: a song is planned, its parts written, its instruments and voice played."""

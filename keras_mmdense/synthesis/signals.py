@@ -1,4 +1,4 @@
-"""Signal tools of the synthesiser: oscillators, strings, filters, placement and effects.
+"""Signal tools of the synthesizer: oscillators, strings, filters, placement and effects.
 
 Signals are mono `(samples,)` or stereo `(2, samples)`.
 """

@@ -1,4 +1,4 @@
-"""Synthesise multitrack songs: demo audio and training data without anyone's rights in it."""
+"""Synthesize multitrack songs: demo audio and training data without anyone's rights in it."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ _NOUNS = """
 
 
 def synthesize(seed: int, seconds: float, sample_rate: int = 44100) -> dict[str, np.ndarray]:
-    """Synthesise the four stems of one song.
+    """Synthesize the four stems of one song.
 
     Args:
         seed: Seed of everything; equal arguments give equal bytes.

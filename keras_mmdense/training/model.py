@@ -131,7 +131,7 @@ def averaged_weights(optimizer: keras.optimizers.Optimizer) -> list[keras.Variab
 
 
 def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """Gives the batch normalisation layers of a model and of the models inside it."""
+    """Gives the batch normalization layers of a model and of the models inside it."""
     nested = [batch_norms(layer) for layer in model.layers if isinstance(layer, keras.Model)]
     own = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
     return sum(nested, own)

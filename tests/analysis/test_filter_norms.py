@@ -99,10 +99,10 @@ def test_table_and_figure(tiny, tmp_path):
     from matplotlib.image import imread
 
     image = imread(tmp_path / "filters.png")[..., :3]
-    for colour in (0x0072B2, 0xE69F00):
-        rgb = np.array([colour >> 16, colour >> 8 & 255, colour & 255]) / 255
+    for color in (0x0072B2, 0xE69F00):
+        rgb = np.array([color >> 16, color >> 8 & 255, color & 255]) / 255
         share = (np.abs(image - rgb).max(-1) < 0.01).mean()
-        assert share > 0.03, (hex(colour), share)
+        assert share > 0.03, (hex(color), share)
 
 
 def test_the_command_prints_and_draws(tmp_path):

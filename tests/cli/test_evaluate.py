@@ -245,7 +245,7 @@ def test_bad_options(root, vocals, tmp_path):
 
 
 def test_dsd100_rule_on_a_dsd100_folder(tmp_path):
-    """Synthesised songs as DSD100 lays them out; the scores are museval's, mode v3."""
+    """Synthesized songs as DSD100 lays them out; the scores are museval's, mode v3."""
     museval = pytest.importorskip("museval")
     root, tool, rate = tmp_path / "DSD100", tmp_path / "tool", 8000
     expected = []

@@ -188,8 +188,8 @@ def test_bad_blocks_are_named(size, value):
 
 def test_unknown_and_missing_fields_are_named():
     fields = MMDENSENET.to_dict()
-    with pytest.raises(ValueError, match="colour"):
-        ModelConfig.from_dict({**fields, "colour": 1})
+    with pytest.raises(ValueError, match="color"):
+        ModelConfig.from_dict({**fields, "color": 1})
     with pytest.raises(ValueError, match="family must be one of .*resnet"):
         ModelConfig.from_dict({**fields, "family": "resnet"})
     with pytest.raises(ValueError, match="cells"):

@@ -255,7 +255,7 @@ def test_list_models_takes_a_pattern():
         ({"bins": 3}, "received 3"),
         ({"frames": 0}, "received 0"),
         ({"channels": 0}, "received 0"),
-        ({"colour": "blue"}, "unknown table field 'colour'"),
+        ({"color": "blue"}, "unknown table field 'color'"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

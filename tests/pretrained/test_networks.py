@@ -89,8 +89,8 @@ def test_unknown_networks_are_named():
 def test_shipped_weights_load_and_carry_a_card(name):
     network, model = networks.load_network(name)
     assert np.isfinite(model(np.ones((1, 9, network.bins, network.channels), "float32"))).all()
-    described, licence = networks.describe(name)
-    assert described == network and licence
+    described, license = networks.describe(name)
+    assert described == network and license
     card = (networks.SHIPPED / name / "CARD.md").read_text()
     for heading in ("Training data", "Command", "Seed", "Commit", "Scores"):
         assert heading in card

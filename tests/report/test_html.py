@@ -27,7 +27,7 @@ from keras_mmdense.report.markdown import escape
 from keras_mmdense.report.published import CERTAINTY, PUBLISHED
 from keras_mmdense.report.report import collect
 from keras_mmdense.separation.separator import Separator
-from keras_mmdense.utils.palette import COLOURS
+from keras_mmdense.utils.palette import COLORS
 
 SONGS = ("A", "Über <b>bold | *stars*", "y & <script>document.title='broken'")
 STEMS = ("vocals", "drums", "bass", "other")
@@ -310,8 +310,8 @@ def crop(image, box):
     return image[top : top + round(box["height"]), left : left + round(box["width"]), :3]
 
 
-def share_near(image, colour, tolerance=0.08):
-    rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+def share_near(image, color, tolerance=0.08):
+    rgb = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     return (np.abs(image - rgb).max(-1) < tolerance).mean()
 
 
@@ -330,7 +330,7 @@ def test_a_browser_shows_tables_plots_and_players(look):
     assert len(plots) == 2 + 1
     for plot in plots:
         assert plot["natural"] > 300 and plot["width"] > 300 and plot["height"] > 80
-        assert all(share_near(crop(image, plot), colour) > 0.001 for colour in COLOURS[:2])
+        assert all(share_near(crop(image, plot), color) > 0.001 for color in COLORS[:2])
     pictures, players = boxes("figure img"), boxes("audio")
     assert len(pictures) == len(players) == 1 + 2 * 2
     for picture, player in zip(pictures, players, strict=True):

@@ -8,12 +8,12 @@ import pytest
 from matplotlib.image import imread
 
 from keras_mmdense.report.plots import box_plot, curve_plot, spectrogram_image
-from keras_mmdense.utils.palette import COLOURS, INK
+from keras_mmdense.utils.palette import COLORS, INK
 
 
-def luminance(colour):
+def luminance(color):
     """Relative luminance of "#rrggbb" as WCAG 2 defines it."""
-    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    parts = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return linear @ (0.2126, 0.7152, 0.0722)
 
@@ -28,14 +28,14 @@ def test_text_of_figures_can_be_read_on_both_grounds():
         assert contrast(INK[scheme], ground) > 7
 
 
-def test_systems_have_colours_of_their_own():
-    assert len(set(COLOURS)) == len(COLOURS) == 8
+def test_systems_have_colors_of_their_own():
+    assert len(set(COLORS)) == len(COLORS) == 8
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_box_plot_draws_a_dot_a_song_in_its_place(scheme):
     values = {"net": [1.0, 2.0, 4.0, np.nan], "mixture": [-3.0], "none": []}
-    svg = box_plot(values, COLOURS[:3], scheme).decode()
+    svg = box_plot(values, COLORS[:3], scheme).decode()
     dots = re.findall(r'<g id="PathCollection_\d+">(.*?)</g>\n {3}</g>', svg, re.S)
     places = [
         [tuple(map(float, at)) for at in re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', group)]
@@ -45,8 +45,8 @@ def test_box_plot_draws_a_dot_a_song_in_its_place(scheme):
     x = np.array([x for x, _ in [*places[1], *places[0]]])
     np.testing.assert_allclose((x - x[0]) / (x[1] - x[0]) * 4, [0, 4, 5, 7], atol=1e-3)
     assert max(y for _, y in places[0]) < places[1][0][1]
-    for colour in (INK[scheme], COLOURS[0]):
-        assert colour.lower() in svg.lower()
+    for color in (INK[scheme], COLORS[0]):
+        assert color.lower() in svg.lower()
     assert "<dc:date>" not in svg
 
 
@@ -55,7 +55,7 @@ def test_curve_plot_takes_epochs_without_validation():
     rows.append({"audio_seconds": 180, "loss": 0.5, "val_loss": 1.0})
     svg = curve_plot(rows, "light").decode()
     lines = re.findall(r'<path d="(M [^"]*)"[^>]*stroke: (#[0-9a-f]{6})', svg)
-    training = [path for path, colour in lines if colour == COLOURS[0].lower()]
+    training = [path for path, color in lines if color == COLORS[0].lower()]
     assert any(len(re.findall("[ML]", path)) == 3 for path in training)
 
 

@@ -1,4 +1,4 @@
-"""The synthesised songs: shapes, determinism, and that stems sound like what they are."""
+"""The synthesized songs: shapes, determinism, and that stems sound like what they are."""
 
 import librosa
 import numpy as np

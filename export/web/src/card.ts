@@ -62,6 +62,6 @@ function parseCard(fields: Record<string, unknown>): Card {
     window: count("window"),
     context: count("context"),
     precision: String(fields.precision ?? "float32"),
-    license: String(fields.license ?? fields.licence ?? "unknown"),
+    license: String(fields.license ?? fields.license ?? "unknown"),
   };
 }

@@ -14,7 +14,7 @@ const CARD = {
   window: 2048,
   context: 1024,
   precision: "float32",
-  licence: "CC0",
+  license: "CC0",
 };
 
 /** A TFLite file of buffers and metadata alone. */

@@ -141,7 +141,7 @@ def _float32(data):
 
 
 def _raw(values):
-    """The bytes of a tensor, little-endian: they end its serialised form."""
+    """The bytes of a tensor, little-endian: they end its serialized form."""
     values = tf.convert_to_tensor(values)
     size = tf.size(values) * values.dtype.size
     return tf.strings.substr(tf.io.serialize_tensor(values), -size, size)

@@ -264,15 +264,15 @@ def test_the_card_travels_along(exported, tiny_folder, tiny_source):
     card = ModelCard.from_json((exported / "assets.extra" / "card.json").read_text())
     digest = hashlib.sha256((tiny_folder / networks.WEIGHTS).read_bytes()).hexdigest()
     assert card == tiny_source.separator.card
-    assert card.weights == (digest,) and card.stems == STEMS and card.licence == "unknown"
+    assert card.weights == (digest,) and card.stems == STEMS and card.license == "unknown"
     assert (card.sample_rate, card.channels, card.window) == (44100, 2, 32 * 1024)
 
 
-def test_the_card_tells_licence_and_scores(tmp_path, save_network):
+def test_the_card_tells_license_and_scores(tmp_path, save_network):
     folder = save_network(tmp_path / "net", ("vocals",))
     shutil.copy(networks.SHIPPED / "mmdensenet_4stems" / networks.CARD, folder)
     card = provenance.load_source([folder]).separator.card
-    assert card.licence.startswith("CC0 1.0")
+    assert card.license.startswith("CC0 1.0")
     assert card.scores["net"]["sdr"]["vocals"] == 4.03 and "demo" in card.scores["net"]["data"]
     summary = {"vocals": {"SDR": 5.5, "songs": 14}}
     scores = {"rule": "museval", "systems": {"runs/net": {"summary": summary}, "mixture": {}}}
