@@ -11,10 +11,12 @@ from keras_mmdense.cli import (  # noqa: F401
     evaluate,
     export,
     export_tflite,
+    export_web,
     filters,
     models,
     report,
     separate,
+    serve,
     synth,
     train,
 )

@@ -46,6 +46,42 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def replacing_folder(path: str | Path, mark: str) -> Iterator[Path]:
+    """Gives a temporary folder that takes the place of `path` when the block ends without an error.
+
+    Args:
+        path: The folder to write. An empty one, or an older one of the same kind, is replaced.
+        mark: Name of a file that only folders of this kind hold.
+
+    Yields:
+        The temporary folder to write to.
+
+    Raises:
+        InputError: If `path` is something else, or cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not (path / mark).is_file() and not _is_empty(path):
+        raise InputError(f"{path}: exists and is no exported model; choose another name")
+    partial, old = (path.parent / f".{uuid.uuid4().hex}" for _ in range(2))
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot write there: {error.strerror}") from error
+    try:
+        yield partial
+        if path.exists():
+            path.rename(old)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+@contextlib.contextmanager
 def staging(folder: str | Path) -> Iterator[Path]:
     """Gives a hidden folder in `folder` that no other run uses, and removes it in the end.
 

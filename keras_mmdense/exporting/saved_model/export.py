@@ -2,9 +2,7 @@
 
 import contextlib
 import io
-import shutil
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -15,6 +13,7 @@ from keras_mmdense.exporting.saved_model.warmup import write_warmup
 from keras_mmdense.exporting.source import load_source
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import CORE_FRAMES
+from keras_mmdense.utils.files import replacing_folder
 
 EXTRA = "assets.extra"
 CARD = f"{EXTRA}/card.json"
@@ -51,7 +50,7 @@ def export_saved_model(
         raise InputError(
             f"a SavedModel needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()!r}"
         )
-    with _replacing_folder(Path(out)) as folder:
+    with replacing_folder(out, CARD) as folder:
         source = load_source(models, window)
         signatures = Signatures(source)
         archive = keras.export.ExportArchive()  # Tracking the graph would store weights twice.
@@ -63,27 +62,3 @@ def export_saved_model(
         (folder / CARD).write_text(signatures.card.to_json())
         write_warmup(folder / WARMUP, signatures.card)
     return signatures.card
-
-
-@contextlib.contextmanager
-def _replacing_folder(out: Path) -> Iterator[Path]:
-    """Gives a temporary folder beside `out` that takes its place when the block ends well."""
-    if out.exists() and not (out / CARD).is_file() and not _is_empty(out):
-        raise InputError(f"{out}: exists and is no exported model; choose another name")
-    partial, old = (out.parent / f".{uuid.uuid4().hex}" for _ in range(2))
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"{out.parent}: cannot write there: {error.strerror}") from error
-    try:
-        yield partial
-        if out.exists():
-            out.rename(old)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _is_empty(path):
-    return path.is_dir() and not any(path.iterdir())

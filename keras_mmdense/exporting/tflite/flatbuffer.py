@@ -7,6 +7,7 @@ import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
+from keras_mmdense.errors import InputError
 from keras_mmdense.separation.model_card import ModelCard
 
 CARD = "keras_mmdense_card"
@@ -67,6 +68,40 @@ def finish(content: bytes, card: ModelCard, samples: int | None = None) -> bytes
     _share_buffers(model)
     _share_tables(model)
     return _write(model)
+
+
+def read_card(content: bytes, path: str) -> ModelCard:
+    """Reads the card of a file that takes waveforms of a fixed size.
+
+    Args:
+        content: The file.
+        path: Names the file in errors.
+
+    Returns:
+        The card in its metadata.
+
+    Raises:
+        InputError: If it is damaged, has no card, or takes something else than its card says.
+    """
+    if content[4:8] != b"TFL3":
+        raise InputError(f"{path}: not a .tflite file")
+    try:
+        model = _read(content)
+        graph = model.subgraphs[0]
+        entries = {bytes(entry.name): entry.buffer for entry in model.metadata or []}
+        found = entries.get(CARD.encode())
+        text = None if found is None else bytes(model.buffers[found].data).decode()
+        waveform = graph.tensors[graph.inputs[0]]
+        shape = [*waveform.shape]
+        fixed = waveform.shapeSignature is None or -1 not in waveform.shapeSignature
+    except Exception as error:  # the reader checks no offsets: struct, index, type errors
+        raise InputError(f"{path}: a damaged .tflite file") from error
+    if text is None:
+        raise InputError(f"{path}: has no model card ({CARD}); export it with keras-mmdense")
+    card = ModelCard.from_json(text, path)
+    if not fixed or shape != [1, card.window + 2 * card.context, card.channels]:
+        raise InputError(f"{path}: expected a graph from waveforms of the size its card says")
+    return card
 
 
 def weight_types(content: bytes) -> dict[str, int]:

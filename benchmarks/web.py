@@ -1,0 +1,181 @@
+"""The browser page, asserted: python benchmarks/web.py [--song clip.wav] [--minutes 10].
+
+Separates the same twenty seconds with the page, the Python TFLite interpreter and the command, each
+in a process of its own with as many threads, then a long song and a cancelled one in the page.
+Prints, and fails where it does not hold:
+- the page takes at most 2.5 times as long as the interpreter
+- the page's process stays under 1.5 GB of memory on a song of ten minutes
+- cancelling ends all workers within two seconds, and frees their memory
+
+Needs the built page (export/web), chromium on the PATH and playwright. Speeds count only on a
+machine that does nothing else; the load is printed.
+"""
+
+import argparse
+import contextlib
+import datetime
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import soundfile
+
+RATE = 44100
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+INTERPRETER = """
+import sys, time
+from keras_mmdense.separation.loading import load_separator as open_separator
+import ai_edge_litert.interpreter, soundfile
+start = time.monotonic()
+open_separator(sys.argv[1]).separate(*soundfile.read(sys.argv[2], dtype="float32"))
+print("measured", time.monotonic() - start)
+"""
+COMMAND = "from keras_mmdense.cli import main; main()"
+
+
+def memory(browser, field):
+    """Megabytes of a browser's largest page process: VmRSS, or VmHWM for its peak."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            text = status.read_text()
+            parents[int(status.parent.name)] = int(text.split("PPid:")[1].split()[0])
+
+    def inside(process):
+        while process and process != browser:
+            process = parents.get(process)
+        return process == browser
+
+    found = [0.0]
+    for process in filter(inside, list(parents)):
+        with contextlib.suppress(OSError):
+            if b"--type=renderer" in Path(f"/proc/{process}/cmdline").read_bytes():
+                status = Path(f"/proc/{process}/status").read_text()
+                found.append(int(status.split(f"{field}:")[1].split()[0]) / 1e3)
+    return max(found)
+
+
+class Browser:
+    """The exported page in a fresh Chromium."""
+
+    def __init__(self, playwright, site, folder):
+        from keras_mmdense.exporting.web.server import open_server
+
+        self.server = open_server(site, 0)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.context = playwright.chromium.launch_persistent_context(
+            tempfile.mkdtemp(dir=folder), executable_path=shutil.which("chromium"), args=[*FLAGS]
+        )
+        self.tab = self.context.pages[0]
+        self.tab.goto(f"http://127.0.0.1:{self.server.server_address[1]}/")
+        self.tab.wait_for_selector("#offline:not([hidden])")
+
+    def separate(self, song):
+        """Seconds from choosing a song to its last stem."""
+        start = time.monotonic()
+        self.tab.set_input_files("#file", str(song))
+        self.tab.wait_for_selector("#zip:enabled, #error:not([hidden])", timeout=3_600_000)
+        assert not self.tab.is_visible("#error"), self.tab.inner_text("#error")
+        return time.monotonic() - start
+
+    def cancel(self, song):
+        """Seconds from cancelling a song to the end of the last worker."""
+        self.tab.set_input_files("#file", str(song))
+        while not self.tab.evaluate("document.querySelector('#progress').value"):
+            self.tab.wait_for_timeout(100)
+        assert self.tab.workers
+        start = time.monotonic()
+        self.tab.click("#cancel")
+        while self.tab.workers:
+            self.tab.wait_for_timeout(20)
+        return time.monotonic() - start
+
+    def close(self):
+        self.context.close()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def in_python(code, *arguments):
+    """Runs code in a process of its own: its output and its seconds."""
+    start = time.monotonic()
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return run.stdout, time.monotonic() - start
+
+
+def speeds(browser, file, clip, folder):
+    """Seconds of page, interpreter and command; the better of two rounds, taken in turns."""
+    rounds = []
+    for number in range(2):
+        output, _ = in_python(INTERPRETER, file, clip)
+        _, command = in_python(COMMAND, "separate", clip, "-o", folder / f"stems{number}")
+        page = browser.separate(clip)
+        rounds.append((page, float(output.split("measured")[1]), command))
+    return [min(seconds) for seconds in zip(*rounds, strict=True)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--song", type=Path, help="a clip at 44.1 kHz; else synthesized")
+    parser.add_argument("--minutes", type=int, default=10, help="length of the long song")
+    options = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    from keras_mmdense.exporting.tflite.export import export_tflite
+    from keras_mmdense.exporting.web.export import BUILD, export_web
+    from keras_mmdense.synthesis.songs import synthesize
+
+    machine = platform.processor() or platform.machine()
+    load = os.getloadavg()[0]
+    print(f"{machine}, {os.cpu_count()} cores, load {load:.1f}, {datetime.date.today()}")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        folder = Path(folder)
+        clip, long, file = folder / "clip.wav", folder / "long.wav", folder / "stems.tflite"
+        music = sum(synthesize(1, 20).values())
+        if options.song:
+            music, rate = soundfile.read(options.song, frames=20 * RATE, dtype="float32")
+            assert rate == RATE, f"{options.song} is at {rate} Hz"
+        soundfile.write(clip, music, RATE, subtype="FLOAT")
+        soundfile.write(long, np.tile(music, (3 * options.minutes, 1)), RATE, subtype="PCM_16")
+        export_tflite(["mmdensenet_4stems"], file)
+        assert export_web([file], folder / "site"), f"the page is not built: {BUILD}"
+        browser = Browser(playwright, folder / "site", folder)
+        page, interpreter, command = speeds(browser, file, clip, folder)
+        print(f"threads of the page: {browser.tab.get_attribute('#model', 'data-engine')}")
+        for name, seconds in (("page", page), ("interpreter", interpreter), ("command", command)):
+            note = " (with the start of Python)" if name == "command" else ""
+            print(f"{name:12} {seconds:6.1f} s, {20 / seconds:5.2f} x real time{note}")
+        print(f"the page takes {page / interpreter:.2f} of the interpreter's time")
+        browser.close()
+        browser = Browser(playwright, folder / "site", folder)
+        idle = memory(os.getpid(), "VmRSS")
+        cancelled = browser.cancel(long)
+        time.sleep(2)
+        left = memory(os.getpid(), "VmRSS")
+        most = memory(os.getpid(), "VmHWM")
+        print(f"cancelled in {cancelled:.2f} s; {idle:.0f} MB, at most {most:.0f}, then {left:.0f}")
+        seconds = browser.separate(long)
+        peak = memory(os.getpid(), "VmHWM")
+        print(f"{options.minutes} minutes in {seconds:.0f} s, peak {peak:.0f} MB")
+        browser.close()
+        assert page <= 2.5 * interpreter
+        assert cancelled < 2
+        assert left < idle + 0.2 * (most - idle)
+        assert peak < 1500
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+/** Separates one song in windows, away from the page's thread. A song, a worker. */
+
+import { openFastest } from "./accelerator";
+import { type Card, readCard } from "./card";
+import type { Engine } from "./engine";
+import { plainWords, UserError } from "./errors";
+import { minus, outline, peak } from "./levels";
+import type { Order, Report } from "./messages";
+import { Shelf } from "./shelf";
+import { readSamples } from "./wav";
+import { channelGroups, pickGroup, placeGroup, type Window, WindowCutter } from "./windows";
+
+/** Most bytes of stems that are kept in memory where there is no disk. */
+const IN_MEMORY = 1e9;
+
+self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
+  try {
+    await separate(order);
+  } catch (error) {
+    report({ kind: "failed", message: plainWords(error) });
+  }
+};
+
+function report(message: Report): void {
+  self.postMessage(message);
+}
+
+async function separate(order: Order): Promise<void> {
+  const { info } = order;
+  const card = readCard(order.model);
+  const shelf = await Shelf.open(order.shelf);
+  await checkSpace(info.samples * info.channels * 4 * card.stems.length, shelf);
+  const groups = channelGroups(info.channels, card.channels);
+  const peaks = new Array<number>(card.stems.length + 2).fill(0);
+  let engine: Engine | null = null;
+  let start = 0;
+  for await (const window of windows(order, card)) {
+    if (!engine) {
+      const first = pickGroup(window.samples, info.channels, groups[0]!, card.channels);
+      engine = await openFastest(order.runtime, order.model, card, first, order.decided);
+      report({ kind: "ready", engine: engine.info });
+    }
+    const stems = await separateWindow(engine, card, window, info.channels, groups);
+    const inside = card.context * info.channels;
+    const mixture = window.samples.subarray(inside, inside + window.keep * info.channels);
+    const vocals = stems.filter((_, i) => card.stems[i] === "vocals");
+    const all = [...stems, minus(mixture, vocals), minus(mixture, stems)];
+    all.forEach((samples, i) => (peaks[i] = Math.max(peaks[i]!, peak(samples))));
+    const kept = [];
+    for (const [i, samples] of stems.entries()) {
+      const blob = await shelf.keep(`${i}-${start}.f32`, samples);
+      kept.push({ blob, outline: outline(samples, info.channels, card.hop) });
+    }
+    report({ kind: "part", start, frames: window.keep, stems: kept });
+    start += window.keep;
+  }
+  report({ kind: "done", peaks });
+}
+
+async function* windows({ song, info }: Order, card: Card): AsyncGenerator<Window> {
+  const cutter = new WindowCutter(card.window, card.context, info.channels);
+  for (let start = 0; start < info.samples; start += card.window) {
+    const block = await readSamples(song, info, start, card.window);
+    const bad = block.findIndex((x) => !Number.isFinite(x));
+    if (bad >= 0) {
+      throw new UserError(
+        `Sample ${start + Math.floor(bad / info.channels)} of this song is not a finite number.`,
+      );
+    }
+    yield* cutter.push(block);
+  }
+  yield* cutter.finish();
+}
+
+/** Stems of a window's core, each (keep, channels). */
+async function separateWindow(
+  engine: Engine,
+  card: Card,
+  { samples, keep }: Window,
+  channels: number,
+  groups: number[][],
+): Promise<Float32Array<ArrayBuffer>[]> {
+  const stems = card.stems.map(() => new Float32Array(keep * channels));
+  for (const group of groups) {
+    const outputs = await engine.run(pickGroup(samples, channels, group, card.channels));
+    stems.forEach((stem, i) => placeGroup(stem, channels, group, outputs[i]!, card.channels));
+  }
+  return stems;
+}
+
+async function checkSpace(bytes: number, shelf: Shelf): Promise<void> {
+  const gigabytes = (size: number) => `${(size / 1e9).toFixed(1)} GB`;
+  if (!shelf.onDisk) {
+    if (bytes <= IN_MEMORY) return;
+    throw new UserError(
+      `This song is too long for this device's memory: its stems need ${gigabytes(bytes)}, and this ` +
+        "browser window keeps no files. Try a window that is not private, or a shorter song.",
+    );
+  }
+  const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
+  if (bytes > quota - usage) {
+    throw new UserError(
+      `The stems of this song need ${gigabytes(bytes)} of disk, and this browser gives the page ` +
+        `${gigabytes(quota - usage)}. Free some space, or try a shorter song.`,
+    );
+  }
+}

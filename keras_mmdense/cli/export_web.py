@@ -1,0 +1,37 @@
+"""Writing a page that separates songs in the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keras_mmdense.cli.common import console, load
+from keras_mmdense.cli.export import export, files_table
+
+
+@export.command()
+def web(
+    model: Annotated[
+        list[str],
+        typer.Argument(
+            help="A trained network: a name that `models` lists, a folder `train` wrote, or a file "
+            "of `export tflite`; several for networks of one stem each."
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder to write; an older export is replaced.")],
+):
+    """Write a page that separates songs in the browser, ready for any static host.
+
+    Songs never leave the browser. `_headers` tells common hosts to allow threads; elsewhere the
+    page's service worker does. See `export/web/README.md`.
+
+    Example: keras-mmdense export web mmdensenet_4stems site && keras-mmdense serve site
+    """
+    exporting = load("exporting.web.export")
+    built = exporting.export_web(model, out)
+    console.print(files_table(out, ", ".join(model)))
+    if not built:
+        console.print(
+            f"The page is not built: run {exporting.BUILD} in a checkout, then this command again.",
+            soft_wrap=True,
+        )

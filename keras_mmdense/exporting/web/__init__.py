@@ -1,0 +1,1 @@
+"""Export to a page that separates in the browser."""

@@ -1,0 +1,76 @@
+"""A page that separates songs in the browser: its build, a trained network, headers for hosts."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.exporting.tflite.export import export_tflite
+from keras_mmdense.exporting.tflite.flatbuffer import read_card
+from keras_mmdense.exporting.web.server import CONTENTS, HEADERS, MODEL
+from keras_mmdense.utils.files import replacing_folder
+
+PAGE = Path(__file__).parents[3] / "export" / "web" / "dist"
+BUILD = "(cd export/web && npm ci && npm run build)"
+FOREVER = "public, max-age=31536000, immutable"
+
+
+def export_web(models: Sequence[str | Path], out: str | Path, page: str | Path = PAGE) -> bool:
+    """Writes a folder that any static host can serve.
+
+    It holds the page, one `.tflite` file whose name tells its contents' hash, `model.json` that
+    names it, and `_headers`, which common hosts read: isolation for threads, and a policy under
+    which the browser refuses every foreign request.
+
+    Args:
+        models: A `.tflite` file of `export_tflite`, or names or folders that
+            `networks.load_network` takes, each of other stems.
+        out: The folder to write; an older export there is replaced.
+        page: The built page.
+
+    Returns:
+        Whether the page was there. Without it, the folder holds all the rest.
+
+    Raises:
+        InputError: If a network is unknown or the file is not one from waveforms to stems, or
+            `out` is something else than an older export, or cannot be written.
+
+    Example:
+        >>> export_web(["mmdensenet_4stems"], "site")
+        True
+    """
+    built = (Path(page) / "index.html").is_file()
+    with replacing_folder(out, MODEL) as folder:
+        if built:
+            shutil.copytree(page, folder, dirs_exist_ok=True)
+        content = _tflite(models, folder / "model.tflite")
+        name = f"model-{hashlib.sha256(content).hexdigest()[:12]}.tflite"
+        (folder / name).write_bytes(content)
+        (folder / MODEL).write_text(json.dumps({"model": name}) + "\n")
+        (folder / "_headers").write_text(_headers())
+    return built
+
+
+def _tflite(models: Sequence[str | Path], temporary: Path) -> bytes:
+    if len(models) > 1 or Path(models[0]).suffix != ".tflite":
+        export_tflite(models, temporary)
+        content = temporary.read_bytes()
+        temporary.unlink()
+        temporary.with_suffix(".json").unlink()
+        return content
+    path = Path(models[0])
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    content = path.read_bytes()
+    read_card(content, str(path))
+    return content
+
+
+def _headers() -> str:
+    """The rules that Netlify, Cloudflare Pages and others read from a file of that name."""
+    lines = ["/*", *(f"  {name}: {value}" for name, value in HEADERS.items())]
+    for pattern in CONTENTS:
+        lines += [pattern, f"  Cache-Control: {FOREVER}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,62 @@
+"""Serving an exported page on this computer, as a host that reads its `_headers` does."""
+
+import http.server
+from pathlib import Path
+
+from keras_mmdense.errors import InputError
+
+HOST = "127.0.0.1"
+MODEL = "model.json"
+# Files whose names change with their contents.
+CONTENTS = ("/assets/*", "/runtime/*", "/*.tflite")
+HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def open_server(folder: str | Path, port: int) -> http.server.ThreadingHTTPServer:
+    """Opens a server for a folder that `export_web` wrote, for this computer alone.
+
+    Args:
+        folder: The folder.
+        port: Port on 127.0.0.1; 0 takes any that is free.
+
+    Returns:
+        The server; `serve_forever` answers requests.
+
+    Raises:
+        InputError: If the folder is no exported page, or the port is taken.
+    """
+    folder = Path(folder)
+    for name in ("index.html", MODEL):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: holds no {name}; write it with keras-mmdense export web")
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        extensions_map = {
+            **http.server.SimpleHTTPRequestHandler.extensions_map,
+            ".js": "text/javascript",
+            ".wasm": "application/wasm",
+        }
+
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+        def end_headers(self):
+            for name, value in HEADERS.items():
+                self.send_header(name, value)
+            self.send_header("Cache-Control", "no-cache")
+            super().end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    try:
+        return http.server.ThreadingHTTPServer((HOST, port), Handler)
+    except OSError as error:
+        raise InputError(f"port {port}: cannot be served: {error.strerror}") from error

@@ -1,0 +1,174 @@
+"""The exported page, served as `keras-mmdense serve` does, in headless Chromium."""
+
+import contextlib
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import keras
+import pytest
+
+from keras_mmdense.configs import TABLES
+from keras_mmdense.exporting.web.export import BUILD, PAGE, export_web
+from keras_mmdense.exporting.web.server import open_server
+from keras_mmdense.pretrained import networks
+from keras_mmdense.stems import STEMS
+
+AXE = PAGE.parent / "node_modules" / "axe-core" / "axe.min.js"
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+
+
+class Page:
+    """The page as a person uses it.
+
+    Attributes:
+        tab: Playwright's page.
+    """
+
+    def __init__(self, context):
+        self.tab = context.pages[0]
+
+    def open(self, url):
+        """Loads the page and waits until it works offline."""
+        self.tab.goto(url)
+        self.tab.wait_for_selector("#offline:not([hidden])", timeout=60_000)
+
+    def until(self, expression):
+        """Waits until JavaScript gives what is true; the page's policy forbids Playwright's way."""
+        for _ in range(1200):
+            if self.tab.evaluate(expression):
+                return
+            self.tab.wait_for_timeout(50)
+        raise AssertionError(f"not within a minute: {expression}")
+
+    def choose(self, song):
+        self.tab.set_input_files("#file", str(song))
+
+    def separate(self, song):
+        """Has a song separated to its end."""
+        self.choose(song)
+        self.tab.wait_for_selector("#zip:enabled, #error:not([hidden])", timeout=240_000)
+        assert not self.tab.is_visible("#error"), self.tab.inner_text("#error")
+
+    def error(self, song):
+        """The error that a file leads to."""
+        self.choose(song)
+        self.tab.wait_for_selector("#error:not([hidden])", timeout=60_000)
+        return self.tab.inner_text("#error")
+
+    def download(self, selector, folder):
+        """Clicks what downloads and gives the file."""
+        with self.tab.expect_download() as waiting:
+            self.tab.click(selector)
+        path = Path(folder) / waiting.value.suggested_filename
+        waiting.value.save_as(path)
+        return path
+
+
+@pytest.fixture(scope="session")
+def built_page():
+    if not (PAGE / "index.html").is_file():
+        pytest.skip(f"the page is not built: {BUILD}")
+    return PAGE
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Starts a browser: (profile folder, flags) -> context manager of a `Page`."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("no chromium on the PATH")
+    with playwright.sync_playwright() as running:
+
+        @contextlib.contextmanager
+        def start(profile, flags=()):
+            context = running.chromium.launch_persistent_context(
+                str(profile), executable_path=path, args=[*FLAGS, *flags]
+            )
+            with contextlib.closing(context):
+                yield Page(context)
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """Serves a folder: folder -> context manager of its address."""
+
+    @contextlib.contextmanager
+    def start(folder):
+        with open_server(folder, 0) as server:
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+            server.shutdown()
+            thread.join()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def save_tiny():
+    """Writes a small network with random weights: (folder, sources) -> folder."""
+
+    def save(folder, sources):
+        keras.utils.set_random_seed(0)
+        network = networks.NetworkSpec(TABLES["tiny"], sources)
+        networks.save_network(folder, network, network.build())
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_file(save_tiny, tmp_path_factory):
+    """A small network of four stems as a TFLite file, in windows of about a second."""
+    from keras_mmdense.exporting.tflite.export import export_tflite
+
+    folder = tmp_path_factory.mktemp("tiny")
+    export_tflite([save_tiny(folder / "tiny", STEMS)], folder / "tiny.tflite", seconds=1)
+    return folder / "tiny.tflite"
+
+
+@pytest.fixture(scope="session")
+def tiny_site(built_page, tiny_file, tmp_path_factory):
+    """A page with the small network."""
+    out = tmp_path_factory.mktemp("site") / "tiny"
+    assert export_web([tiny_file], out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(chromium, serving, tiny_site, tmp_path_factory):
+    """The page with the small network, opened once for all tests of a module."""
+    with serving(tiny_site) as url, chromium(tmp_path_factory.mktemp("profile")) as page:
+        page.open(url)
+        yield page
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The script of axe-core."""
+    return AXE.read_text()
+
+
+@pytest.fixture(scope="session")
+def requests_of():
+    """Reads what pages requested from a browser's --log-net-log file: pairs (origin, address)."""
+
+    def read(path):
+        log = json.loads(path.read_text())
+        kinds = {code: name for name, code in log["constants"]["logEventTypes"].items()}
+        started = [
+            event["params"]
+            for event in log["events"]
+            if kinds[event["type"]] == "URL_REQUEST_START_JOB" and "url" in event.get("params", {})
+        ]
+        return [(request.get("initiator"), request["url"]) for request in started]
+
+    return read
