@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, load, say
+from keras_mmdense.cli.common import app, quiet_startup, say
 
 
 @app.command()
@@ -24,5 +24,7 @@ def blend(
     from keras_mmdense.utils.files import check_writable
 
     check_writable(output)
-    network = load("pretrained.blending").blend(first, second, output, share)
+    with quiet_startup():
+        from keras_mmdense.pretrained import blending
+    network = blending.blend(first, second, output, share)
     say(f"{output}: {network.config.summary}, {', '.join(network.targets)}")

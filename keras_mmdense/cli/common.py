@@ -1,7 +1,6 @@
-"""What the commands share: the application, options, progress bars, late imports."""
+"""What the commands share: the application, options, progress bars, a quiet start."""
 
 import contextlib
-import importlib
 import os
 import sys
 from typing import Annotated
@@ -47,16 +46,19 @@ def say(text):
     console.print(text, soft_wrap=True)
 
 
-def load(name):
-    """Imports a module of the package, without the lines TensorFlow logs while it starts."""
+@contextlib.contextmanager
+def quiet_startup():
+    """Hides the lines that TensorFlow logs while it is imported and starts."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-            if "keras" not in sys.modules:
-                importlib.import_module("keras").ops.zeros(1)
-            return importlib.import_module(f"keras_mmdense.{name}")
+        if "keras" not in sys.modules:
+            import keras
+
+            keras.ops.zeros(1)
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)

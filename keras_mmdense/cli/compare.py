@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, load
+from keras_mmdense.cli.common import app, console, quiet_startup
 from keras_mmdense.errors import InputError
 
 
@@ -56,20 +56,24 @@ def compare(
     chosen = baseline or _only_system(first, "--baseline", None)
     other = system or _only_system(second, "--system", chosen if second is first else None)
     scores = [_scores(first, chosen), _scores(second, other)]
-    found = load("evaluation.comparison").compare(*scores, first.rule)
+    with quiet_startup():
+        from keras_mmdense.evaluation import comparison
+        from keras_mmdense.report.comparison import comparison_table, sentences, write_comparison
+    found = comparison.compare(*scores, first.rule)
     names = (f"{chosen} ({first.name})", f"{other} ({second.name})")
-    report = load("report.comparison")
     if output:
-        report.write_comparison(output, found, names, first.rule.name)
-    console.print(report.comparison_table(found, names))
-    for line in report.sentences(found):
+        write_comparison(output, found, names, first.rule.name)
+    console.print(comparison_table(found, names))
+    for line in sentences(found):
         console.print(line, highlight=False, markup=False)
 
 
 def _read(folder):
     if not (folder / "scores.json").is_file():
         raise InputError(f"{folder}: expected scores.json, which evaluate --output writes")
-    return load("analysis.run_folders").read_score_folder(folder)
+    with quiet_startup():
+        from keras_mmdense.analysis.run_folders import read_score_folder
+    return read_score_folder(folder)
 
 
 def _only_system(scores, option, taken):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, Model, app, console, load, progress, say
+from keras_mmdense.cli.common import TRAINED, Model, app, console, progress, quiet_startup, say
 
 
 @app.command()
@@ -26,14 +26,10 @@ def demo(
     from keras_mmdense.utils import files
 
     files.check_writable(output)
-    run = load("report.demo").run
+    with quiet_startup():
+        from keras_mmdense.report.demo import gains_table, run
+        from keras_mmdense.separation.separator import Separator
     with progress() as report:
-        gains = run(
-            load("separation.separator").Separator(model),
-            output,
-            seed,
-            seconds,
-            report("separating"),
-        )
-    console.print(load("report.demo").gains_table(gains))
+        gains = run(Separator(model), output, seed, seconds, report("separating"))
+    console.print(gains_table(gains))
     say(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, load
+from keras_mmdense.cli.common import app, console, quiet_startup
 
 
 @app.command()
@@ -22,6 +22,7 @@ def efficiency(
 
     Example: keras-mmdense efficiency runs/mmdensenet runs/fnn runs/blstm
     """
-    trainings = [load("analysis.run_folders").read_training(run) for run in runs or ()]
-    module = load("analysis.efficiency")
-    console.print(module.efficiency_table(module.efficiency(trainings)))
+    with quiet_startup():
+        from keras_mmdense.analysis import efficiency, run_folders
+    trainings = [run_folders.read_training(run) for run in runs or ()]
+    console.print(efficiency.efficiency_table(efficiency.efficiency(trainings)))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, app, console, load, progress
+from keras_mmdense.cli.common import TRAINED, app, console, progress, quiet_startup
 
 
 @app.command()
@@ -87,10 +87,13 @@ def _systems(models, estimates):
 
     systems = [from_folder(estimates)] if estimates else []
     if models:
-        found = load("separation.loading")
-        opened = [(name, found.load_separator(name)) for name in models]
+        with quiet_startup():
+            from keras_mmdense.separation import loading
+        opened = [(name, loading.load_separator(name)) for name in models]
         systems[:0] = [
-            from_separator(name, separator, found.fingerprint(name), found.parameters(separator))
+            from_separator(
+                name, separator, loading.fingerprint(name), loading.parameters(separator)
+            )
             for name, separator in opened
         ]
     return systems

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, load
+from keras_mmdense.cli.common import app, console, quiet_startup
 
 export = typer.Typer(
     help="Write a trained network as a file that runs without this package.",
@@ -33,7 +33,9 @@ def saved_model(
 
     Example: keras-mmdense export saved-model mmdensenet_4stems models/mmdense/1
     """
-    card = load("exporting.saved_model.export").export_saved_model(model, out)
+    with quiet_startup():
+        from keras_mmdense.exporting.saved_model.export import export_saved_model
+    card = export_saved_model(model, out)
     console.print(files_table(out, f"{', '.join(card.network)}: {', '.join(card.stems)}"))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import load, progress, say
+from keras_mmdense.cli.common import progress, quiet_startup, say
 from keras_mmdense.cli.export import export
 
 CALIBRATION = 4
@@ -56,9 +56,10 @@ def tflite(
 
     Example: keras-mmdense export tflite mmdensenet_4stems stems.tflite --quantize float16
     """
-    exporting = load("exporting.tflite.export")
+    with quiet_startup():
+        from keras_mmdense.exporting.tflite.export import export_tflite
     with progress() as report:
-        card = exporting.export_tflite(
+        card = export_tflite(
             model,
             out,
             quantize=quantize,

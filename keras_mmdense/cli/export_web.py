@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import console, load
+from keras_mmdense.cli.common import console, quiet_startup
 from keras_mmdense.cli.export import export, files_table
 
 
@@ -27,11 +27,12 @@ def web(
 
     Example: keras-mmdense export web mmdensenet_4stems site && keras-mmdense serve site
     """
-    exporting = load("exporting.web.export")
-    built = exporting.export_web(model, out)
+    with quiet_startup():
+        from keras_mmdense.exporting.web.export import BUILD, export_web
+    built = export_web(model, out)
     console.print(files_table(out, ", ".join(model)))
     if not built:
         console.print(
-            f"The page is not built: run {exporting.BUILD} in a checkout, then this command again.",
+            f"The page is not built: run {BUILD} in a checkout, then this command again.",
             soft_wrap=True,
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, load, say
+from keras_mmdense.cli.common import app, console, quiet_startup, say
 from keras_mmdense.errors import InputError
 
 
@@ -27,9 +27,10 @@ def filters(
     """
     if output.suffix.lower() != ".png":
         raise InputError(f"{output}: expected a name that ends in .png")
-    _, network = load("pretrained.networks").load_network(model)
-    module = load("analysis.filter_norms")
-    blocks = module.filter_norms(network)
-    module.plot_filters(blocks, output)
-    console.print(module.filters_table(blocks, title=model))
+    with quiet_startup():
+        from keras_mmdense.analysis.filter_norms import filter_norms, filters_table, plot_filters
+        from keras_mmdense.pretrained.networks import load_network
+    blocks = filter_norms(load_network(model).model)
+    plot_filters(blocks, output)
+    console.print(filters_table(blocks, title=model))
     say(str(output))

@@ -1,6 +1,6 @@
 """Listing networks."""
 
-from keras_mmdense.cli.common import app, console, load
+from keras_mmdense.cli.common import app, console, quiet_startup
 
 REFERENCE = "blend"
 
@@ -13,9 +13,11 @@ def models():
 
     Example: keras-mmdense models
     """
-    registry, weights = load("models.registry"), load("pretrained.networks")
+    with quiet_startup():
+        from keras_mmdense.models import registry
+        from keras_mmdense.pretrained import networks
     console.print(_networks(registry))
-    console.print(_trained(weights))
+    console.print(_trained(networks))
 
 
 def _networks(registry):
@@ -36,13 +38,13 @@ def _networks(registry):
     return table
 
 
-def _trained(weights):
+def _trained(networks):
     from rich.table import Table
 
     table = Table(title="Trained networks in this package")
     for column in ("name", "network", "stems", "license of the weights"):
         table.add_column(column)
-    for name in weights.list_weights():
-        network, license = weights.describe(name)
-        table.add_row(name, network.config.name, ", ".join(network.targets), license)
+    for name in networks.list_weights():
+        spec, license = networks.describe(name)
+        table.add_row(name, spec.config.name, ", ".join(spec.targets), license)
     return table

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, load, progress, say
+from keras_mmdense.cli.common import app, progress, quiet_startup, say
 from keras_mmdense.errors import InputError
 
 
@@ -47,32 +47,39 @@ def report(
     check_writable(output.parent)
     if root:
         check_root(root)
-    scores, trainings = load("analysis.run_folders").read_runs(runs)
-    contents = load("report.report")
+    with quiet_startup():
+        from keras_mmdense.analysis.run_folders import read_runs
+        from keras_mmdense.report.html import write_html
+        from keras_mmdense.report.markdown import write_markdown
+        from keras_mmdense.report.report import Report, collect, find_networks
+    scores, trainings = read_runs(runs)
     beside = output.with_suffix(".md")
     if beside.exists() and not beside.read_bytes().startswith(
-        f"# {contents.Report.title}".encode()
+        f"# {Report.title}".encode()
     ):
         raise InputError(f"{beside}: is no report, and would be replaced; choose another name")
     taken = ()
     if root:
-        networks = [model] if model else contents.find_networks(scores, trainings)
+        networks = [model] if model else find_networks(scores, trainings)
         if not networks:
             raise InputError("no network of these runs was found; name one with --model")
         taken = _take(root, split, networks[0], scores, excerpts)
-    collected = contents.collect(scores, trainings, taken)
-    load("report.html").write_html(output, collected)
-    load("report.markdown").write_markdown(beside, collected)
+    collected = collect(scores, trainings, taken)
+    write_html(output, collected)
+    write_markdown(beside, collected)
     say(f"{output} and {beside.name}")
 
 
 def _take(root, split, model, scores, count):
     from keras_mmdense.data.songs import find_songs
 
+    with quiet_startup():
+        from keras_mmdense.report.excerpts import take_excerpts
+        from keras_mmdense.report.report import rank_songs
+        from keras_mmdense.separation.loading import load_separator
     songs = find_songs(root, split)
-    separator = load("separation.loading").load_separator(model)
-    ranking = load("report.report").rank_songs(scores, model, separator.stems)
+    separator = load_separator(model)
+    ranking = rank_songs(scores, model, separator.stems)
     with progress() as bars:
         bar = bars("excerpts")
-        take = load("report.excerpts").take_excerpts
-        return take(songs, separator, count, scored=ranking, progress=bar)
+        return take_excerpts(songs, separator, count, scored=ranking, progress=bar)

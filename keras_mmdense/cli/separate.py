@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, app, console, load, progress, say
+from keras_mmdense.cli.common import TRAINED, app, console, progress, quiet_startup, say
 from keras_mmdense.errors import InputError
 
 
@@ -69,10 +69,13 @@ def separate(
     written = Output(format, subtype, extra, filename)
     files = batch.find_audio(songs)
     check_writable(output)
+    with quiet_startup():
+        from keras_mmdense.separation.loading import load_separator
+        from keras_mmdense.separation.separator import Separator
     if len(model) == 1:
-        separator = load("separation.loading").load_separator(model[0], stems=wanted)
+        separator = load_separator(model[0], stems=wanted)
     else:
-        separator = load("separation.separator").Separator(list(model), stems=wanted)
+        separator = Separator(list(model), stems=wanted)
     with progress() as report:
         job = batch.Job(separator, output, written, resume)
         results = job.run(files, report, _tell)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, load, progress, say
+from keras_mmdense.cli.common import app, progress, quiet_startup, say
 from keras_mmdense.data.augmentation import AUGMENTATIONS, PAPER
 from keras_mmdense.errors import InputError
 
@@ -83,8 +83,10 @@ def train(
     """
     given = {name: value for name, value in locals().items() if value is not None}
     settings = _settings(given)
-    fit = load("training.fit")
-    if fit.find_run(output, settings).get("finished"):
+    with quiet_startup():
+        from keras_mmdense.training import fit
+        from keras_mmdense.training.run_folder import find_run
+    if find_run(output, settings).get("finished"):
         say(f"{output}: all {settings.epochs} epochs are done; nothing is left to train")
         return
     with progress() as report:
