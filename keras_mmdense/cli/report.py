@@ -54,9 +54,7 @@ def report(
         from keras_mmdense.report.report import Report, collect, find_networks
     scores, trainings = read_runs(runs)
     beside = output.with_suffix(".md")
-    if beside.exists() and not beside.read_bytes().startswith(
-        f"# {Report.title}".encode()
-    ):
+    if beside.exists() and not beside.read_bytes().startswith(f"# {Report.title}".encode()):
         raise InputError(f"{beside}: is no report, and would be replaced; choose another name")
     taken = ()
     if root:

@@ -1,28 +1,29 @@
 """BLEND: a weighted sum of two networks' outputs."""
 
+from collections.abc import Callable
+
 import keras
 
 from keras_mmdense.configs import BlendConfig
 from keras_mmdense.layers.sources import Blend
 
 
-def blend(mixture, config: BlendConfig, targets: int):
+def blend(mixture, config: BlendConfig, targets: int, assemble: Callable):
     """Assembles a blend; each part is a model of its own in the graph, see `part_names`.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
         config: Table of family "blend".
         targets: Number of targets.
+        assemble: Builder of any network, which takes these three arguments.
 
     Returns:
         Magnitudes of the targets, see `heads.head`.
     """
-    from keras_mmdense.models import BUILDERS  # which hold this function
-
     outputs = []
     for name, part in zip(part_names(config), (config.first, config.second), strict=True):
         inputs = keras.Input(mixture.shape[1:], dtype="float32", name="mixture")
-        estimate = BUILDERS[part.family](inputs, part, targets)
+        estimate = assemble(inputs, part, targets)
         outputs.append(keras.Model(inputs, estimate, name=name)(mixture))
     return Blend(config.share, dtype="float32", name="blend")(outputs)
 

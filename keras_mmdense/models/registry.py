@@ -7,10 +7,23 @@ from pathlib import Path
 
 import keras
 
-from keras_mmdense.configs import TABLES, ModelConfig
+from keras_mmdense.configs import TABLES, BlendConfig, ModelConfig
 from keras_mmdense.errors import InputError
-from keras_mmdense.models import BUILDERS
+from keras_mmdense.models.blend import blend
+from keras_mmdense.models.blstm import blstm
+from keras_mmdense.models.densenet import densenet
+from keras_mmdense.models.fnn import fnn
+from keras_mmdense.models.mdensenet import mdensenet
+from keras_mmdense.models.mmdensenet import mmdensenet
 from keras_mmdense.models.weights_file import load_weights
+
+BUILDERS = {
+    "blstm": blstm,
+    "densenet": densenet,
+    "fnn": fnn,
+    "mdensenet": mdensenet,
+    "mmdensenet": mmdensenet,
+}
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -90,7 +103,7 @@ def build(
     bins = config.bins if bins is None else bins
     _check_sizes(targets, bins, frames, channels)
     mixture = keras.Input((frames, bins, channels), dtype="float32", name="mixture")
-    outputs = BUILDERS[config.family](mixture, config, len(targets))
+    outputs = _assemble(mixture, config, len(targets))
     model = keras.Model(mixture, outputs, name="_".join((config.name, *targets)))
     if weights is not None:
         load_weights(model, weights)
@@ -100,6 +113,12 @@ def build(
 def parameters(model: keras.Model) -> int:
     """Counts a model's trainable parameters."""
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+
+def _assemble(mixture, config, targets):
+    if isinstance(config, BlendConfig):
+        return blend(mixture, config, targets, _assemble)
+    return BUILDERS[config.family](mixture, config, targets)
 
 
 def _read_table(path):
