@@ -11,11 +11,8 @@ import numpy as np
 from keras_mmdense.errors import InputError
 from keras_mmdense.models import registry
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec, network_folder
-from keras_mmdense.separation.model_card import ModelCard
+from keras_mmdense.separation.model_card import SAVED_MODEL_CARD, TFLITE_CARD, ModelCard
 from keras_mmdense.separation.separator import Separator
-
-CARD = "assets.extra/card.json"
-METADATA = "keras_mmdense_card"
 
 
 def load_separator(name: str | Path, *, stems: Sequence[str] | None = None) -> Separator:
@@ -76,7 +73,7 @@ def parameters(separator: Separator) -> int | None:
 def _open_saved_model(path: Path) -> tuple[Callable, ModelCard]:
     import tensorflow as tf
 
-    card = _card(path / CARD)
+    card = _card(path / SAVED_MODEL_CARD)
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
@@ -140,11 +137,11 @@ def _metadata(path: Path) -> str:
         model = schema.Model.GetRootAs(content)
         for index in range(model.MetadataLength()):
             entry = model.Metadata(index)
-            if entry.Name() == METADATA.encode():
+            if entry.Name() == TFLITE_CARD.encode():
                 return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
     except Exception as error:  # the reader checks no offsets: struct, index, type errors
         raise InputError(f"{path}: a damaged .tflite file") from error
-    raise InputError(f"{path}: has no model card ({METADATA}); export it with keras-mmdense")
+    raise InputError(f"{path}: has no model card ({TFLITE_CARD}); export it with keras-mmdense")
 
 
 def _open_keras(path: Path) -> list[LoadedNetwork]:

@@ -19,6 +19,9 @@ LIMITS = {
 MAX_SAMPLES = 1 << 27  # of all channels of a window with its context: 512 MB
 
 FORMAT = "keras_mmdense model 1"
+# Where exported files keep it: a file in a SavedModel, a metadata buffer in a TFLite file.
+SAVED_MODEL_CARD = "assets.extra/card.json"
+TFLITE_CARD = "keras_mmdense_card"
 
 
 @dataclasses.dataclass(frozen=True)

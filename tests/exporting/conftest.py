@@ -48,7 +48,7 @@ def command(tiny_folder, tmp_path_factory):
 
     out = tmp_path_factory.mktemp("exported") / "mmdense" / "1"
     (out / export.EXTRA).mkdir(parents=True)
-    (out / export.CARD).touch()
+    (out / export.SAVED_MODEL_CARD).touch()
     (out / "older").touch()
     with pytest.MonkeyPatch.context() as patch:
         short = functools.partial(export.export_saved_model, window=WINDOW)

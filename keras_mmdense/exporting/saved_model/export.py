@@ -11,12 +11,11 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.saved_model.signatures import Signatures
 from keras_mmdense.exporting.saved_model.warmup import write_warmup
 from keras_mmdense.exporting.source import load_source
-from keras_mmdense.separation.model_card import ModelCard
+from keras_mmdense.separation.model_card import SAVED_MODEL_CARD, ModelCard
 from keras_mmdense.separation.separator import CORE_FRAMES
 from keras_mmdense.utils.files import replacing_folder
 
 EXTRA = "assets.extra"
-CARD = f"{EXTRA}/card.json"
 WARMUP = f"{EXTRA}/tf_serving_warmup_requests"
 
 
@@ -50,7 +49,7 @@ def export_saved_model(
         raise InputError(
             f"a SavedModel needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()!r}"
         )
-    with replacing_folder(out, CARD) as folder:
+    with replacing_folder(out, SAVED_MODEL_CARD) as folder:
         source = load_source(models, window)
         signatures = Signatures(source)
         archive = keras.export.ExportArchive()  # Tracking the graph would store weights twice.
@@ -59,6 +58,6 @@ def export_saved_model(
         with contextlib.redirect_stdout(io.StringIO()):
             archive.write_out(str(folder))
         (folder / EXTRA).mkdir()
-        (folder / CARD).write_text(signatures.card.to_json())
+        (folder / SAVED_MODEL_CARD).write_text(signatures.card.to_json())
         write_warmup(folder / WARMUP, signatures.card)
     return signatures.card

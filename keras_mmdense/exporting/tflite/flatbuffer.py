@@ -8,9 +8,8 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.separation.model_card import ModelCard
+from keras_mmdense.separation.model_card import TFLITE_CARD, ModelCard
 
-CARD = "keras_mmdense_card"
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 SMALL = 128
 STATEFUL = ("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
@@ -46,7 +45,7 @@ def finish(content: bytes, card: ModelCard, samples: int | None = None) -> bytes
 
     Args:
         content: The file as the converter gave it.
-        card: The card; goes into the metadata buffer named `CARD`, as JSON.
+        card: The card; goes into the metadata buffer named `TFLITE_CARD`, as JSON.
         samples: Length that an input of any length has before it is resized.
 
     Returns:
@@ -63,7 +62,7 @@ def finish(content: bytes, card: ModelCard, samples: int | None = None) -> bytes
     buffer.data = np.frombuffer(card.to_json().encode(), np.uint8)
     model.buffers.append(buffer)
     entry = schema.MetadataT()
-    entry.name, entry.buffer = CARD, len(model.buffers) - 1
+    entry.name, entry.buffer = TFLITE_CARD, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
     _share_buffers(model)
     _share_tables(model)
@@ -89,7 +88,7 @@ def read_card(content: bytes, path: str) -> ModelCard:
         model = _read(content)
         graph = model.subgraphs[0]
         entries = {bytes(entry.name): entry.buffer for entry in model.metadata or []}
-        found = entries.get(CARD.encode())
+        found = entries.get(TFLITE_CARD.encode())
         text = None if found is None else bytes(model.buffers[found].data).decode()
         waveform = graph.tensors[graph.inputs[0]]
         shape = [*waveform.shape]
@@ -97,7 +96,7 @@ def read_card(content: bytes, path: str) -> ModelCard:
     except Exception as error:  # the reader checks no offsets: struct, index, type errors
         raise InputError(f"{path}: a damaged .tflite file") from error
     if text is None:
-        raise InputError(f"{path}: has no model card ({CARD}); export it with keras-mmdense")
+        raise InputError(f"{path}: has no model card ({TFLITE_CARD}); export it with keras-mmdense")
     card = ModelCard.from_json(text, path)
     if not fixed or shape != [1, card.window + 2 * card.context, card.channels]:
         raise InputError(f"{path}: expected a graph from waveforms of the size its card says")
