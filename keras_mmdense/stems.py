@@ -1,9 +1,14 @@
-"""The names of stems."""
+"""Stems and their names."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from keras_mmdense.errors import InputError
+
+# Name -> waveform (samples, channels).
+Stems = Mapping[str, np.ndarray]
 
 STEMS = ("vocals", "drums", "bass", "other")
 _NAME = re.compile(r"\w[\w .+-]{0,63}")

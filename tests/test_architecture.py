@@ -21,9 +21,9 @@ MAY_IMPORT = {
     "data": {"errors", "stems", "utils"},
     "evaluation": {"errors", "stems", "utils"},
     "pretrained": {"configs", "errors", "models", "stems", "utils"},
-    "synthesis": {"stems"},
+    "synthesis": {"stems", "utils"},
     "analysis": {"configs", "errors", "evaluation", "models", "pretrained", "utils"},
-    "separation": {"audio", "errors", "layers", "models", "pretrained", "stems"},
+    "separation": {"audio", "errors", "layers", "models", "pretrained", "stems", "utils"},
     "exporting": {"configs", "errors", "layers", "models", "pretrained", "separation", "utils"},
     "report": {
         "analysis",

@@ -8,7 +8,7 @@ that has changed is decoded anew, wherever and whenever it was changed.
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import filelock
@@ -18,6 +18,7 @@ from keras_mmdense.data.songs import Song
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 from keras_mmdense.utils.files import replacing, sha256
+from keras_mmdense.utils.progress import Progress
 
 VERSION = 1
 FULL_SCALE = 2**15
@@ -67,7 +68,7 @@ def cache_songs(
     folder: str | Path,
     sample_rate: int,
     channels: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[CachedSong]:
     """Decodes songs into a folder, or opens what was decoded there before.
 

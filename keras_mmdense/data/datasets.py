@@ -1,7 +1,7 @@
 """Data sets to train on: which, read how, and how often each is drawn from."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from keras_mmdense.data.cache import CachedSong, cache_songs
 from keras_mmdense.data.songs import LAYOUTS, MISSING, Song, check_root, locate_songs
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
+from keras_mmdense.utils.progress import Progress
 
 SPLITS = ("train", "valid")
 
@@ -108,7 +109,7 @@ def load(
     cache: str | Path,
     sample_rate: int,
     channels: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, list[CachedSong]]:
     """Opens the songs of data sets; MMDenseNet+ is a network trained on more than one.
 
@@ -134,7 +135,7 @@ def open_datasets(
     cache: str | Path,
     sample_rate: int,
     channels: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, list[Dataset]]:
     """Opens data sets, and decodes what has not been decoded before.
 

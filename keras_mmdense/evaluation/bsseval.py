@@ -26,7 +26,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.linalg import solve_triangular, toeplitz
 from scipy.linalg.lapack import dpstrf
 
-METRICS = ("SDR", "ISR", "SIR", "SAR")
+from keras_mmdense.evaluation.protocols import COMPUTED
+
 TAPS = 512
 BLOCK = 2**14  # samples of a transform for correlations
 GROUP = 8  # transforms at once
@@ -74,10 +75,10 @@ def bsseval(
     for start in range(0, max(0, samples - window) + 1, hop):
         frame = slice(start, min(start + window, samples))
         if any(_silent(signal[frame]) for signal in references + estimates):
-            scores.append(np.full((len(METRICS), len(references)), np.nan))
+            scores.append(np.full((len(COMPUTED), len(references)), np.nan))
         else:
             scores.append(_score(references, estimates, frame, response, size))
-    return dict(zip(METRICS, np.stack(scores, axis=-1), strict=True))
+    return dict(zip(COMPUTED, np.stack(scores, axis=-1), strict=True))
 
 
 def _signals(signals):

@@ -17,21 +17,21 @@ from keras_mmdense.evaluation.museval_engine import check_engine
 from keras_mmdense.evaluation.museval_json import Tracks
 from keras_mmdense.evaluation.oracles import ORACLES
 from keras_mmdense.evaluation.protocols import Rule, find_rule
-from keras_mmdense.evaluation.scoring import SongScores, Stems
+from keras_mmdense.evaluation.scoring import SongScores
 from keras_mmdense.evaluation.systems import System
 from keras_mmdense.evaluation.tasks import Task, score_here, score_parallel
-from keras_mmdense.stems import STEMS
+from keras_mmdense.stems import STEMS, Stems
 
 DEFAULT_ORACLES = ("mixture", "ideal ratio mask")
 
-Progress = Callable[[int, int, str], None]
+SongProgress = Callable[[int, int, str], None]
 Done = dict[tuple[str, str], SongScores]
 
 
 def evaluate_songs(
     songs: Sequence[Any],
     systems: Sequence[System],
-    progress: Progress | None = None,
+    progress: SongProgress | None = None,
     *,
     oracles: Sequence[str] = DEFAULT_ORACLES,
     rule: Rule | str = "museval",

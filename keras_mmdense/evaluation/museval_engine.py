@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.evaluation.protocols import Rule
+from keras_mmdense.evaluation.protocols import COMPUTED, Rule
 
 ENGINES = ("museval", "fast")
 LAGS = 512
@@ -111,7 +111,7 @@ def bsseval(
         values = museval.evaluate(
             references, estimates, win=window, hop=hop, mode=mode, padding=False
         )
-    return dict(zip(("SDR", "ISR", "SIR", "SAR"), values, strict=True))
+    return dict(zip(COMPUTED, values, strict=True))
 
 
 @contextlib.contextmanager

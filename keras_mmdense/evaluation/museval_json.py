@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.evaluation.scoring import METRICS, SongScores
+from keras_mmdense.evaluation.protocols import METRICS
+from keras_mmdense.evaluation.scoring import SongScores
 from keras_mmdense.utils.files import replacing
 
 FACTS = ("song", "sample_rate", "window", "hop", "silent", "seconds")

@@ -6,13 +6,12 @@ front end does, and go through the stems twice to hold few spectrograms at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
 from keras_mmdense.errors import InputError
-
-Stems = Mapping[str, np.ndarray]
+from keras_mmdense.stems import Stems
 
 # What is added to a covariance's diagonal, relative to its mean eigenvalue, before it is inverted.
 FLOOR = 1e-10

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from keras_mmdense.errors import InputError
 
+METRICS = ("SDR", "SIR", "SAR", "ISR")  # in the order of tables
+COMPUTED = ("SDR", "ISR", "SIR", "SAR")  # in museval's order
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -21,20 +21,17 @@ affected.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from keras_mmdense.evaluation.museval_engine import find_engine
-from keras_mmdense.evaluation.protocols import Rule, find_rule
-from keras_mmdense.stems import rest_name
+from keras_mmdense.evaluation.protocols import METRICS, Rule, find_rule
+from keras_mmdense.stems import Stems, rest_name
 
-METRICS = ("SDR", "SIR", "SAR", "ISR")
 PAIR = ("vocals", "accompaniment")
-
-Stems = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,8 @@ import numpy as np
 import soundfile
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.stems import STEMS
+from keras_mmdense.stems import STEMS, Stems
 
-Stems = Mapping[str, np.ndarray]
 NAMES = (*STEMS, "accompaniment")
 
 

@@ -18,8 +18,8 @@ from keras_mmdense.evaluation.museval_engine import memory
 from keras_mmdense.evaluation.oracles import ORACLES
 from keras_mmdense.evaluation.process_pool import run_jobs
 from keras_mmdense.evaluation.protocols import Rule
-from keras_mmdense.evaluation.scoring import SongScores, Stems, score_song
-from keras_mmdense.stems import rest_name
+from keras_mmdense.evaluation.scoring import SongScores, score_song
+from keras_mmdense.stems import Stems, rest_name
 
 
 @dataclass(frozen=True)

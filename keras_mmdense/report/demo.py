@@ -8,10 +8,11 @@ import soundfile
 from keras_mmdense.audio import writing
 from keras_mmdense.errors import InputError
 from keras_mmdense.report.plots import plot_spectrograms
-from keras_mmdense.separation.separator import Progress, Separator
+from keras_mmdense.separation.separator import Separator
 from keras_mmdense.stems import STEMS
 from keras_mmdense.synthesis.songs import synthesize
 from keras_mmdense.utils.files import replacing
+from keras_mmdense.utils.progress import Progress
 
 
 def run(

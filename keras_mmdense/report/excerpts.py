@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import soundfile
 
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.stems import STEMS
+from keras_mmdense.utils.progress import Progress
 
 # What MPEG audio layer III knows; other rates are encoded as FLAC, without loss.
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -55,7 +56,7 @@ def take_excerpts(
     count: int = 3,
     seconds: float = 6.0,
     scored: Mapping[str, float] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Excerpt]:
     """Separates a few seconds of some songs.
 

@@ -7,7 +7,7 @@ import math
 import os
 from pathlib import Path
 
-from keras_mmdense.evaluation.scoring import METRICS
+from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.report.excerpts import Excerpt, encode
 from keras_mmdense.report.formatting import SILENCES, billions, decibels, describe, duration
 from keras_mmdense.report.plots import box_plot, curve_plot, spectrogram_image

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from keras_mmdense.evaluation.scoring import METRICS
+from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.report.formatting import SILENCES, billions, decibels, describe, duration
 from keras_mmdense.report.published import CERTAINTY, PUBLISHED
 from keras_mmdense.report.report import STEM_ORDER, Group, Report

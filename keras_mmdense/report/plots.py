@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_mmdense.evaluation.protocols import Rule, find_rule
-from keras_mmdense.evaluation.scoring import METRICS, SongScores
+from keras_mmdense.evaluation.protocols import METRICS, Rule, find_rule
+from keras_mmdense.evaluation.scoring import SongScores
 from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.palette import COLORS, INK
 

@@ -11,8 +11,8 @@ from typing import Any
 from keras_mmdense.analysis.efficiency import per_second
 from keras_mmdense.analysis.run_folders import Scores, Training
 from keras_mmdense.errors import InputError
-from keras_mmdense.evaluation.protocols import Rule
-from keras_mmdense.evaluation.scoring import METRICS, SongScores, summarize
+from keras_mmdense.evaluation.protocols import METRICS, Rule
+from keras_mmdense.evaluation.scoring import SongScores, summarize
 from keras_mmdense.models.registry import parameters
 from keras_mmdense.pretrained.networks import DESCRIPTION, list_weights, load_network
 from keras_mmdense.report.excerpts import Excerpt

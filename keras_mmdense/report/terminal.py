@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_mmdense.evaluation.protocols import Rule, find_rule
-from keras_mmdense.evaluation.scoring import METRICS, SongScores, summarize
+from keras_mmdense.evaluation.protocols import METRICS, Rule, find_rule
+from keras_mmdense.evaluation.scoring import SongScores, summarize
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,8 +10,9 @@ from keras_mmdense.audio import reading
 from keras_mmdense.audio.output import Output
 from keras_mmdense.audio.writing import Written, plan, were_written
 from keras_mmdense.errors import InputError
+from keras_mmdense.utils.progress import Progress
 
-Report = Callable[[str], Callable[[int, int], None]]
+Report = Callable[[str], Progress]
 
 
 @dataclasses.dataclass(frozen=True)

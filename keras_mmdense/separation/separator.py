@@ -15,11 +15,10 @@ from keras_mmdense.separation.graph import front_end, graph_card, separation_mod
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.streaming import Stream, as_floats, check_signal, split
 from keras_mmdense.stems import check_names, rest_name
+from keras_mmdense.utils.progress import Progress
 
 DEFAULT = "mmdensenet_4stems"
 CORE_FRAMES = 384
-
-Progress = Callable[[int, int], None]
 
 
 class Separator:

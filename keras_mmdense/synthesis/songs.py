@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from keras_mmdense.synthesis.parts import write_bass, write_drums, write_melody
 from keras_mmdense.synthesis.signals import band, echo, room
 from keras_mmdense.synthesis.singing import play_vocals
 from keras_mmdense.synthesis.songwriting import Song, plan_song
+from keras_mmdense.utils.progress import Progress
 
 __all__ = ["synthesize", "write_songs"]
 
@@ -121,7 +121,7 @@ def write_songs(
     *,
     subset: str = "train",
     sample_rate: int = 44100,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Write songs as folders of WAV files, laid out like MUSDB18-HQ.
 

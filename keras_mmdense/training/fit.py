@@ -2,7 +2,6 @@
 
 import importlib.util
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -24,6 +23,7 @@ from keras_mmdense.training.model import (
 )
 from keras_mmdense.training.run_folder import CHECKPOINT, describe_run, find_run, write_run
 from keras_mmdense.training.validation import STATISTICS_BATCHES, Validator
+from keras_mmdense.utils.progress import Progress
 
 Songs = dict[str, list[CachedSong]]
 
@@ -31,7 +31,7 @@ Songs = dict[str, list[CachedSong]]
 def load_songs(
     config: TrainConfig,
     cache: str | Path,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Songs:
     """Finds and decodes the songs that settings name.
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.evaluation.results_file import write_scores
-from keras_mmdense.evaluation.scoring import METRICS, SongScores
+from keras_mmdense.evaluation.scoring import SongScores
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -6,8 +6,9 @@ import pytest
 from keras_mmdense.data.songs import find_songs
 from keras_mmdense.evaluation import bsseval as module
 from keras_mmdense.evaluation import museval_engine as reference
-from keras_mmdense.evaluation.bsseval import METRICS, bsseval
+from keras_mmdense.evaluation.bsseval import bsseval
 from keras_mmdense.evaluation.oracles import ideal_ratio_mask
+from keras_mmdense.evaluation.protocols import COMPUTED
 
 PLAIN = "Clara Berry And Wooldog - Waltz For My Victims"
 EQUAL = "Fergessen - Nos Palpitants"  # the bass has two equal channels: a singular Gram matrix
@@ -43,8 +44,8 @@ def masked(signals):
 def assert_equal(references, estimates, window, hop, atol=1e-4):
     scores = bsseval(references, estimates, window, hop)
     expected = reference.bsseval(references, estimates, window, hop)
-    assert list(scores) == list(expected) == list(METRICS)
-    for metric in METRICS:
+    assert list(scores) == list(expected) == list(COMPUTED)
+    for metric in COMPUTED:
         assert scores[metric].dtype == np.float64
         np.testing.assert_allclose(scores[metric], expected[metric], rtol=0, atol=atol)
     return scores
@@ -75,7 +76,7 @@ def test_long_frames_are_projected_in_parts(clips, monkeypatch):
     whole = bsseval(stems, leaky(stems), 100_000, 20_000)
     monkeypatch.setattr(module, "LONGEST", 7000)
     parts = bsseval(stems, leaky(stems), 100_000, 20_000)
-    for metric in METRICS:
+    for metric in COMPUTED:
         np.testing.assert_allclose(parts[metric], whole[metric], rtol=0, atol=1e-8)
 
 
@@ -89,7 +90,7 @@ def test_equals_museval_on_noise(sources, channels):
 def test_loudness_does_not_matter():
     signals = noise()
     loud, quiet = (bsseval(signals * g, leaky(signals) * g, 4000, 4000) for g in (1, 1e-6))
-    for metric in METRICS:
+    for metric in COMPUTED:
         np.testing.assert_allclose(quiet[metric], loud[metric], rtol=0, atol=1e-7)
 
 
@@ -98,7 +99,7 @@ def test_float32_scores_as_float64():
     estimates = leaky(signals).astype(np.float32)
     single = bsseval(signals, estimates, 4000, 4000)
     double = bsseval(np.float64(signals), np.float64(estimates), 4000, 4000)
-    for metric in METRICS:
+    for metric in COMPUTED:
         np.testing.assert_allclose(single[metric], double[metric], rtol=0, atol=1e-10)
 
 
@@ -127,7 +128,7 @@ def test_an_exact_estimate_scores_infinity():
     estimates[0] = signals[0]
     scores = bsseval(signals, estimates, 4000, 4000)
     expected = reference.bsseval(signals, estimates, 4000, 4000)
-    for metric in METRICS:
+    for metric in COMPUTED:
         np.testing.assert_allclose(scores[metric][1], expected[metric][1], rtol=0, atol=1e-7)
         # What is left of the other errors is rounding, in both.
         assert min(scores[metric][0].min(), expected[metric][0].min()) > 250
@@ -140,7 +141,7 @@ def test_a_frame_with_a_silent_signal_is_not_scored():
     signals[0, :4000] = 0
     estimates[1, 8000:, 0], estimates[1, 8000:, 1] = 0.5, -0.5
     scores = assert_equal(signals, estimates, 4000, 4000, atol=1e-7)
-    for metric in METRICS:
+    for metric in COMPUTED:
         np.testing.assert_array_equal(np.isnan(scores[metric]), [[True, False, True]] * 2)
 
 

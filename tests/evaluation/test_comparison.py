@@ -6,7 +6,8 @@ from scipy import stats
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.comparison import compare
-from keras_mmdense.evaluation.scoring import METRICS, SongScores
+from keras_mmdense.evaluation.protocols import METRICS
+from keras_mmdense.evaluation.scoring import SongScores
 
 
 def songs(values, stems=("vocals",)):

@@ -11,8 +11,7 @@ import pytest
 from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.evaluate import evaluate_songs, folder_name
 from keras_mmdense.evaluation.process_pool import free_memory, run_jobs
-from keras_mmdense.evaluation.protocols import RULES
-from keras_mmdense.evaluation.scoring import METRICS
+from keras_mmdense.evaluation.protocols import METRICS, RULES
 from keras_mmdense.evaluation.systems import System
 from keras_mmdense.evaluation.tasks import Task, score_parallel
 

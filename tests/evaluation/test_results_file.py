@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from keras_mmdense.evaluation import results_file
+from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.evaluation.results_file import read_scores, write_scores
-from keras_mmdense.evaluation.scoring import METRICS, SongScores, summarize
+from keras_mmdense.evaluation.scoring import SongScores, summarize
 from keras_mmdense.report.plots import plot_scores
 from keras_mmdense.report.terminal import scores_table
 

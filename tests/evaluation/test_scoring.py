@@ -8,8 +8,8 @@ import pytest
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation import museval_engine
-from keras_mmdense.evaluation.protocols import RULES, Rule
-from keras_mmdense.evaluation.scoring import METRICS, SongScores, score_song, summarize
+from keras_mmdense.evaluation.protocols import METRICS, RULES, Rule
+from keras_mmdense.evaluation.scoring import SongScores, score_song, summarize
 
 RATE = 4000
 STEMS = ("vocals", "drums", "bass", "other")

@@ -17,8 +17,9 @@ from keras_mmdense.analysis.run_folders import read_runs
 from keras_mmdense.cli.common import app
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
+from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.evaluation.results_file import write_scores
-from keras_mmdense.evaluation.scoring import METRICS, SongScores
+from keras_mmdense.evaluation.scoring import SongScores
 from keras_mmdense.pretrained.networks import NetworkSpec, save_network
 from keras_mmdense.report.excerpts import encode, take_excerpts
 from keras_mmdense.report.formatting import decibels

@@ -1,7 +1,7 @@
 """A trained network as a TFLite file: waveform in, stems out, for phones and small machines."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -15,6 +15,7 @@ from keras_mmdense.exporting.tflite.int8 import int8_masks
 from keras_mmdense.layers.wiener import BLOCK
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.utils.files import replacing
+from keras_mmdense.utils.progress import Progress
 
 SECONDS = 6.0
 PRECISIONS = ("float16", "dynamic", "int8")
@@ -29,7 +30,7 @@ def export_tflite(
     network_only: bool = False,
     resizable: bool = False,
     calibration: Sequence[np.ndarray] = (),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ModelCard:
     """Writes trained networks with STFT and Wiener filter as one TFLite file of builtin operators.
 

@@ -1,6 +1,6 @@
 """Networks in 8-bit arithmetic, from the mixture's magnitude to the mask."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -20,8 +20,7 @@ from keras_mmdense.models.margins import without_margin
 from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.separation.graph import network_margin
 from keras_mmdense.separation.model_card import ModelCard
-
-Progress = Callable[[int, int], None]
+from keras_mmdense.utils.progress import Progress
 
 
 def int8_masks(
