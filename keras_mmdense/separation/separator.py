@@ -215,7 +215,7 @@ class Separator:
                     raise InputError(
                         f"a block is (samples, channels), received shape {block.shape}"
                     )
-                stream = self._open(sample_rate, block.shape[1])
+                stream = Stream(self._run, self.card, sample_rate, block.shape[1])
             mixture, stems = stream.push(block)
             if len(mixture):
                 yield mixture, self._by_name(stems)
@@ -229,19 +229,6 @@ class Separator:
         """Samples to read at a time: a window at the graph's rate."""
         check_signal(sample_rate, channels)
         return max(1, int(self.card.window * sample_rate / self.card.sample_rate))
-
-    def _open(self, sample_rate, channels):
-        card = self.card
-        return Stream(
-            self._run,
-            len(card.stems),
-            card.channels,
-            card.sample_rate,
-            card.window,
-            card.context,
-            sample_rate,
-            channels,
-        )
 
     def _by_name(self, stems):
         return {name: stems[self.card.stems.index(name)] for name in self.stems}

@@ -8,6 +8,7 @@ import numpy as np
 import soxr
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.windows import WindowCutter
 
 MIN_RATE, MAX_RATE = 1000, 768_000
@@ -24,13 +25,9 @@ class Stream:
     last channel, or mono, is doubled to a pair and averaged back.
 
     Args:
-        graph: From waveforms (batch, context + core + context, width) to stems (batch, sources,
-            core, width).
-        sources: Number of sources the graph gives.
-        width: Channels of the graph, 1 or 2.
-        graph_rate: Rate in Hz the graph works at.
-        core: Samples of a window that are kept, at the graph's rate.
-        context: Samples of context on either side, at the graph's rate.
+        graph: From waveforms (batch, context + window + context, channels) to stems (batch, stems,
+            window, channels).
+        card: What the graph is.
         sample_rate: The signal's rate in Hz.
         channels: The signal's channels.
 
@@ -38,26 +35,18 @@ class Stream:
         InputError: If the rate or the channels are out of bounds, which bound the memory.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        sources: int,
-        width: int,
-        graph_rate: int,
-        core: int,
-        context: int,
-        sample_rate: int,
-        channels: int,
-    ):
+    def __init__(self, graph: Graph, card: ModelCard, sample_rate: int, channels: int):
         check_signal(sample_rate, channels)
-        self._graph, self._sources, self._width, self._channels = graph, sources, width, channels
+        self._graph, self._stems, self._width = graph, len(card.stems), card.channels
+        self._channels = channels
         self._groups = [
-            list(range(first, min(first + width, channels))) for first in range(0, channels, width)
+            list(range(first, min(first + self._width, channels)))
+            for first in range(0, channels, self._width)
         ]
-        wide = len(self._groups) * width
-        self._to_graph = _Resampler(sample_rate, graph_rate, wide)
-        self._from_graph = _Resampler(graph_rate, sample_rate, sources * channels)
-        self._cutter = WindowCutter(core, context, (wide,))
+        wide = len(self._groups) * self._width
+        self._to_graph = _Resampler(sample_rate, card.sample_rate, wide)
+        self._from_graph = _Resampler(card.sample_rate, sample_rate, self._stems * channels)
+        self._cutter = WindowCutter(card.window, card.context, (wide,))
         self._mixture = collections.deque()
         self._received = self._given = 0
 
@@ -68,7 +57,7 @@ class Stream:
             block: (samples, channels), float32.
 
         Returns:
-            The mixture, (ready, channels), and its stems, (sources, ready, channels).
+            The mixture, (ready, channels), and its stems, (stems, ready, channels).
 
         Raises:
             InputError: If a sample, or a number that the graph gives, is not finite.
@@ -103,16 +92,16 @@ class Stream:
         return block[:, columns]
 
     def _separate(self, window, keep):
-        """Stems of a window's core, (keep, sources * channels); one group at a time."""
+        """Stems of a window's core, (keep, stems * channels); one group at a time."""
         parts = []
         for group, sound in zip(
             self._groups, np.split(window, len(self._groups), axis=1), strict=True
         ):
             stems = np.asarray(self._graph(sound[None]))
             fits = stems.ndim == 4 and stems.shape[2] >= keep
-            if not fits or stems.shape[:2] + stems.shape[3:] != (1, self._sources, self._width):
+            if not fits or stems.shape[:2] + stems.shape[3:] != (1, self._stems, self._width):
                 raise InputError(
-                    f"the graph gave stems of shape {stems.shape}, expected (1, {self._sources}, "
+                    f"the graph gave stems of shape {stems.shape}, expected (1, {self._stems}, "
                     f"{self._cutter.core}, {self._width})"
                 )
             stems = stems[0, :, :keep]
@@ -127,7 +116,7 @@ class Stream:
         if not np.isfinite(flat).all():
             raise InputError("the network gave numbers that are not finite")
         self._given += len(flat)
-        stems = flat.reshape(len(flat), self._sources, self._channels).transpose(1, 0, 2)
+        stems = flat.reshape(len(flat), self._stems, self._channels).transpose(1, 0, 2)
         return self._pop_mixture(len(flat)), stems
 
     def _pop_mixture(self, samples):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.streaming import Stream, as_floats
 
 
@@ -19,8 +20,14 @@ def halves(context):
     return graph
 
 
+def card(width, core, context):
+    """The card of `halves`."""
+    sizes = {"n_fft": 2, "hop": 1, "window": core, "context": context}
+    return ModelCard(("halves",), ("more", "less"), 44100, width, **sizes)
+
+
 def run(blocks, rate=44100, width=2, core=64, context=16):
-    stream = Stream(halves(context), 2, width, 44100, core, context, rate, blocks[0].shape[1])
+    stream = Stream(halves(context), card(width, core, context), rate, blocks[0].shape[1])
     parts = [stream.push(block) for block in blocks] + [stream.finish()]
     mixture = np.concatenate([part for part, _ in parts])
     return mixture, np.concatenate([stems for _, stems in parts], axis=1)
@@ -67,7 +74,7 @@ def test_every_path_of_groups_keeps_channels_apart():
 
 
 def test_a_bad_sample_is_named_by_its_place_in_the_signal():
-    stream = Stream(halves(16), 2, 2, 44100, 64, 16, 44100, 2)
+    stream = Stream(halves(16), card(2, 64, 16), 44100, 2)
     stream.push(np.zeros((1000, 2), "float32"))
     bad = np.zeros((50, 2), "float32")
     bad[7, 1] = np.inf
@@ -78,7 +85,7 @@ def test_a_bad_sample_is_named_by_its_place_in_the_signal():
 @pytest.mark.parametrize("rate", [1, 100, 999, 768001, 2**31, np.nan, np.inf, "44100", None])
 def test_rates_are_bounded(rate):
     with pytest.raises(InputError, match="sample rate must lie between 1000 and 768000"):
-        Stream(halves(16), 2, 2, 44100, 64, 16, rate, 2)
+        Stream(halves(16), card(2, 64, 16), rate, 2)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,7 @@ def test_rates_are_bounded(rate):
 )
 def test_channels_are_bounded(rate, channels):
     with pytest.raises(InputError, match=f"channels at {rate} Hz, received {channels}"):
-        Stream(halves(16), 2, 2, 44100, 64, 16, rate, channels)
+        Stream(halves(16), card(2, 64, 16), rate, channels)
 
 
 def test_many_channels_go_through_the_graph_pair_by_pair():
@@ -96,7 +103,7 @@ def test_many_channels_go_through_the_graph_pair_by_pair():
         shapes.append(batch.shape)
         return halves(16)(batch)
 
-    stream = Stream(graph, 2, 2, 44100, 64, 16, 44100, 64)
+    stream = Stream(graph, card(2, 64, 16), 44100, 64)
     x = np.random.default_rng(0).uniform(-1, 1, (10, 64)).astype("float32")
     parts = [stream.push(x)[1], stream.finish()[1]]
     np.testing.assert_allclose(np.concatenate(parts, axis=1).sum(axis=0), x, atol=1e-6)
@@ -105,21 +112,21 @@ def test_many_channels_go_through_the_graph_pair_by_pair():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_the_graph_gives_must_be_finite(value):
-    stream = Stream(lambda x: halves(16)(x) + value, 2, 2, 44100, 64, 16, 44100, 2)
+    stream = Stream(lambda x: halves(16)(x) + value, card(2, 64, 16), 44100, 2)
     with pytest.raises(InputError, match="network gave numbers that are not finite"):
         stream.push(np.zeros((1000, 2), "float32"))
 
 
 @pytest.mark.parametrize("part", [np.s_[:, :1], np.s_[:, :, :30], np.s_[..., :1], np.s_[0]])
 def test_what_the_graph_gives_must_fit(part):
-    stream = Stream(lambda x: halves(16)(x)[part], 2, 2, 44100, 64, 16, 44100, 2)
+    stream = Stream(lambda x: halves(16)(x)[part], card(2, 64, 16), 44100, 2)
     with pytest.raises(InputError, match="graph gave stems of shape"):
         stream.push(np.zeros((1000, 2), "float32"))
 
 
 @pytest.mark.parametrize("shape", [(10,), (10, 3)])
 def test_blocks_must_fit(shape):
-    stream = Stream(halves(16), 2, 2, 44100, 64, 16, 44100, 2)
+    stream = Stream(halves(16), card(2, 64, 16), 44100, 2)
     with pytest.raises(InputError, match="received shape"):
         stream.push(np.zeros(shape, "float32"))
 
