@@ -72,9 +72,11 @@ def write_page(notebook: nbformat.NotebookNode, name: str, folder: Path) -> None
     """
     from nbconvert import MarkdownExporter
 
-    exporter = MarkdownExporter(exclude_input_prompt=True)
+    for cell in notebook.cells:  # what TensorFlow logs about the machine
+        outputs = cell.get("outputs", [])
+        outputs[:] = [output for output in outputs if output.get("name") != "stderr"]
     files = {"unique_key": name, "output_files_dir": name}
-    text, resources = exporter.from_notebook_node(notebook, {**files})
+    text, resources = MarkdownExporter().from_notebook_node(notebook, files)
     for path, content in resources["outputs"].items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
