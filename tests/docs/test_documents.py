@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 import typer
 
 import keras_mmdense
+from keras_mmdense.cli import app
 
 HOME = Path(__file__).parents[2]
 REPOSITORY = "https://github.com/keras-mmdense/keras_mmdense"
@@ -80,22 +80,16 @@ def commands(path):
 
 
 def parse(words):
-    """Raises UsageError unless the words name a command and its options."""
-    command = typer.main.get_command(load_app())
-    context = click.Context(command)
+    """Raises unless the words name a command and its options."""
+    command = typer.main.get_command(app)
+    context = command.context_class(command)
     while hasattr(command, "commands"):
         name, *words = words
         if name not in command.commands:
-            raise click.UsageError(f"no command {name}")
+            raise ValueError(f"no command {name}")
         command = command.commands[name]
-        context = type(context)(command, parent=context)
+        context = command.context_class(command, parent=context)
     command.make_parser(context).parse_args(list(words))
-
-
-def load_app():
-    from keras_mmdense.cli import app
-
-    return app
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(HOME)))
