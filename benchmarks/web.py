@@ -154,7 +154,7 @@ def main():
         assert export_web([file], folder / "site"), f"the page is not built: {BUILD}"
         browser = Browser(playwright, folder / "site", folder)
         page, interpreter, command = speeds(browser, file, clip, folder)
-        print(f"threads of the page: {browser.tab.get_attribute('#model', 'data-engine')}")
+        print(f"the page uses {browser.tab.get_attribute('#model', 'data-engine')}", flush=True)
         for name, seconds in (("page", page), ("interpreter", interpreter), ("command", command)):
             note = " (with the start of Python)" if name == "command" else ""
             print(f"{name:12} {seconds:6.1f} s, {20 / seconds:5.2f} x real time{note}")
