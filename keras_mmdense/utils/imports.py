@@ -9,24 +9,19 @@ from types import ModuleType
 
 from keras_mmdense.errors import InputError
 
-# Extra -> modules without which its commands cannot start, as in `setup.cfg`.
-EXTRAS = {
-    "demo": ("scipy", "matplotlib"),
-    "train": ("matplotlib",),
-    "eval": ("scipy", "matplotlib"),
-    "report": ("jinja2", "matplotlib", "scipy"),
-    "export": ("ai_edge_litert",),
-}
 
-
-def require_extra(extra: str, purpose: str) -> None:
-    """Raise InputError, with the command that installs it, if a package of an extra is missing.
+def require(purpose: str, extra: str, *modules: str) -> None:
+    """Check that modules are installed, before any work.
 
     Args:
-        extra: One of `EXTRAS`.
-        purpose: What needs the packages, such as a command.
+        purpose: What needs them, such as the name of a command.
+        extra: The extra in `setup.cfg` that brings them.
+        *modules: Names of the modules.
+
+    Raises:
+        InputError: If one is missing; names the command that installs it.
     """
-    for name in EXTRAS[extra]:
+    for name in modules:
         if sys.modules.get(name) is None and importlib.util.find_spec(name) is None:
             package = name.replace("_", "-")
             raise InputError(f'{purpose} needs {package}: pip install "keras-mmdense[{extra}]"')
