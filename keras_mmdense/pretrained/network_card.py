@@ -128,6 +128,8 @@ class NetworkCard:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "NetworkCard":
         """Read what `to_dict` returned; raises ValueError if it is something else."""
+        if not isinstance(fields, Mapping):
+            raise ValueError(f"a card must be an object, received {type(fields).__name__}")
         try:
             fields = dict(fields)
             made = fields.get("provenance")

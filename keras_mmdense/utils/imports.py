@@ -34,7 +34,7 @@ def when_imported(name: str, act: Callable[[], object]) -> None:
         name: Name of the package.
         act: The function.
     """
-    if name in sys.modules:
+    if sys.modules.get(name) is not None:
         act()
     else:
         sys.meta_path.insert(0, _Watcher(name, act))
