@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, Model, app, console, progress, quiet_startup, say
+from keras_mmdense.cli.common import TRAINED, Model, app, console, progress, say
 
 
 @app.command()
@@ -24,12 +24,15 @@ def demo(
     Example: keras-mmdense demo -o demo
     """
     from keras_mmdense.utils import files
+    from keras_mmdense.utils.quiet import quiet_stderr
 
     files.check_writable(output)
-    with quiet_startup():
+    with quiet_stderr():
         from keras_mmdense.report.demo import gains_table, run
         from keras_mmdense.separation.separator import Separator
+
+        separator = Separator(model)
     with progress() as report:
-        gains = run(Separator(model), output, seed, seconds, report("separating"))
+        gains = run(separator, output, seed, seconds, report("separating"))
     console.print(gains_table(gains))
     say(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")

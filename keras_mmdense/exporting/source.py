@@ -15,7 +15,7 @@ from keras_mmdense.pretrained.networks import (
     network_folder,
     weights_license,
 )
-from keras_mmdense.separation.separator import CORE_FRAMES, Separator
+from keras_mmdense.separation.separator import Separator
 from keras_mmdense.utils.files import sha256
 
 SCORES = "scores/scores.json"
@@ -34,12 +34,12 @@ class Source:
     separator: Separator
 
 
-def load_source(models: Sequence[str | Path], window: int = CORE_FRAMES) -> Source:
+def load_source(models: Sequence[str | Path], window: int | None = None) -> Source:
     """Loads trained networks for export, in float32 whatever the global dtype policy is.
 
     Args:
         models: Names or folders that `networks.load_network` takes.
-        window: Frames of a window that are kept, see `Separator`.
+        window: Frames of a window that are kept, see `Separator`; None for its default.
 
     Returns:
         The networks and the separator around them.

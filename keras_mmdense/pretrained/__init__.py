@@ -1,1 +1,3 @@
 """Trained networks: loading, saving and those that ship with the package."""
+
+DEFAULT = "mmdensenet_4stems"
