@@ -35,8 +35,8 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
     try:
         with quiet_stderr():  # LiteRT says there that it made its delegate
             interpreter = Interpreter(str(path), num_threads=threads or usable_cores())
-            runner = interpreter.get_signature_runner()
             interpreter.allocate_tensors()
+            runner = interpreter.get_signature_runner()
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
     except (ValueError, RuntimeError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
