@@ -79,7 +79,7 @@ def separates(python, clip, home, out):
     run = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=out.parent)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""  # not a word of LiteRT's
-    assert run.stdout.splitlines()[-1] == "loaded: ", run.stdout
+    assert run.stdout.splitlines()[-1] == "loaded:", run.stdout
     written = {path.stem: soundfile.read(path)[0] for path in (out / "clip").glob("*.wav")}
     assert sorted(written) == list(stems)
     song, _ = soundfile.read(clip)
