@@ -22,7 +22,7 @@ from keras_mmdense.cli import main
 try:
     main()
 finally:
-    print("loaded:", *sorted({"tensorflow", "keras", "h5py", "jax", "torch"} & set(sys.modules)))
+    print("loaded:", *sorted({"tensorflow", "keras", "h5py", "jax", "torch", "numpy"} & set(sys.modules)))
 """
 
 
@@ -79,7 +79,7 @@ def separates(python, clip, home, out):
     run = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=out.parent)
     assert run.returncode == 0, run.stderr
     assert run.stderr == ""  # not a word of LiteRT's
-    assert run.stdout.splitlines()[-1] == "loaded:", run.stdout
+    assert run.stdout.splitlines()[-1] == "loaded: numpy", run.stdout
     written = {path.stem: soundfile.read(path)[0] for path in (out / "clip").glob("*.wav")}
     assert sorted(written) == list(stems)
     song, _ = soundfile.read(clip)
@@ -88,6 +88,14 @@ def separates(python, clip, home, out):
 
 def test_separate_imports_neither_tensorflow_nor_keras(clip, compiled_home, tmp_path):
     separates(sys.executable, clip, compiled_home, tmp_path / "out")
+
+
+def test_help_loads_no_library_of_numbers():
+    run = subprocess.run(
+        [sys.executable, "-c", CODE, "separate", "--help"], capture_output=True, text=True
+    )
+    assert run.returncode == 0 and "--engine" in run.stdout
+    assert run.stdout.splitlines()[-1] == "loaded:"
 
 
 @pytest.mark.slow
