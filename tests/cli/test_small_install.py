@@ -22,7 +22,8 @@ from keras_mmdense.cli import main
 try:
     main()
 finally:
-    print("loaded:", *sorted({"tensorflow", "keras", "h5py", "jax", "torch", "numpy"} & set(sys.modules)))
+    heavy = {"tensorflow", "keras", "h5py", "jax", "torch", "numpy"}
+    print("loaded:", *sorted(heavy & set(sys.modules)))
 """
 
 
