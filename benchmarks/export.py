@@ -38,9 +38,8 @@ if kind == "tflite":
     from separate import Separator
     separate = Separator(path, int(threads)).separate
 else:
-    from keras_mmdense.separation.loading import load_separator as open_separator
     from keras_mmdense.separation.separator import Separator
-    made = Separator(path, window=window) if kind == "keras" else open_separator(path)
+    made = Separator(path, window=window) if kind == "keras" else Separator.from_pretrained(path)
     separate = lambda x: made.separate(x, 44100)
 separate(song[: 44100])
 seconds = []

@@ -36,10 +36,10 @@ FLAGS = (
 )
 INTERPRETER = """
 import sys, time
-from keras_mmdense.separation.loading import load_separator as open_separator
+from keras_mmdense.separation.separator import Separator
 import ai_edge_litert.interpreter, soundfile
 start = time.monotonic()
-open_separator(sys.argv[1]).separate(*soundfile.read(sys.argv[2], dtype="float32"))
+Separator.from_pretrained(sys.argv[1]).separate(*soundfile.read(sys.argv[2], dtype="float32"))
 print("measured", time.monotonic() - start)
 """
 COMMAND = "from keras_mmdense.cli import main; main()"

@@ -1,7 +1,6 @@
 """What the commands share: the application, options, progress bars, a quiet start."""
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from keras_mmdense.pretrained.catalog import DEFAULT, DESCRIPTION, network_folder, read_card
+from keras_mmdense.utils.quiet import quiet_stderr
 
 app = typer.Typer(
     help="Separates music into stems, and trains and scores the networks that do it.",
@@ -21,13 +21,13 @@ app = typer.Typer(
 # Names of files may look like markup or emoji codes, and stay what they are.
 console = Console(markup=False, emoji=False, highlight=False)
 
+TRAINED = DEFAULT
 Model = Annotated[
     str,
     typer.Option(
         "--model", help="A trained network: a name that `models` lists, or a folder `train` wrote."
     ),
 ]
-TRAINED = DEFAULT
 
 
 @contextlib.contextmanager
@@ -64,16 +64,9 @@ def tell_terms(*models: str | Path) -> None:
 @contextlib.contextmanager
 def quiet_startup():
     """Hides the lines that TensorFlow logs while it is imported and starts."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+    with quiet_stderr():
         if "keras" not in sys.modules:
             import keras
 
             keras.ops.zeros(1)
         yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

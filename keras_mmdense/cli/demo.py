@@ -11,7 +11,6 @@ from keras_mmdense.cli.common import (
     app,
     console,
     progress,
-    quiet_startup,
     say,
     tell_terms,
 )
@@ -34,14 +33,17 @@ def demo(
     """
     from keras_mmdense.utils import files
     from keras_mmdense.utils.imports import require
+    from keras_mmdense.utils.quiet import quiet_stderr
 
     require("demo", "demo", "scipy", "matplotlib")
     files.check_writable(output)
-    with quiet_startup():
+    with quiet_stderr():
         from keras_mmdense.report.demo import gains_table, run
         from keras_mmdense.separation.separator import Separator
-    tell_terms(model)
+
+        tell_terms(model)
+        separator = Separator(model)
     with progress() as report:
-        gains = run(Separator(model), output, seed, seconds, report("separating"))
+        gains = run(separator, output, seed, seconds, report("separating"))
     console.print(gains_table(gains))
     say(f"{output}: {', '.join(sorted(path.name for path in output.iterdir()))}")

@@ -92,15 +92,21 @@ def _systems(models, estimates):
     if models:
         with quiet_startup():
             from keras_mmdense.separation import loading
+            from keras_mmdense.separation.separator import Separator
         tell_terms(*models)
-        opened = [(name, loading.load_separator(name)) for name in models]
+        opened = [(name, Separator.from_pretrained(name, engine=_engine(name))) for name in models]
         systems[:0] = [
             from_separator(
-                name, separator, loading.fingerprint(name), loading.parameters(separator)
+                name, separator, loading.fingerprint(name), loading.parameters(separator.engine)
             )
             for name, separator in opened
         ]
     return systems
+
+
+def _engine(name):
+    """TensorFlow, which tells the number of parameters, wherever it runs the artifact."""
+    return "litert" if name.endswith(".tflite") else "tensorflow"
 
 
 def _cores():

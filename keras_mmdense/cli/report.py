@@ -76,10 +76,10 @@ def _take(root, split, model, scores, count):
     with quiet_startup():
         from keras_mmdense.report.excerpts import take_excerpts
         from keras_mmdense.report.report import rank_songs
-        from keras_mmdense.separation.loading import load_separator
+        from keras_mmdense.separation.separator import Separator
     songs = find_songs(root, split)
     tell_terms(model)
-    separator = load_separator(model)
+    separator = Separator.from_pretrained(model)
     ranking = rank_songs(scores, model, separator.stems)
     with progress() as bars:
         bar = bars("excerpts")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, app, console, progress, quiet_startup, say
+from keras_mmdense.cli.common import TRAINED, app, console, progress, say
 from keras_mmdense.errors import InputError
 
 
@@ -41,6 +41,13 @@ def separate(
     filename: Annotated[
         str, typer.Option(help="Template of the files' names below OUTPUT.")
     ] = "{song}/{stem}.{format}",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="What runs the network: litert, tensorflow, or auto for LiteRT where it can. "
+            "Stems are the same."
+        ),
+    ] = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip songs whose files are all there, whole.")
     ] = False,
@@ -59,6 +66,7 @@ def separate(
     from keras_mmdense.separation import batch
     from keras_mmdense.stems import rest_name
     from keras_mmdense.utils.files import check_writable
+    from keras_mmdense.utils.quiet import quiet_stderr
 
     wanted = [stem.strip() for stem in stems.split(",")] if stems else None
     if two_stems:
@@ -69,18 +77,18 @@ def separate(
     written = Output(format, subtype, extra, filename)
     files = batch.find_audio(songs)
     check_writable(output)
-    with quiet_startup():
-        from keras_mmdense.separation.loading import load_separator
+    with quiet_stderr():
         from keras_mmdense.separation.separator import Separator
-    if len(model) == 1:
-        separator = load_separator(model[0], stems=wanted)
-    else:
-        separator = Separator(list(model), stems=wanted)
+
+        artifacts = model[0] if len(model) == 1 else list(model)
+        separator = Separator(artifacts, stems=wanted, engine=engine)
     with progress() as report:
         job = batch.Job(separator, output, written, resume)
         results = job.run(files, report, _tell)
     if len(results) > 1:
         console.print(_summary(results))
+    if engine == "auto" and separator.engine.name == "tensorflow" and len(model) == 1:
+        _compile(model[0])
     if any(result.error for result in results):
         sys.exit(2)
 
@@ -95,6 +103,17 @@ def _tell(result):
         say(f"{next(iter(result.written.files.values())).parent}: {names}{note}")
     else:
         say(f"{result.path}: was there")
+
+
+def _compile(name):
+    """Put a shipped network into the cache, so that the next run starts without TensorFlow."""
+    from keras_mmdense.separation.engines import compiled
+
+    if compiled.is_shipped(name) and compiled.can_run() and not compiled.find_compiled(name):
+        from keras_mmdense.exporting.tflite.cache import fill_cache
+
+        if path := fill_cache(name):
+            say(f"{path}: {name} for LiteRT; from now on it starts without TensorFlow")
 
 
 def _summary(results):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from keras_mmdense.cli.common import app, progress, quiet_startup, say, tell_terms
-from keras_mmdense.data.augmentation import AUGMENTATIONS, PAPER
+from keras_mmdense.data.augmentation_names import AUGMENTATIONS, PAPER
 from keras_mmdense.errors import InputError
 
 WHAT, LENGTH, STEP, JUDGE, MACHINE = "What", "How long", "A step", "Judging", "Machine"

@@ -10,7 +10,7 @@ from keras_mmdense.models.precision import dtype_policy
 from keras_mmdense.pretrained.catalog import WEIGHTS, network_folder, read_card
 from keras_mmdense.pretrained.network_card import NETWORK, NetworkCard, join_terms
 from keras_mmdense.pretrained.networks import LoadedNetwork, load_network
-from keras_mmdense.separation.separator import CORE_FRAMES, Separator
+from keras_mmdense.separation.separator import Separator
 from keras_mmdense.utils.files import sha256
 
 SCORES = "scores/scores.json"
@@ -29,12 +29,12 @@ class Source:
     separator: Separator
 
 
-def load_source(models: Sequence[str | Path], window: int = CORE_FRAMES) -> Source:
+def load_source(models: Sequence[str | Path], window: int | None = None) -> Source:
     """Loads trained networks for export, in float32 whatever the global dtype policy is.
 
     Args:
         models: Names or folders that `networks.load_network` takes.
-        window: Frames of a window that are kept, see `Separator`.
+        window: Frames of a window that are kept, see `Separator`; None for its default.
 
     Returns:
         The networks and the separator around them.

@@ -1,56 +1,67 @@
-"""Separators from any file: a network, or what was exported of one."""
+"""Engines from any artifact: a network by name or folder, or a file that was exported from one."""
 
 import hashlib
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-import numpy as np
-
 from keras_mmdense.errors import InputError
-from keras_mmdense.models import registry
-from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec, network_folder
-from keras_mmdense.separation.model_card import SAVED_MODEL_CARD, TFLITE_CARD, ModelCard
-from keras_mmdense.separation.separator import Separator
+from keras_mmdense.separation.engines import compiled
+from keras_mmdense.separation.engines.engine import Engine
+
+ENGINES = ("auto", "litert", "tensorflow")
+Artifacts = str | Path | Sequence[str | Path]
 
 
-def load_separator(name: str | Path, *, stems: Sequence[str] | None = None) -> Separator:
-    """Opens what separates: a trained network, or a file that was made of one.
+def open_engine(
+    artifacts: Artifacts,
+    *,
+    stems: Sequence[str] | None = None,
+    weights: str | Path | None = None,
+    window: int | None = None,
+    engine: str = "auto",
+) -> Engine:
+    """Load an artifact into an engine that can run it.
 
     Args:
-        name: A network's name or folder (see `networks.load_network`), a SavedModel folder or a
-            `.tflite` file with a model card, or a `.keras` file of a network of the zoo or of
-            `Separator.graph`.
-        stems: Stems to return, None for all.
+        artifacts: A network's name or folder, a SavedModel folder, a `.tflite` file or a `.keras`
+            file; or several names and folders of networks. With `weights`, a name or table that
+            `build` takes.
+        stems: Stems that will be asked for, None for all. With `weights`, the network's targets.
+        weights: A `.weights.h5` file for an untrained network.
+        window: Frames of a window that are kept, in networks that do not fix it; None for the
+            engine's own.
+        engine: "litert", "tensorflow", or "auto": LiteRT for a `.tflite` file, and for a shipped
+            network where LiteRT and the network's `.tflite` file are installed; else TensorFlow.
 
     Returns:
-        A separator; the exported files run in windows of the size they were made for.
+        The engine.
 
     Raises:
-        InputError: If there is no such file, it is damaged or has no card, a package is missing
-            that it needs, or a stem is unknown.
-
-    Example:
-        >>> load_separator("mmdense.tflite", stems=["vocals"]).separate(waveform, 44100)
+        InputError: If the artifact is missing or damaged, does not run in the engine asked for, or
+            a package that it needs is not installed.
     """
-    path = Path(name)
-    if path.suffix in (".tflite", ".keras") and not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.suffix == ".tflite":
-        return Separator.from_function(*_open_tflite(path), stems=stems)
-    if path.suffix == ".keras":
-        return Separator.from_networks(_open_keras(path), stems=stems)
-    if (path / "saved_model.pb").is_file():
-        return Separator.from_function(*_open_saved_model(path), stems=stems)
-    return Separator(name, stems=stems)
+    if engine not in ENGINES:
+        raise InputError(f"engine must be one of {', '.join(ENGINES)}, received {engine!r}")
+    names = [artifacts] if isinstance(artifacts, str | Path) else list(artifacts)
+    if not names:
+        raise InputError("expected a network, received none")
+    file = None
+    if len(names) == 1 and weights is None:
+        file = _tflite_file(names[0], engine, window)
+    if file is not None:
+        from keras_mmdense.separation.engines.litert import tflite_engine
+
+        return tflite_engine(file)
+    if engine == "litert":
+        raise InputError(_no_tflite(names, weights, window))
+    return _tensorflow(names, stems, weights, window)
 
 
 def fingerprint(name: str | Path) -> str:
-    """Gives the sha256 of all the files of what `load_separator` opens."""
-    path = network_folder(name)
+    """Compute the sha256 of all the files of an artifact."""
+    path = compiled.SHIPPED / name if compiled.is_shipped(name) else Path(name)
     if (path / "network.json").is_file():
-        files = [path / "network.json", path / "network.weights.h5"]
+        files = [path / "network.json", path / compiled.WEIGHTS]
     else:
         files = (
             [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
@@ -62,150 +73,61 @@ def fingerprint(name: str | Path) -> str:
     return total.hexdigest()
 
 
-def parameters(separator: Separator) -> int | None:
-    """Counts a separator's trainable parameters; None where an exported file does not tell."""
-    graph = getattr(separator, "graph", None)
-    if graph is None:
+def parameters(engine: Engine) -> int | None:
+    """Count an engine's trainable parameters; None where an exported file does not tell."""
+    if engine.graph is None:
         return None
-    return registry.parameters(graph)
+    from keras_mmdense.models import registry
+
+    return registry.parameters(engine.graph)
 
 
-def _open_saved_model(path: Path) -> tuple[Callable, ModelCard]:
-    import tensorflow as tf
+def _tflite_file(name: str | Path, engine: str, window: int | None) -> Path | None:
+    """The file for LiteRT, or None where TensorFlow is to run the artifact."""
+    path = Path(name)
+    if path.suffix in (".tflite", ".keras") and not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.suffix == ".tflite":
+        if engine == "tensorflow" or window is not None:
+            raise InputError(f"{path}: runs in LiteRT only, with the window it was made for")
+        return path
+    if engine == "tensorflow" or window is not None or not compiled.can_run():
+        return None
+    return compiled.find_compiled(name)
 
-    card = _card(path / SAVED_MODEL_CARD)
+
+def _no_tflite(names, weights, window) -> str:
+    said = ", ".join(map(str, names))
+    if not compiled.can_run():
+        return f'{said}: LiteRT is not installed: pip install "keras-mmdense[export]"'
+    if len(names) > 1 or weights is not None or window is not None:
+        return f"{said}: LiteRT takes one network, with its own weights and window"
+    if compiled.is_shipped(names[0]):
+        return f"{said}: no .tflite file yet; one run of `separate` with TensorFlow makes it"
+    return f"{said}: LiteRT takes a shipped network or a .tflite file; see `export tflite`"
+
+
+def _tensorflow(names, stems, weights, window) -> Engine:
+    path = Path(names[0])
     try:
-        loaded = tf.saved_model.load(str(path))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise InputError(f"{path}: not a whole SavedModel: {_first_line(error)}") from error
-    for name in ("separate_window", "serving_default"):
-        if name in loaded.signatures:
-            break
-    else:
-        raise InputError(f"{path}: has no signature serving_default")
-    function = loaded.signatures[name]
-    _check_names(path, function.structured_outputs, card)
-    # separate_window leaves the context away, which serving_default takes for more music.
-    trim = 0 if name == "separate_window" else card.context
+        if len(names) == 1 and (path / "saved_model.pb").is_file():
+            from keras_mmdense.separation.engines.saved_model import saved_model_engine
 
-    def run(waveforms: np.ndarray) -> np.ndarray:
-        # The functions of a SavedModel live as long as `loaded` does.
-        found = loaded.signatures[name](waveform=tf.constant(waveforms, tf.float32))
-        stems = np.stack([found[stem].numpy() for stem in card.stems], axis=1)
-        return stems[:, :, trim : trim + card.window]
-
-    return run, card
-
-
-def _open_tflite(path: Path) -> tuple[Callable, ModelCard]:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
+            return saved_model_engine(path)
+        from keras_mmdense.models.registry import build, model_config
+        from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec, load_network
+        from keras_mmdense.separation.engines.keras_file import read_keras_file
+        from keras_mmdense.separation.engines.keras_graph import keras_engine
+    except ModuleNotFoundError as error:
+        if error.name not in ("keras", "tensorflow"):
+            raise
         raise InputError(
-            f'{path}: a .tflite file needs ai-edge-litert: pip install "keras-mmdense[export]"'
+            f"{names[0]}: needs {error.name}, which is not installed: pip install keras-mmdense"
         ) from error
-    card = ModelCard.from_json(_metadata(path), str(path))
-    try:
-        interpreter = Interpreter(str(path), num_threads=os.cpu_count())
-        runner = interpreter.get_signature_runner()
-        inputs, outputs = runner.get_input_details(), runner.get_output_details()
-    except (ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: TFLite cannot run it: {_first_line(error)}") from error
-    if list(inputs) != ["waveform"]:
-        raise InputError(f"{path}: takes {', '.join(inputs)}; expected a graph from a waveform")
-    shape = tuple(inputs["waveform"]["shape"].tolist())
-    _check_names(path, outputs, card)
-    expected = (1, card.window + 2 * card.context, card.channels)
-    if shape != expected:
-        raise InputError(f"{path}: takes waveforms {shape}, but its card says {expected}")
-
-    def run(waveforms: np.ndarray) -> np.ndarray:
-        found = [runner(waveform=waveform[None].astype("float32")) for waveform in waveforms]
-        return np.stack([[stems[stem][0] for stem in card.stems] for stems in found])
-
-    return run, card
-
-
-def _metadata(path: Path) -> str:
-    """The model card in a TFLite file."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    content = path.read_bytes()
-    if content[4:8] != b"TFL3":
-        raise InputError(f"{path}: not a .tflite file")
-    try:
-        model = schema.Model.GetRootAs(content)
-        for index in range(model.MetadataLength()):
-            entry = model.Metadata(index)
-            if entry.Name() == TFLITE_CARD.encode():
-                return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
-    except Exception as error:  # the reader checks no offsets: struct, index, type errors
-        raise InputError(f"{path}: a damaged .tflite file") from error
-    raise InputError(f"{path}: has no model card ({TFLITE_CARD}); export it with keras-mmdense")
-
-
-def _open_keras(path: Path) -> list[LoadedNetwork]:
-    from keras_mmdense.layers import sources, stft, wiener  # noqa: F401
-
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: Keras cannot load it: {_first_line(error)}") from error
-    models = [model] if len(model.input_shape) == 4 else _parts(model)
-    if not models:
-        raise InputError(f"{path}: neither a network from magnitudes to magnitudes nor a separator")
-    return [_network(path, model) for model in models]
-
-
-def _parts(graph: keras.Model) -> list[keras.Model]:
-    parts = [layer for layer in graph.layers if isinstance(layer, keras.Model)]
-    return [part for part in parts if len(part.input_shape) == 4]
-
-
-def _network(path: Path, model: keras.Model) -> LoadedNetwork:
-    """What a network is, by its name, its shapes and the zoo's table of that name; and itself.
-
-    In a separation graph it lacks the margin, so it is built anew.
-    """
-    shape = model.output_shape
-    tables = [name for name in registry.list_models() if model.name.startswith(f"{name}_")]
-    for table in sorted(tables, key=len, reverse=True):
-        names = model.name.removeprefix(f"{table}_")
-        stems = (names,) if len(shape) == 4 else tuple(names.split("_"))
-        if len(shape) == 5 and len(stems) != shape[1]:
-            continue
-        spec = NetworkSpec(registry.model_config(table), stems, bins=shape[-2], channels=shape[-1])
-        built = spec.build()
-        if _sizes(built) == _sizes(model):
-            return LoadedNetwork(spec, _with_weights(built, model))
-    raise InputError(
-        f"{path}: cannot tell the table and the stems of the network {model.name!r}; a .keras file "
-        "must hold a network of the zoo as build gives it"
-    )
-
-
-def _sizes(model: keras.Model) -> dict[str, list[tuple[int, ...]]]:
-    sizes = {layer.name: [tuple(x.shape) for x in layer.weights] for layer in model.layers}
-    return {name: shapes for name, shapes in sizes.items() if shapes}
-
-
-def _with_weights(built: keras.Model, model: keras.Model) -> keras.Model:
-    for layer in built.layers:
-        layer.set_weights(model.get_layer(layer.name).get_weights())
-    return built
-
-
-def _card(path: Path) -> ModelCard:
-    try:
-        return ModelCard.from_json(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise InputError(f"{path}: no model card; export it with keras-mmdense") from error
-
-
-def _check_names(path: Path, outputs, card: ModelCard) -> None:
-    if missing := sorted(set(card.stems) - set(outputs)):
-        raise InputError(f"{path}: gives no {missing[0]}, which its card names")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[0]
+    if weights is not None:
+        spec = NetworkSpec(model_config(str(names[0])), tuple(stems or ("vocals",)))
+        model = build(spec.config, targets=spec.targets, weights=weights)
+        return keras_engine([LoadedNetwork(spec, model)], stems, window)
+    if len(names) == 1 and path.suffix == ".keras":
+        return keras_engine(read_keras_file(path), stems, window)
+    return keras_engine([load_network(name) for name in names], stems, window)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,20 +10,17 @@ from keras_mmdense.audio import reading
 from keras_mmdense.audio.output import Output
 from keras_mmdense.audio.writing import StemWriter, Written
 from keras_mmdense.errors import InputError
-from keras_mmdense.models.registry import build, model_config
-from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec, load_network
-from keras_mmdense.separation.graph import front_end, graph_card, separation_model
+from keras_mmdense.pretrained.catalog import DEFAULT
+from keras_mmdense.separation.engines.engine import Engine
+from keras_mmdense.separation.loading import Artifacts, open_engine
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.streaming import Stream, as_floats, check_signal, split
-from keras_mmdense.stems import check_names, rest_name
+from keras_mmdense.stems import check_names
 from keras_mmdense.utils.progress import Progress
-
-DEFAULT = "mmdensenet_4stems"
-CORE_FRAMES = 384
 
 
 class Separator:
-    """Separates music into stems with one network of several sources, or several of one.
+    """Separates music into stems with one network of several targets, or several of one.
 
     The waveform passes through the networks in windows of bounded size; each sees as much context
     as the networks and the Wiener filter look at, so that the windows' borders leave no trace. The
@@ -30,13 +28,16 @@ class Separator:
     long the song is.
 
     Args:
-        model: A trained network by name or folder (see `networks.load_network`), or several; with
-            `weights`, a name or table that `build` takes.
+        model: An artifact, see `from_pretrained`, or several networks of different targets by name
+            or folder; with `weights`, a name or table that `build` takes; or an `Engine`.
         stems: Stems to return, None for all; networks that give none of them do not run. With
-            `weights`, the sources of the network.
+            `weights`, the targets of the network.
         weights: A `.weights.h5` file for an untrained `model`.
         window: Frames of a window that are kept, a multiple of the networks' coarsest scale and of
-            8. More is faster and takes more memory and latency.
+            8. More is faster and takes more memory and latency. None for 384, or in a file for
+            LiteRT the window it was made for.
+        engine: What runs the graph: "litert", "tensorflow", or "auto" for LiteRT where it can and
+            else TensorFlow. Stems are the same within 1e-4.
 
     Raises:
         InputError: If a network or a stem is unknown, or weights do not fit.
@@ -50,32 +51,66 @@ class Separator:
 
     def __init__(
         self,
-        model: str | Path | Sequence[str | Path] = DEFAULT,
+        model: Artifacts | Engine = DEFAULT,
         *,
         stems: Sequence[str] | None = None,
         weights: str | Path | None = None,
-        window: int = CORE_FRAMES,
+        window: int | None = None,
+        engine: str = "auto",
     ):
-        if weights is not None:
-            spec = NetworkSpec(model_config(str(model)), tuple(stems or ("vocals",)))
-            built = build(spec.config, targets=spec.targets, weights=weights)
-            self._assemble([LoadedNetwork(spec, built)], stems, window)
-        else:
-            names = [model] if isinstance(model, str | Path) else model
-            self._assemble([load_network(name) for name in names], stems, window)
+        stems = None if stems is None else tuple(stems)
+        if not isinstance(model, Engine):
+            model = open_engine(model, stems=stems, weights=weights, window=window, engine=engine)
+        self.engine, self.card, self._run = model, model.card, model.run
+        self.stems = check_names("stems", self.card.stems if stems is None else stems)
+        for stem in self.stems:
+            if stem not in self.card.stems:
+                raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self.card.stems)}")
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, stems: Sequence[str] | None = None, engine: str = "auto"
+    ) -> "Separator":
+        """Load a separator from a trained network or an exported file.
+
+        Args:
+            name: A network's name or folder (see `networks.load_network`), a SavedModel folder or
+                a `.tflite` file with a model card, or a `.keras` file of a network of the zoo or
+                of `Separator.graph`.
+            stems: Stems to return, None for all.
+            engine: "auto", "litert" or "tensorflow", see `Separator`.
+
+        Returns:
+            A separator; exported files run in windows of the size they were made for.
+
+        Raises:
+            InputError: If there is no such file, it is damaged or has no card, a package is
+                missing that it needs, or a stem is unknown.
+
+        Example:
+            >>> separator = Separator.from_pretrained("stems.tflite", stems=["vocals"])
+            >>> stems = separator.separate(waveform, 44100)
+        """
+        return cls(name, stems=stems, engine=engine)
 
     @classmethod
     def from_networks(
         cls,
-        networks: Sequence[LoadedNetwork],
+        networks: Sequence[tuple[Any, Any]],
         *,
         stems: Sequence[str] | None = None,
-        window: int = CORE_FRAMES,
+        window: int | None = None,
     ) -> "Separator":
-        """Makes a separator of networks in memory, each with what it is."""
-        separator = cls.__new__(cls)
-        separator._assemble(networks, stems, window)
-        return separator
+        """Create a separator from in-memory networks and their specs.
+
+        Args:
+            networks: `LoadedNetwork`s of different targets.
+            stems: Stems to return, None for all; networks that give none of them do not run.
+            window: Frames of a window that are kept; None for 384.
+        """
+        from keras_mmdense.separation.engines.keras_graph import keras_engine
+
+        return cls(keras_engine(networks, stems, window), stems=stems)
 
     @classmethod
     def from_function(
@@ -85,7 +120,7 @@ class Separator:
         *,
         stems: Sequence[str] | None = None,
     ) -> "Separator":
-        """Makes a separator of a graph from elsewhere, such as an exported file.
+        """Create a separator from a function that runs a graph.
 
         Args:
             run: From waveforms (batch, card.window + 2 * card.context, card.channels) to stems
@@ -93,10 +128,18 @@ class Separator:
             card: What the graph is.
             stems: Stems to return, None for all.
         """
-        separator = cls.__new__(cls)
-        separator._run, separator.card = run, card
-        separator._choose(stems)
-        return separator
+        return cls(Engine("function", card, run), stems=stems)
+
+    @property
+    def graph(self) -> Any:
+        """The `keras.Model` from waveforms to stems.
+
+        Raises:
+            AttributeError: If the engine runs another kind of graph.
+        """
+        if self.engine.graph is None:
+            raise AttributeError(f"the engine {self.engine.name!r} has no Keras graph")
+        return self.engine.graph
 
     @property
     def sample_rate(self) -> int:
@@ -232,30 +275,3 @@ class Separator:
 
     def _by_name(self, stems):
         return {name: stems[self.card.stems.index(name)] for name in self.stems}
-
-    def _assemble(self, networks, stems, window):
-        networks = [LoadedNetwork(*network) for network in networks]  # pairs do as well
-        stems = None if stems is None else tuple(stems)
-        every = [source for spec, _ in networks for source in spec.targets]
-        if len(set(every)) != len(every):
-            raise InputError(f"two networks give the same stem: {', '.join(every)}")
-        if stems is not None:
-            needed = [pair for pair in networks if set(stems) & set(pair.spec.targets)]
-            networks = needed or networks
-        first = networks[0].spec
-        if any(front_end(spec) != front_end(first) for spec, _ in networks):
-            raise InputError("the networks differ in rate, hop, bins or channels")
-        names = [source for spec, _ in networks for source in spec.targets]
-        rest = rest_name(names)
-        self.card = graph_card(
-            [spec for spec, _ in networks], [*names, *filter(None, [rest])], window
-        )
-        self.graph = separation_model(networks, self.card)
-        self._run = self.graph.predict_on_batch
-        self._choose(stems)
-
-    def _choose(self, stems):
-        self.stems = check_names("stems", tuple(self.card.stems if stems is None else stems))
-        for stem in self.stems:
-            if stem not in self.card.stems:
-                raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self.card.stems)}")

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.networks import NetworkSpec, save_network
-from keras_mmdense.separation.loading import fingerprint, load_separator, parameters
+from keras_mmdense.separation.loading import fingerprint, parameters
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import Separator
 
@@ -60,9 +60,9 @@ def save_halves(folder, names=("serving_default",), card=CARD):
 @pytest.mark.parametrize("names", [["serving_default"], ["serving_default", "separate_window"]])
 def test_saved_model(tmp_path, music, names):
     folder = save_halves(tmp_path / "model", names)
-    check(load_separator(folder), music)
-    check(load_separator(str(folder), stems=["vocals"]), music)
-    assert parameters(load_separator(folder)) is None
+    check(Separator.from_pretrained(folder), music)
+    check(Separator.from_pretrained(str(folder), stems=["vocals"]), music)
+    assert parameters(Separator.from_pretrained(folder).engine) is None
 
 
 def tflite(card=CARD, samples=CARD.window + 2 * CARD.context, name="waveform", text=None):
@@ -96,13 +96,13 @@ def tflite_file(tmp_path_factory):
 
 
 def test_tflite(tflite_file, music):
-    check(load_separator(tflite_file), music)
-    check(load_separator(tflite_file, stems=["vocals"]), music)
+    check(Separator.from_pretrained(tflite_file), music)
+    check(Separator.from_pretrained(tflite_file, stems=["vocals"]), music)
 
 
 def test_mono_and_many_channels_pass_through_an_exported_file(tflite_file):
     wide = np.random.default_rng(0).standard_normal((3000, 5)).astype("float32")
-    stems = load_separator(tflite_file).separate(wide, CARD.sample_rate)
+    stems = Separator.from_pretrained(tflite_file).separate(wide, CARD.sample_rate)
     np.testing.assert_allclose(stems["vocals"], 0.5 * wide, atol=1e-6)
 
 
@@ -123,7 +123,7 @@ def test_keras_file(tmp_path, tiny, music, targets, graph):
     expected = Separator.from_networks([tiny[1][targets]])
     path = tmp_path / "own name.keras"
     (expected.graph if graph else tiny[1][targets][1]).save(path)
-    separator = load_separator(path)
+    separator = Separator.from_pretrained(path)
     assert separator.card == expected.card
     window = np.pad(music, ((expected.card.context,) * 2, (0, 0)))[None]
     for one, other in zip(separator.graph(window), expected.graph(window), strict=True):
@@ -132,10 +132,10 @@ def test_keras_file(tmp_path, tiny, music, targets, graph):
 
 def test_folder_and_its_parameters(tiny, music):
     folder = tiny[0] / "vocals"
-    separator = load_separator(folder)
+    separator = Separator.from_pretrained(folder)
     assert separator.stems == ("vocals", "accompaniment")
     model = tiny[1][("vocals",)][1]
-    assert parameters(separator) == sum(np.prod(w.shape) for w in model.trainable_weights)
+    assert parameters(separator.engine) == sum(np.prod(w.shape) for w in model.trainable_weights)
 
 
 def test_fingerprints_tell_contents(tmp_path, tiny, tflite_file):
@@ -157,7 +157,7 @@ def test_fingerprints_tell_contents(tmp_path, tiny, tflite_file):
 
 def fails(path, message):
     with pytest.raises(InputError, match=message) as caught:
-        load_separator(path)
+        Separator.from_pretrained(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -9,8 +9,9 @@ from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.wiener import WienerFilter
 from keras_mmdense.pretrained.networks import NetworkSpec
+from keras_mmdense.separation.engines.keras_graph import CORE_FRAMES
 from keras_mmdense.separation.graph import separation_model
-from keras_mmdense.separation.separator import CORE_FRAMES, Separator
+from keras_mmdense.separation.separator import Separator
 from keras_mmdense.stems import STEMS, rest_name
 
 

@@ -11,8 +11,8 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.saved_model.signatures import Signatures
 from keras_mmdense.exporting.saved_model.warmup import write_warmup
 from keras_mmdense.exporting.source import load_source
+from keras_mmdense.separation.engines.keras_graph import CORE_FRAMES
 from keras_mmdense.separation.model_card import SAVED_MODEL_CARD, ModelCard
-from keras_mmdense.separation.separator import CORE_FRAMES
 from keras_mmdense.utils.files import replacing_folder
 
 EXTRA = "assets.extra"

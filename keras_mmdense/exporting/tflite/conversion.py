@@ -1,10 +1,6 @@
 """From a graph to TFLite's builtin operators."""
 
-import contextlib
 import dataclasses
-import os
-import sys
-from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -16,6 +12,7 @@ from keras_mmdense.exporting.source import Source
 from keras_mmdense.exporting.tflite.flatbuffer import narrow_weights
 from keras_mmdense.pretrained.networks import LoadedNetwork
 from keras_mmdense.separation.graph import separation_model
+from keras_mmdense.utils.quiet import quiet_stderr
 
 # Times a smaller scale, the weights behind it could leave the range of float16.
 SMALLEST = 0.01
@@ -80,7 +77,7 @@ def convert(function: Function, size: int | None, quantize: str | None) -> bytes
     converter = converter_of(function, size)
     if quantize == "dynamic":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    with quiet():
+    with quiet_stderr():
         content = converter.convert()
     return narrow_weights(content) if quantize == "float16" else content
 
@@ -111,11 +108,11 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
     would make a multiplication and an addition of each, two passes through memory. A scale passes
     through the ReLU into the convolution behind it: what is left has a kernel of ones, which all
-    layers of as many maps share.
+    layers of as many maps share. A batch norm over bins stays as it is.
     """
 
     def replace(layer):
-        if isinstance(layer, layers.BatchNormalization):
+        if _over_maps(model.get_layer(layer.name)):
             return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
         return type(layer).from_config(layer.get_config())
 
@@ -127,7 +124,7 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     for layer in copy.layers:
         old = model.get_layer(layer.name)
         values = old.get_weights()
-        if isinstance(old, layers.BatchNormalization):
+        if _over_maps(old):
             gamma, beta, mean, variance = values
             scale = gamma / np.sqrt(variance + old.epsilon)
             shift = beta - mean * scale
@@ -142,16 +139,5 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     return copy
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps the converter's log lines, which name no fault, off the terminal."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
+def _over_maps(layer: layers.Layer) -> bool:
+    return isinstance(layer, layers.BatchNormalization) and layer.axis in (-1, 3)

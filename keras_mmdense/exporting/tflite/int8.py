@@ -13,7 +13,6 @@ from keras_mmdense.exporting.tflite.conversion import (
     Function,
     converter_of,
     merge_batch_norm,
-    quiet,
 )
 from keras_mmdense.layers.stft import STFT, Magnitude
 from keras_mmdense.models.margins import without_margin
@@ -21,6 +20,7 @@ from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.separation.graph import network_margin
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.utils.progress import Progress
+from keras_mmdense.utils.quiet import quiet_stderr
 
 
 def int8_masks(
@@ -105,7 +105,7 @@ def _converted(function, spectra, report):
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = windows
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    with quiet():
+    with quiet_stderr():
         return converter.convert()
 
 

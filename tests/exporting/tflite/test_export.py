@@ -17,6 +17,7 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.source import load_source
 from keras_mmdense.exporting.tflite import conversion, flatbuffer
 from keras_mmdense.exporting.tflite import export as tflite
+from keras_mmdense.models.registry import build
 from keras_mmdense.pretrained import networks
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import Separator
@@ -191,6 +192,17 @@ def test_batch_norm_is_merged_exactly(folder, scale):
     ones = sum(bool(np.all(kernel == 1)) for kernel in kernels)
     relus = sum(layer.name.endswith("_relu") for layer in model.layers)
     assert ones == (relus if scale == 1 else 0)
+
+
+def test_batch_norm_over_bins_stays():
+    model = build("tiny", input="log", bins=65)
+    for weight in model.get_layer("input_bn").weights:
+        weight.assign(np.random.default_rng(len(weight.path)).uniform(0.5, 1.5, weight.shape))
+    merged = conversion.merge_batch_norm(model)
+    norms = [x for x in merged.layers if isinstance(x, keras.layers.BatchNormalization)]
+    assert [norm.name for norm in norms] == ["input_bn"]
+    x = np.random.default_rng(0).random((1, 9, 65, 2), "float32")
+    np.testing.assert_allclose(merged(x), model(x, training=False), rtol=0, atol=2e-6)
 
 
 def test_float16_is_small_and_close(sized, real_mixture, separator):

@@ -10,7 +10,7 @@ from keras_mmdense.cli import main
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.web.export import export_web
 from keras_mmdense.exporting.web.server import HEADERS, open_server
-from keras_mmdense.separation.loading import load_separator
+from keras_mmdense.separation.separator import Separator
 
 
 @pytest.fixture
@@ -52,7 +52,10 @@ def test_networks_are_exported(tiny_file, stand_in, tmp_path):
     out = tmp_path / "site"
     export_web([tiny_file.with_suffix("")], out, stand_in)
     (model,) = out.glob("model-*.tflite")
-    assert load_separator(model).card.stems == load_separator(tiny_file).card.stems
+    assert (
+        Separator.from_pretrained(model).card.stems
+        == Separator.from_pretrained(tiny_file).card.stems
+    )
     assert not (out / "model.tflite").exists()
 
 

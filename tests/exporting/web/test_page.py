@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from keras_mmdense.exporting.web.export import export_web
-from keras_mmdense.separation.loading import load_separator
+from keras_mmdense.separation.separator import Separator
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")
@@ -33,7 +33,9 @@ def song(tmp_path_factory, real_mixture):
 @pytest.fixture(scope="module")
 def expected(tiny_file, song):
     """What the Python interpreter makes of `song`."""
-    return load_separator(tiny_file).separate(soundfile.read(song, dtype="float32")[0], RATE)
+    return Separator.from_pretrained(tiny_file).separate(
+        soundfile.read(song, dtype="float32")[0], RATE
+    )
 
 
 def stems_of(page, folder, format="float32"):
@@ -110,7 +112,7 @@ def test_formats(page, tiny_file, real_mixture, tmp_path):
     song = tmp_path / "loud.wav"
     soundfile.write(song, 4 * real_mixture[:100_000], RATE, subtype="FLOAT")
     mixture = read(song)
-    expected = load_separator(tiny_file).separate(mixture, RATE)
+    expected = Separator.from_pretrained(tiny_file).separate(mixture, RATE)
     rest = [mixture - expected["vocals"], mixture - sum(expected.values())]
     peak = max(np.abs(x).max() for x in [*expected.values(), *rest])
     assert peak > 1
@@ -140,7 +142,7 @@ def test_any_wav(page, real_mixture, tiny_file, tmp_path, channels, subtype):
     soundfile.write(path, waveform, RATE, subtype=subtype)
     page.separate(path)
     stems = stems_of(page, tmp_path)
-    expected = load_separator(tiny_file).separate(read(path), RATE)
+    expected = Separator.from_pretrained(tiny_file).separate(read(path), RATE)
     for name in STEMS:
         close_to(stems[name], expected[name], waveform)
 
@@ -163,7 +165,7 @@ def test_any_network(
     file = tmp_path / "network.tflite"
     export_tflite([save_tiny(tmp_path / "tiny", sources)], file, seconds=1, **options)
     export_web([file], tmp_path / "site")
-    expected = load_separator(file).separate(read(song), RATE)
+    expected = Separator.from_pretrained(file).separate(read(song), RATE)
     with serving(tmp_path / "site") as url, chromium(tmp_path / "profile") as page:
         page.open(url)
         page.separate(song)

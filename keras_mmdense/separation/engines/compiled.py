@@ -1,0 +1,56 @@
+"""Where the `.tflite` files of shipped networks are: in the package, else in the user's cache."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import keras_mmdense
+from keras_mmdense import pretrained
+from keras_mmdense.utils.files import sha256
+
+SHIPPED = Path(pretrained.__file__).parent
+WEIGHTS = "network.weights.h5"
+COMPILED = "network.tflite"
+
+
+def is_shipped(name: str | Path) -> bool:
+    """Tell whether a network comes with the package."""
+    return Path(name).name == str(name) and (SHIPPED / name / WEIGHTS).is_file()
+
+
+def can_run() -> bool:
+    """Tell whether LiteRT is installed, without importing it."""
+    return importlib.util.find_spec("ai_edge_litert") is not None
+
+
+def find_compiled(name: str | Path) -> Path | None:
+    """Find the `.tflite` file of a shipped network.
+
+    Args:
+        name: Name of a network.
+
+    Returns:
+        The file in the package, else that in the cache, None if there is neither.
+    """
+    if not is_shipped(name):
+        return None
+    files = SHIPPED / name / COMPILED, cached_file(name)
+    return next((file for file in files if file.is_file()), None)
+
+
+def cached_file(name: str | Path) -> Path:
+    """Return where the cache keeps a shipped network; another version or weights, another file."""
+    digest = sha256(SHIPPED / name / WEIGHTS)[:16]
+    return cache_folder() / f"{name}-{keras_mmdense.__version__}-{digest}.tflite"
+
+
+def cache_folder() -> Path:
+    """Return the package's folder among the user's caches, as the platform has it."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "keras-mmdense"

@@ -1,0 +1,72 @@
+"""Networks in `.keras` files."""
+
+from pathlib import Path
+
+import keras
+
+from keras_mmdense.errors import InputError
+from keras_mmdense.models import registry
+from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
+
+
+def read_keras_file(path: Path) -> list[LoadedNetwork]:
+    """Read the networks of a `.keras` file.
+
+    Args:
+        path: A file of a network of the zoo, or of a separation graph.
+
+    Returns:
+        The networks and their specs.
+
+    Raises:
+        InputError: If Keras cannot load the file, or it holds another model.
+    """
+    from keras_mmdense.layers import sources, stft, wiener  # noqa: F401
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError) as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise InputError(f"{path}: Keras cannot load it: {reason}") from error
+    models = [model] if len(model.input_shape) == 4 else _parts(model)
+    if not models:
+        raise InputError(f"{path}: neither a network from magnitudes to magnitudes nor a separator")
+    return [_network(path, model) for model in models]
+
+
+def _parts(graph: keras.Model) -> list[keras.Model]:
+    parts = [layer for layer in graph.layers if isinstance(layer, keras.Model)]
+    return [part for part in parts if len(part.input_shape) == 4]
+
+
+def _network(path: Path, model: keras.Model) -> LoadedNetwork:
+    """What a network is, by its name, its shapes and the zoo's table of that name; and itself.
+
+    In a separation graph it lacks the margin, so it is built anew.
+    """
+    shape = model.output_shape
+    tables = [name for name in registry.list_models() if model.name.startswith(f"{name}_")]
+    for table in sorted(tables, key=len, reverse=True):
+        names = model.name.removeprefix(f"{table}_")
+        stems = (names,) if len(shape) == 4 else tuple(names.split("_"))
+        if len(shape) == 5 and len(stems) != shape[1]:
+            continue
+        spec = NetworkSpec(registry.model_config(table), stems, bins=shape[-2], channels=shape[-1])
+        built = spec.build()
+        if _sizes(built) == _sizes(model):
+            return LoadedNetwork(spec, _with_weights(built, model))
+    raise InputError(
+        f"{path}: cannot tell the table and the stems of the network {model.name!r}; a .keras file "
+        "must hold a network of the zoo as build gives it"
+    )
+
+
+def _sizes(model: keras.Model) -> dict[str, list[tuple[int, ...]]]:
+    sizes = {layer.name: [tuple(x.shape) for x in layer.weights] for layer in model.layers}
+    return {name: shapes for name, shapes in sizes.items() if shapes}
+
+
+def _with_weights(built: keras.Model, model: keras.Model) -> keras.Model:
+    for layer in built.layers:
+        layer.set_weights(model.get_layer(layer.name).get_weights())
+    return built
