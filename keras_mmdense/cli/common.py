@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from keras_mmdense.errors import InputError
+
 app = typer.Typer(
     help="Separates music into stems, and trains and scores the networks that do it.",
     no_args_is_help=True,
@@ -55,10 +57,17 @@ def quiet_startup():
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
         if "keras" not in sys.modules:
-            import keras
-
-            keras.ops.zeros(1)
+            _start_keras()
         yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def _start_keras():
+    try:
+        import keras
+    except (ImportError, ValueError) as error:
+        name = os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise InputError(f"KERAS_BACKEND {name!r} cannot be used: {error}") from error
+    keras.ops.zeros(1)

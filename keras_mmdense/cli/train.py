@@ -86,6 +86,8 @@ def train(
     with quiet_startup():
         from keras_mmdense.training import fit
         from keras_mmdense.training.run_folder import find_run
+        from keras_mmdense.utils.files import check_writable
+    check_writable(output)
     if find_run(output, settings).get("finished"):
         say(f"{output}: all {settings.epochs} epochs are done; nothing is left to train")
         return
