@@ -117,7 +117,7 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     def replace(layer):
         if isinstance(layer, keras.Model):
             return merge_batch_norm(layer)
-        if _of_maps(layer):
+        if _over_maps(layer):
             return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
         return type(layer).from_config(layer.get_config())
 
@@ -131,7 +131,7 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
             continue
         old = model.get_layer(layer.name)
         values = old.get_weights()
-        if _of_maps(old):
+        if _over_maps(old):
             gamma, beta, mean, variance = values
             scale = gamma / np.sqrt(variance + old.epsilon)
             shift = beta - mean * scale
@@ -147,7 +147,7 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     return copy
 
 
-def _of_maps(layer):
+def _over_maps(layer):
     """Whether a layer is a batch norm of maps of frames and bins, and not of frames or of bins."""
     if not isinstance(layer, layers.BatchNormalization):
         return False
