@@ -1,5 +1,6 @@
 """Separating songs."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from keras_mmdense.errors import InputError
 
 @app.command()
 def separate(
-    songs: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
+    songs: Annotated[list[str], typer.Argument(help="Audio files, or folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
     model: Annotated[
         list[str],
@@ -42,7 +43,10 @@ def separate(
         str, typer.Option(help="Template of the files' names below OUTPUT.")
     ] = "{song}/{stem}.{format}",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Skip songs whose files are all there, whole.")
+        bool,
+        typer.Option(
+            "--resume", help="Skip songs whose files are all there, whole, of this model."
+        ),
     ] = False,
 ):
     """Separate songs into OUTPUT/SONG/{vocals,drums,bass,other}.wav.
@@ -51,7 +55,8 @@ def separate(
     they are, MP4, M4A and video through ffmpeg. More than two channels are separated in pairs. No
     gain is changed, except that one gain for all stems is applied, and said, where a format without
     headroom would clip. A file that cannot be separated is reported and passed over; the exit
-    status is then 2. No two songs share a file, and none of the songs is replaced.
+    status is then 2. No two songs share a file, and none of the songs is replaced. Hidden files,
+    links to folders and OUTPUT are left out of folders.
 
     Example: keras-mmdense separate song.mp3 more-songs/ -o stems --format flac
     """
@@ -60,24 +65,27 @@ def separate(
     from keras_mmdense.stems import rest_name
     from keras_mmdense.utils.files import check_writable
 
-    wanted = [stem.strip() for stem in stems.split(",")] if stems else None
-    if two_stems:
+    wanted = [stem.strip() for stem in stems.split(",")] if stems is not None else None
+    if two_stems is not None:
         if stems or residual:
             raise InputError("--two-stems goes with neither --stems nor --residual")
         wanted = [two_stems]
-    extra = rest_name(wanted) if two_stems else "residual" if residual else None
+        extra = "vocals" if two_stems == "accompaniment" else rest_name(wanted)
+    else:
+        extra = "residual" if residual else None
     written = Output(format, subtype, extra, filename)
-    files = batch.find_audio(songs)
+    files = batch.find_audio(songs, output)
     check_writable(output)
     with quiet_startup():
-        from keras_mmdense.separation.loading import load_separator
+        from keras_mmdense.separation import loading
         from keras_mmdense.separation.separator import Separator
     if len(model) == 1:
-        separator = load_separator(model[0], stems=wanted)
+        separator = loading.load_separator(model[0], stems=wanted)
     else:
         separator = Separator(list(model), stems=wanted)
+    made_by = "".join(loading.fingerprint(name)[:8] for name in model)
     with progress() as report:
-        job = batch.Job(separator, output, written, resume)
+        job = batch.Job(separator, output, dataclasses.replace(written, model=made_by), resume)
         results = job.run(files, report, _tell)
     if len(results) > 1:
         console.print(_summary(results))
