@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "configs": {"errors", "utils"},
     "errors": set(),
     "layers": set(),
-    "models": {"configs", "errors", "layers"},
+    "models": {"configs", "errors", "layers", "stems"},
     "stems": {"errors"},
     "utils": {"errors"},
     "audio": {"errors", "stems", "utils"},

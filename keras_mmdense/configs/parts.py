@@ -82,8 +82,8 @@ class Branch:
             for edge in self.band:
                 if edge is not None:
                     check_number("an edge of a band in Hz", edge, 0, MAX_HZ)
-        if not self.name.isidentifier():
-            raise ValueError(f"branch name must be an identifier, received {self.name!r}")
+        if not (self.name.isidentifier() and self.name.isascii()):
+            raise ValueError(f"branch name must be an ASCII identifier, received {self.name!r}")
         check_whole("scales", self.scales, 0, MAX_SCALES)
         if self.tdf != 0:
             check_whole("tdf", self.tdf)
