@@ -154,7 +154,7 @@ NAMES = {
     "percent": b"%s%n%00.wav",
     "quotes": b"'\"`$(reboot)`.wav",
     "backslash": b"..\\..\\a.wav",
-    "markup": b"[red]a[/red] :cd:.wav",
+    "markup": b"[red]a[bold] :cd:.wav",
     "spaces": b"  a  .wav",
     "dots": b"a...wav",
     "two dots": b"...wav",
@@ -170,7 +170,7 @@ NAMES = {
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_names(tmp_path, hold, name):
     path = tmp_path / os.fsdecode(name)
-    result = hold(write(path), "separated")
+    result = hold(write(path, format="WAV"), "separated")
     for file in result.written.files.values():
         assert (tmp_path / "out") in file.parents and ".." not in file.parts
 

@@ -20,6 +20,7 @@ HUGE = (2**31, 10**12, 10**30, -1, 0, 1.5, "x", None, [], {}, math.inf, math.nan
 CARD = {
     **{"format": "keras_mmdense model 1", "network": ["a"], "stems": ["vocals"], "channels": 2},
     **{"sample_rate": 8000, "n_fft": 256, "hop": 128, "window": 1024, "context": 256},
+    "weights": [],
 }
 
 
