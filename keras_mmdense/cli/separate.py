@@ -21,7 +21,7 @@ def separate(
             "--model",
             help="A trained network: a name that `models` lists, a folder `train` wrote, a "
             "SavedModel folder, a .tflite or a .keras file; the first two may be given several "
-            "times for networks of one stem each.",
+            "times for networks of one stem each. A SavedModel is a program: open those you trust.",
         ),
     ] = (TRAINED,),
     stems: Annotated[
