@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.pretrained.catalog import DEFAULT, DESCRIPTION, network_folder, read_card
 
 app = typer.Typer(
     help="Separates music into stems, and trains and scores the networks that do it.",
@@ -26,7 +28,7 @@ Model = Annotated[
         "--model", help="A trained network: a name that `models` lists, or a folder `train` wrote."
     ),
 ]
-TRAINED = "mmdensenet_4stems"
+TRAINED = DEFAULT
 
 
 @contextlib.contextmanager
@@ -46,6 +48,18 @@ def progress():
 def say(text):
     """Prints a line as it is: a path is not wrapped."""
     console.print(text, soft_wrap=True)
+
+
+def tell_terms(*models: str | Path) -> None:
+    """Print the terms of trained networks whose stems may be used for research only, a line each.
+
+    Args:
+        *models: Names and folders of networks; other files are passed over.
+    """
+    for model in dict.fromkeys(map(str, models)):
+        folder = network_folder(model)
+        if (folder / DESCRIPTION).is_file() and (card := read_card(folder)).restricted:
+            say(f"{model}: {card.terms}")
 
 
 @contextlib.contextmanager

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, Model, app, console, progress, quiet_startup, say
+from keras_mmdense.cli.common import (
+    TRAINED,
+    Model,
+    app,
+    console,
+    progress,
+    quiet_startup,
+    say,
+    tell_terms,
+)
 
 
 @app.command()
@@ -24,11 +33,14 @@ def demo(
     Example: keras-mmdense demo -o demo
     """
     from keras_mmdense.utils import files
+    from keras_mmdense.utils.imports import require
 
+    require("demo", "demo", "scipy", "matplotlib")
     files.check_writable(output)
     with quiet_startup():
         from keras_mmdense.report.demo import gains_table, run
         from keras_mmdense.separation.separator import Separator
+    tell_terms(model)
     with progress() as report:
         gains = run(Separator(model), output, seed, seconds, report("separating"))
     console.print(gains_table(gains))

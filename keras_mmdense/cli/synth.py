@@ -20,9 +20,12 @@ def synth(
 
     Example: keras-mmdense synth songs --tracks 20 --seconds 30 --seed 1
     """
-    from keras_mmdense.synthesis.songs import write_songs
     from keras_mmdense.utils import files
+    from keras_mmdense.utils.imports import require
     from keras_mmdense.utils.values import check_number
+
+    require("synth", "demo", "scipy")
+    from keras_mmdense.synthesis.songs import write_songs
 
     check_number("--seconds", seconds, 0.1, 3600)
     files.check_writable(folder)
