@@ -55,14 +55,14 @@ def run(*arguments):
 
 
 def contents(folder):
-    """Files that are nobody's temporary ones."""
+    """Files that are nobody's temporary ones, without logs, whose names tell the time."""
     files = (path for path in folder.rglob("*") if path.is_file())
     relative = {path.relative_to(folder): path for path in files}
     return {name: relative[name] for name in relative if not any(map(_hidden, name.parts))}
 
 
 def _hidden(part):
-    return part.startswith(".")
+    return part.startswith(".") or part in ("logs", "lock")
 
 
 def temporary(folder):
