@@ -3,3 +3,8 @@
 
 class InputError(ValueError):
     """Bad input, told in one line that names the file or value and what was expected."""
+
+
+def first_line(error: Exception) -> str:
+    """Returns the first line of what an error says, or its name if it says nothing."""
+    return (str(error).strip() or repr(error)).splitlines()[0]

@@ -11,15 +11,15 @@ PACKAGE = Path(keras_mmdense.__file__).parent
 
 # What every part of the package may import of the others.
 MAY_IMPORT = {
-    "configs": set(),
+    "configs": {"errors", "utils"},
     "errors": set(),
     "layers": set(),
-    "models": {"configs", "errors", "layers"},
+    "models": {"configs", "errors", "layers", "stems"},
     "stems": {"errors"},
     "utils": {"errors"},
     "audio": {"errors", "stems", "utils"},
-    "data": {"errors", "stems", "utils"},
-    "evaluation": {"errors", "stems", "utils"},
+    "data": {"audio", "errors", "stems", "utils"},
+    "evaluation": {"audio", "errors", "stems", "utils"},
     "pretrained": {"configs", "errors", "models", "stems", "utils"},
     "synthesis": {"stems", "utils"},
     "analysis": {"configs", "errors", "evaluation", "models", "pretrained", "utils"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +15,8 @@ from keras_mmdense.evaluation.protocols import Rule, find_rule
 from keras_mmdense.evaluation.results_file import read_scores
 from keras_mmdense.evaluation.scoring import SongScores
 from keras_mmdense.pretrained.networks import DESCRIPTION, NetworkSpec, load_network
+from keras_mmdense.utils.files import read_json
+from keras_mmdense.utils.values import check_number, check_whole
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,16 +98,21 @@ def read_runs(
 def read_score_folder(folder: str | os.PathLike[str]) -> Scores:
     """Reads the `scores.json` of a folder; raises InputError if it is not one."""
     path = Path(folder) / "scores.json"
+    systems, content = read_scores(path), read_json(path)
+    data = content.get("data", {})
+    descriptions = {
+        system: entry.get("description", {}) for system, entry in content["systems"].items()
+    }
     try:
-        systems = read_scores(path)
-        content = json.loads(path.read_text(encoding="utf-8"))
         rule = find_rule(content["rule"])
-        descriptions = {
-            system: entry.get("description", {}) for system, entry in content["systems"].items()
-        }
-    except (ValueError, KeyError, OSError) as error:
+        if not all(isinstance(entry, Mapping) for entry in (data, *descriptions.values())):
+            raise ValueError("data and descriptions must be JSON objects")
+        for description in descriptions.values():
+            if description.get("parameters") is not None:
+                check_whole("parameters", description["parameters"], 0)
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a file of scores: {error}") from error
-    return Scores(str(folder), rule, content.get("data", {}), systems, descriptions)
+    return Scores(str(folder), rule, data, systems, descriptions)
 
 
 def read_training(folder: str | os.PathLike[str]) -> Training:
@@ -115,11 +122,15 @@ def read_training(folder: str | os.PathLike[str]) -> Training:
     settings, curve = {}, []
     try:
         if (path := folder / "run.json").is_file():
-            settings = dict(json.loads(path.read_text(encoding="utf-8")))
+            settings = read_json(path)
+            for name in ("training_seconds", "audio_seconds"):
+                check_number(name, settings.get(name) or 0, 0, math.inf)
         if (path := folder / "curve.csv").is_file():
             with path.open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
             curve = [{key: float(cell) for key, cell in row.items() if cell} for row in rows]
-    except (ValueError, TypeError, OSError) as error:
+            if not all("audio_seconds" in row for row in curve):
+                raise ValueError("a row has no audio_seconds")
+    except (ValueError, TypeError, OSError, csv.Error) as error:
         raise InputError(f"{path}: not as train wrote it: {error}") from error
     return Training(str(folder), spec, settings, curve)

@@ -1,5 +1,6 @@
 """What the containers of audio files tell about themselves: chunks, pages, headers."""
 
+import mmap
 import os
 import struct
 from collections.abc import Iterator
@@ -11,6 +12,11 @@ from keras_mmdense.errors import InputError
 MAX_CHUNKS = 1000
 # Sizes that ffmpeg and SoX write where they cannot go back to the header.
 STREAMED = (0xFFFFFFFF, 0x7FFFF000)
+MP3_RATES = (44100, 48000, 32000)
+MP3_KBITS = (  # of MPEG 2 and of MPEG 1
+    (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+)
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
@@ -90,13 +96,7 @@ def mp3_tells_length(path: str | Path) -> bool:
     Without it, libsndfile guesses the length from the first frames.
     """
     with open(path, "rb") as file:
-        head = file.read(10)
-        start = 0
-        if head.startswith(b"ID3"):
-            for byte in head[6:]:
-                start = start << 7 | byte & 127
-            start += 10
-        file.seek(start)
+        file.seek(_id3_size(file.read(10)))
         data = file.read(1 << 14)
     for first in range(len(data) - 200):
         if data[first] == 0xFF and data[first + 1] >= 0xE2:
@@ -106,6 +106,49 @@ def mp3_tells_length(path: str | Path) -> bool:
                 return bool(data[side + 7] & 1)
             return data[first + 36 : first + 40] == b"VBRI"
     return False
+
+
+def mp3_is_whole(path: str | Path) -> bool:
+    """Whether the last frame of an MP3 file is there to its end.
+
+    A cut between two frames leaves no trace in a file that does not tell its number of frames.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        position = _id3_size(data[:10])
+        while (position := data.find(b"\xff", position)) >= 0:
+            if _mp3_frame(data[position : position + 4]):
+                break
+            position += 1
+        while 0 <= position < len(data):
+            head = data[position : position + 4]
+            if len(head) < 4:
+                return not head.startswith(b"\xff")
+            size = _mp3_frame(head)
+            if not size:  # a tag at the end
+                return True
+            position += size
+        return position == len(data)
+
+
+def _id3_size(head):
+    if not head.startswith(b"ID3"):
+        return 0
+    size = 0
+    for byte in head[6:]:
+        size = size << 7 | byte & 127
+    return size + 10
+
+
+def _mp3_frame(head):
+    """Size in bytes of the frame of layer III that begins with a header; 0 if none does."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
+        return 0
+    newest, version = head[1] & 0x18 == 0x18, head[1] >> 3 & 3
+    rate, bits = head[2] >> 2 & 3, head[2] >> 4
+    if version == 1 or rate == 3 or not 0 < bits < 15:
+        return 0
+    hertz = MP3_RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    return (144 if newest else 72) * MP3_KBITS[newest][bits] * 1000 // hertz + (head[2] >> 1 & 1)
 
 
 def drop_time(path: str | Path) -> None:

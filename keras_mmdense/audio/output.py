@@ -28,6 +28,7 @@ class Output:
             default (32-bit float for WAV, 24 bits for FLAC).
         residual: Name of one more file that holds the mixture minus the stems; None for none.
         filename: Template of the names below the output folder, with {song}, {stem}, {format}.
+        model: Fingerprint of what separates, by which `--resume` tells the stems of another model.
 
     Raises:
         InputError: If format, subtype, residual or template do not fit.
@@ -37,6 +38,7 @@ class Output:
     subtype: str | None = None
     residual: str | None = None
     filename: str = TEMPLATE
+    model: str = ""
 
     def __post_init__(self):
         if self.format not in (*FORMATS, STEM_MP4):

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from keras_mmdense.audio.containers import check_whole, mp3_tells_length
+from keras_mmdense.audio.containers import check_whole, mp3_is_whole, mp3_tells_length
 from keras_mmdense.errors import InputError
 from keras_mmdense.utils.files import sha256
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".caf", ".w64"}
 FFMPEG_SUFFIXES = {".mp4", ".m4a", ".aac", ".m4v", ".mov", ".mkv", ".webm", ".wma", ".ac3"}
+STEP = 1 << 12
 UNKNOWN = (1 << 63) - 1  # libsndfile's length of a FLAC stream that does not tell its own
 
 
@@ -53,11 +54,19 @@ class AudioFile:
                 done += len(block)
                 yield block
         except soundfile.LibsndfileError as error:
-            reason = error.error_string
+            done, reason = self._readable(done), error.error_string
         if done != self.samples:
             raise InputError(
                 f"{self.path}: only {done} of {self.samples} samples can be read: {reason}"
             )
+
+    def _readable(self, done):
+        """Counts the samples that can be read, of which `done` have been."""
+        with contextlib.suppress(soundfile.LibsndfileError):
+            self._file.seek(done)
+            while read := len(self._file.read(STEP)):
+                done += read
+        return done
 
 
 @contextlib.contextmanager
@@ -126,6 +135,8 @@ def check_readable(path: str | Path) -> Path:
             soundfile.info(native(path))
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: raw samples
             raise _unreadable(path, error) from error
+    elif path.suffix.lower() == ".mp3" and not mp3_is_whole(path):
+        raise InputError(f"{path}: the file breaks off: its last MP3 frame is cut")
     elif shutil.which("ffmpeg") is None:
         kind = (
             path.suffix

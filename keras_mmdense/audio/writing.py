@@ -62,7 +62,7 @@ def plan(
 
 
 def were_written(files: Mapping[str, Path], path: Path, output: Output) -> bool:
-    """Whether all files of a song are there, whole, and made of this very song.
+    """Whether all files of a song are there, whole, and made of this very song by this model.
 
     MP3 and stem files do not tell what they were made of: their length has to do.
 
@@ -89,15 +89,15 @@ def _is_whole(path: Path, source: AudioFile, output: Output) -> bool:
         with soundfile.SoundFile(native(path)) as file:
             found = (file.samplerate, file.channels, file.frames, file.subtype)
             expected = (source.sample_rate, source.channels, source.samples, output.subtype)
-            marked = output.format == "mp3" or file.software.startswith(_mark(source))
+            marked = output.format == "mp3" or file.software.startswith(_mark(source, output))
             file.seek(source.samples - 1)
             return found == expected and marked and len(file.read(1)) == 1
     except (soundfile.SoundFileError, InputError):
         return False
 
 
-def _mark(source):
-    return f"{MAKER} {source.digest}"
+def _mark(source, output):
+    return f"{MAKER} {source.digest} {output.model}".strip()
 
 
 def _identity(path):
@@ -272,7 +272,7 @@ class StemWriter:
                 f"{format_} cannot hold {source.channels} channels at {source.sample_rate} Hz: "
                 f"{error.error_string}"
             ) from error
-        for tag, value in {**source.tags, "software": _mark(source)}.items():
+        for tag, value in {**source.tags, "software": _mark(source, self._output)}.items():
             with contextlib.suppress(soundfile.LibsndfileError):
                 setattr(file, tag, value)
         return file

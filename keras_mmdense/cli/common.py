@@ -1,6 +1,7 @@
 """What the commands share: the application, options, progress bars, a quiet start."""
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.catalog import DEFAULT, DESCRIPTION, network_folder, read_card
 from keras_mmdense.utils.quiet import quiet_stderr
 
@@ -66,7 +68,14 @@ def quiet_startup():
     """Hides the lines that TensorFlow logs while it is imported and starts."""
     with quiet_stderr():
         if "keras" not in sys.modules:
-            import keras
-
-            keras.ops.zeros(1)
+            _start_keras()
         yield
+
+
+def _start_keras():
+    try:
+        import keras
+    except (ImportError, ValueError) as error:
+        name = os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise InputError(f"KERAS_BACKEND {name!r} cannot be used: {error}") from error
+    keras.ops.zeros(1)

@@ -1,18 +1,19 @@
 """Separating songs."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, app, console, progress, say
+from keras_mmdense.cli.common import TRAINED, app, console, progress, say, tell_terms
 from keras_mmdense.errors import InputError
 
 
 @app.command()
 def separate(
-    songs: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
+    songs: Annotated[list[str], typer.Argument(help="Audio files, or folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
     model: Annotated[
         list[str],
@@ -20,7 +21,7 @@ def separate(
             "--model",
             help="A trained network: a name that `models` lists, a folder `train` wrote, a "
             "SavedModel folder, a .tflite or a .keras file; the first two may be given several "
-            "times for networks of one stem each.",
+            "times for networks of one stem each. A SavedModel is a program: open those you trust.",
         ),
     ] = (TRAINED,),
     stems: Annotated[
@@ -49,7 +50,10 @@ def separate(
         ),
     ] = "auto",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Skip songs whose files are all there, whole.")
+        bool,
+        typer.Option(
+            "--resume", help="Skip songs whose files are all there, whole, of this model."
+        ),
     ] = False,
 ):
     """Separate songs into OUTPUT/SONG/{vocals,drums,bass,other}.wav.
@@ -58,7 +62,8 @@ def separate(
     they are, MP4, M4A and video through ffmpeg. More than two channels are separated in pairs. No
     gain is changed, except that one gain for all stems is applied, and said, where a format without
     headroom would clip. A file that cannot be separated is reported and passed over; the exit
-    status is then 2. No two songs share a file, and none of the songs is replaced.
+    status is then 2. No two songs share a file, and none of the songs is replaced. Hidden files,
+    links to folders and OUTPUT are left out of folders.
 
     Example: keras-mmdense separate song.mp3 more-songs/ -o stems --format flac
     """
@@ -68,22 +73,27 @@ def separate(
     from keras_mmdense.utils.files import check_writable
     from keras_mmdense.utils.quiet import quiet_stderr
 
-    wanted = [stem.strip() for stem in stems.split(",")] if stems else None
-    if two_stems:
+    wanted = [stem.strip() for stem in stems.split(",")] if stems is not None else None
+    if two_stems is not None:
         if stems or residual:
             raise InputError("--two-stems goes with neither --stems nor --residual")
         wanted = [two_stems]
-    extra = rest_name(wanted) if two_stems else "residual" if residual else None
+        extra = "vocals" if two_stems == "accompaniment" else rest_name(wanted)
+    else:
+        extra = "residual" if residual else None
     written = Output(format, subtype, extra, filename)
-    files = batch.find_audio(songs)
+    files = batch.find_audio(songs, output)
     check_writable(output)
     with quiet_stderr():
+        from keras_mmdense.separation.loading import fingerprint
         from keras_mmdense.separation.separator import Separator
 
         artifacts = model[0] if len(model) == 1 else list(model)
         separator = Separator(artifacts, stems=wanted, engine=engine)
+    tell_terms(*model)
+    made_by = "".join(fingerprint(name)[:8] for name in model)
     with progress() as report:
-        job = batch.Job(separator, output, written, resume)
+        job = batch.Job(separator, output, dataclasses.replace(written, model=made_by), resume)
         results = job.run(files, report, _tell)
     if len(results) > 1:
         console.print(_summary(results))

@@ -13,7 +13,7 @@ from keras_mmdense.errors import InputError
 def synth(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
     tracks: Annotated[int, typer.Option(min=1, help="Number of songs.")] = 10,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Length of a song in seconds.")] = 30,
+    seconds: Annotated[float, typer.Option(help="Seconds of a song, from 0.1 to 3600.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Seed; the same gives the same songs.")] = 0,
 ):
     """Write synthesized songs with their stems, in the layout of MUSDB18-HQ.
@@ -22,10 +22,12 @@ def synth(
     """
     from keras_mmdense.utils import files
     from keras_mmdense.utils.imports import require
+    from keras_mmdense.utils.values import check_number
 
     require("synth", "demo", "scipy")
     from keras_mmdense.synthesis.songs import write_songs
 
+    check_number("--seconds", seconds, 0.1, 3600)
     files.check_writable(folder)
     with progress() as report:
         try:

@@ -2,6 +2,11 @@
 
 import dataclasses
 
+from keras_mmdense.utils.values import check_number, check_whole, is_whole
+
+MAX_HZ = 384_000
+MAX_SCALES = 16
+
 
 @dataclasses.dataclass(frozen=True)
 class Conv:
@@ -17,7 +22,7 @@ class Conv:
 
     def __post_init__(self):
         object.__setattr__(self, "kernel", check_kernel(self.kernel))
-        check_positive("maps", self.maps)
+        check_whole("maps", self.maps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +41,10 @@ class DenseBlock:
     cells: int = 0
 
     def __post_init__(self):
-        check_positive("k", self.k)
-        check_positive("layers", self.layers)
+        check_whole("k", self.k)
+        check_whole("layers", self.layers)
         if self.cells != 0:
-            check_positive("cells", self.cells)
+            check_whole("cells", self.cells)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +79,14 @@ class Branch:
             object.__setattr__(self, "band", tuple(self.band))
             if len(self.band) != 2:
                 raise ValueError(f"band must be (lowest, highest) in Hz, received {self.band}")
-        if not self.name.isidentifier():
-            raise ValueError(f"branch name must be an identifier, received {self.name!r}")
-        if self.scales < 0:
-            raise ValueError(f"scales must be 0 or more, received {self.scales}")
+            for edge in self.band:
+                if edge is not None:
+                    check_number("an edge of a band in Hz", edge, 0, MAX_HZ)
+        if not (self.name.isidentifier() and self.name.isascii()):
+            raise ValueError(f"branch name must be an ASCII identifier, received {self.name!r}")
+        check_whole("scales", self.scales, 0, MAX_SCALES)
         if self.tdf != 0:
-            check_positive("tdf", self.tdf)
+            check_whole("tdf", self.tdf)
         if not self.blocks:
             raise ValueError(f"branch {self.name!r} has no dense blocks")
         if self.scales and len(self.blocks) != 2 * self.scales + 1:
@@ -105,15 +112,9 @@ def check_tiling(branches: tuple[Branch, ...]) -> None:
 def check_kernel(kernel) -> tuple[int, int]:
     """Gives a kernel as (frames, bins), or raises ValueError."""
     kernel = tuple(kernel)
-    if len(kernel) != 2 or not all(isinstance(size, int) and size > 0 for size in kernel):
+    if len(kernel) != 2 or not all(map(is_whole, kernel)):
         raise ValueError(f"a kernel is (frames, bins), received {kernel}")
     return kernel
-
-
-def check_positive(name: str, value: int) -> None:
-    """Raises ValueError unless the value is a whole number from 1 up."""
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, received {value!r}")
 
 
 def check_one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

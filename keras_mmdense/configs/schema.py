@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from keras_mmdense.configs.parts import (
+    MAX_HZ,
     Branch,
     Conv,
     DenseBlock,
     check_kernel,
     check_one_of,
-    check_positive,
     check_tiling,
 )
+from keras_mmdense.errors import InputError
+from keras_mmdense.utils.files import read_json
+from keras_mmdense.utils.values import SIGNAL_LIMITS, check_number, check_whole, is_number
 
 INPUTS = ("linear", "log")
 OUTPUTS = ("mask", "magnitude")
+MAX_CONTEXT = 1 << 10
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +53,7 @@ class ModelConfig:
     def __post_init__(self):
         check_one_of("family", self.family, self.FAMILIES)
         for field in ("sample_rate", "n_fft", "hop"):
-            check_positive(field, getattr(self, field))
+            check_whole(field, getattr(self, field), *SIGNAL_LIMITS[field])
         if self.n_fft % 2 or self.n_fft % self.hop or self.n_fft < 2 * self.hop:
             raise ValueError(
                 f"n_fft must be an even multiple of the hop, received {self.n_fft} with a hop of "
@@ -89,7 +93,7 @@ class ModelConfig:
             return config(**config._read(dict(table)))
         except KeyError as error:
             raise ValueError(f"the table lacks the field {error}") from error
-        except TypeError as error:
+        except (TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"the table does not fit: {error}") from error
 
     def to_json(self, path: str | Path) -> None:
@@ -98,14 +102,12 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, path: str | Path) -> "ModelConfig":
-        """Reads a table from the JSON file at `path`; raises ValueError if it does not fit."""
+        """Reads a table from the JSON file at `path`; raises InputError if it does not fit."""
+        table = read_json(path)
         try:
-            table = json.loads(Path(path).read_text())
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"not a JSON table: {error}") from error
-        if not isinstance(table, dict):
-            raise ValueError(f"expected a JSON object, received {type(table).__name__}")
-        return cls.from_dict(table)
+            return cls.from_dict(table)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from error
 
     @classmethod
     def _read(cls, fields):
@@ -129,8 +131,8 @@ class SingleConfig(ModelConfig):
     def __post_init__(self):
         super().__post_init__()
         check_one_of("output", self.output, OUTPUTS)
-        if not 0 < self.bn_momentum < 1:
-            raise ValueError(f"bn_momentum must lie in (0, 1), received {self.bn_momentum}")
+        if not is_number(self.bn_momentum) or not 0 < self.bn_momentum < 1:
+            raise ValueError(f"bn_momentum must lie in (0, 1), received {self.bn_momentum!r}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -165,7 +167,7 @@ class DenseNetConfig(SingleConfig):
         object.__setattr__(self, "final_kernel", check_kernel(self.final_kernel))
         object.__setattr__(self, "output_kernel", check_kernel(self.output_kernel))
         check_one_of("input", self.input, INPUTS)
-        check_positive("subbands", self.subbands)
+        check_whole("subbands", self.subbands)
         if 8 * self.subbands > self.bins:
             raise ValueError(
                 f"subbands must be at most an eighth of {self.bins} bins, received {self.subbands}"
@@ -225,10 +227,9 @@ class FNNConfig(SingleConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for field in ("context", "hidden"):
-            check_positive(field, getattr(self, field))
-        if not isinstance(self.layers, int) or self.layers < 2:
-            raise ValueError(f"layers must be 2 or more, received {self.layers!r}")
+        check_whole("context", self.context, 1, MAX_CONTEXT)
+        check_whole("hidden", self.hidden)
+        check_whole("layers", self.layers, 2)
         _check_band_limit(self.band_limit)
 
     @property
@@ -257,7 +258,7 @@ class BLSTMConfig(SingleConfig):
     def __post_init__(self):
         super().__post_init__()
         for field in ("cells", "layers"):
-            check_positive(field, getattr(self, field))
+            check_whole(field, getattr(self, field))
         _check_band_limit(self.band_limit)
 
     @property
@@ -285,9 +286,11 @@ class BlendConfig(ModelConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"share must lie in [0, 1], received {self.share}")
+        if not is_number(self.share, 0, 1):
+            raise ValueError(f"share must lie in [0, 1], received {self.share!r}")
         for part in (self.first, self.second):
+            if not isinstance(part, ModelConfig):
+                raise ValueError(f"a part of a blend must be a table, received {part!r}")
             for field in ("sample_rate", "n_fft", "hop"):
                 if getattr(part, field) != getattr(self, field):
                     raise ValueError(
@@ -321,5 +324,5 @@ def _branch(table: dict[str, Any]) -> Branch:
 
 
 def _check_band_limit(limit):
-    if limit is not None and (not isinstance(limit, int | float) or limit <= 0):
-        raise ValueError(f"band_limit must be a frequency in Hz or None, received {limit!r}")
+    if limit is not None:
+        check_number("band_limit in Hz", limit, 1, MAX_HZ)

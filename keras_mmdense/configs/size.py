@@ -1,6 +1,8 @@
 """How large a network of a table would be at most, before it is built."""
 
 from keras_mmdense.configs.schema import BlendConfig, BLSTMConfig, FNNConfig, ModelConfig
+from keras_mmdense.errors import InputError
+from keras_mmdense.utils.values import SIGNAL_LIMITS, check_whole
 
 MAX_LAYERS = 1000
 MAX_PARAMETERS = 1 << 28
@@ -17,19 +19,16 @@ def check_size(config: ModelConfig, bins: int, channels: int) -> None:
         channels: Audio channels.
 
     Raises:
-        ValueError: If the bins are not from 9 to 65537, the channels not from 1 to 64, or the
+        InputError: If the bins are not from 9 to 65537, the channels not from 1 to 64, or the
             network may have more layers, parameters or maps than memory is to be spent on.
     """
-    for name, value, low, high in (("bins", bins, 9, MAX_BINS), ("channels", channels, 1, 64)):
-        if not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(
-                f"{name} must be a whole number from {low} to {high}, received {value!r}"
-            )
+    check_whole("bins", bins, 9, MAX_BINS)
+    check_whole("channels", channels, *SIGNAL_LIMITS["channels"])
     sizes = _bound(config, bins, channels)
     limits = {"layers": MAX_LAYERS, "parameters": MAX_PARAMETERS, "maps a frame": MAX_MAPS}
     for (name, limit), size in zip(limits.items(), sizes, strict=True):
         if size > limit:
-            raise ValueError(f"the table may give {size} {name}; at most {limit} are built")
+            raise InputError(f"the table may give {size} {name}; at most {limit} are built")
 
 
 def _bound(config, bins, channels):

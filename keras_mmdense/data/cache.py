@@ -164,7 +164,13 @@ def _digest(path, index):
 def _check(song, sample_rate):
     song.check()
     if song.sample_rate != sample_rate:
-        raise InputError(f"{song.name}: {song.sample_rate} Hz, expected {sample_rate} Hz")
+        raise InputError(f"{_place(song)}: {song.sample_rate} Hz, expected {sample_rate} Hz")
+
+
+def _place(song):
+    """Where a song lies: data sets may have songs of one name."""
+    path = song.sources[0][1]
+    return path if path.name.startswith(song.name) else path.parent
 
 
 def _open(path):
@@ -195,7 +201,7 @@ def _write(song, path, channels, dtype):
                 shape = (len(STEMS), samples, channels)
                 header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
-            _check_stem(audio, (samples, channels), f"{song.name}: {stem}")
+            _check_stem(audio, (samples, channels), f"{_place(song)}: {stem}")
             if dtype == np.int16:
                 audio = np.rint(audio * FULL_SCALE)
                 if audio.min() < -FULL_SCALE or audio.max() >= FULL_SCALE:

@@ -11,6 +11,7 @@ from keras_mmdense.data.songs import LAYOUTS, MISSING, Song, check_root, locate_
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 from keras_mmdense.utils.progress import Progress
+from keras_mmdense.utils.values import is_number, is_whole
 
 SPLITS = ("train", "valid")
 
@@ -51,15 +52,16 @@ class DatasetSpec:
     songs: int | None = None
 
     def __post_init__(self):
+        positive = is_number(self.weight) and self.weight > 0
         expected = {
             "root": (_is_path(self.root), "a folder"),
             "kind": (self.kind in (*LAYOUTS, "auto"), f"auto or one of {', '.join(LAYOUTS)}"),
-            "weight": (self.weight is None or _is_positive(self.weight), "a number above 0"),
+            "weight": (self.weight is None or positive, "a number above 0"),
             "files": (_are_files(self.files), f"lists of names by stem ({', '.join(STEMS)})"),
             "missing": (self.missing in MISSING, f"one of {', '.join(MISSING)}"),
-            "gain": (_is_decibels(self.gain), "a number from -40 to 40"),
+            "gain": (is_number(self.gain, -40, 40), "a number from -40 to 40"),
             "validate": (isinstance(self.validate, bool), "true or false"),
-            "songs": (self.songs is None or _is_count(self.songs), "a number of songs"),
+            "songs": (self.songs is None or is_whole(self.songs), "a number of songs"),
         }
         for name, (allowed, what) in expected.items():
             if not allowed:
@@ -224,19 +226,6 @@ def _dataset(spec, sample_rate, tracks):
 
 def _is_path(value):
     return isinstance(value, str | Path)
-
-
-def _is_positive(value):
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 < value < float("inf")
-
-
-def _is_decibels(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and -40 <= value <= 40
-
-
-def _is_count(value):
-    return _is_positive(value) and isinstance(value, int)
 
 
 def _are_files(value):

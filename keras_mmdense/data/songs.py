@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from keras_mmdense.audio import reading
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
@@ -126,10 +127,7 @@ class FolderSong(Song):
         """
         total = np.zeros((self._first.frames, self._first.channels), "float32")
         for path in self.files[stem]:
-            try:
-                audio = soundfile.read(path, dtype="float32", always_2d=True)[0]
-            except soundfile.LibsndfileError as error:
-                raise InputError(f"{path}: cannot be read to its end: {error}") from error
+            audio = reading.read(path)[0]
             if audio.shape != total.shape:
                 raise InputError(f"{path}: only {len(audio)} of {len(total)} samples can be read")
             if self._infos[path].subtype in LOSSY:
@@ -348,10 +346,11 @@ def _folder_song(folder: Path, extra: Mapping[str, Sequence[str]], missing: str)
 
 
 def _info(path: Path):
-    try:
-        return soundfile.info(str(path))
-    except soundfile.LibsndfileError as error:
-        raise InputError(f"{path}: not an audio file that can be read: {error}") from error
+    reading.check_readable(path)
+    info = soundfile.info(reading.native(path))
+    if info.frames == reading.UNKNOWN:
+        raise InputError(f"{path}: does not tell its length")
+    return info
 
 
 def _shape(samples: int, sample_rate: int, channels: int) -> str:

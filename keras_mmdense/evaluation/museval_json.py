@@ -11,7 +11,9 @@ came from files. With the split as the folder's name, museval's own tools read t
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,9 @@ import numpy as np
 from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.evaluation.scoring import SongScores
-from keras_mmdense.utils.files import replacing
+from keras_mmdense.utils.files import read_json, replacing
 
+MAX_NAME = 200  # bytes; file systems hold 255, of which `replacing` takes some
 FACTS = ("song", "sample_rate", "window", "hop", "silent", "seconds")
 
 
@@ -42,7 +45,7 @@ class Tracks:
         self._folder, self._split = Path(folder), split
         self._settings = json.loads(json.dumps(settings))
         path = self._folder / "settings.json"
-        if path.exists() and (found := _read_json(path)) != self._settings:
+        if path.exists() and (found := read_json(path)) != self._settings:
             differing = [
                 f"{key} {found.get(key)!r}, now {self._settings.get(key)!r}"
                 for key in {**self._settings, **found}
@@ -72,7 +75,7 @@ class Tracks:
         path = self._path(song)
         if not path.exists():
             return None
-        content = _read_json(path)
+        content = read_json(path)
         try:
             if content["estimates"] != digest(song):
                 raise InputError(f"{path}: scores of other estimates than those given now")
@@ -100,7 +103,12 @@ class Tracks:
         _write_json(self._path(scores.name), content)
 
     def _path(self, song: str) -> Path:
-        return self._folder / self._split / f"{song}.json"
+        name = f"{song}.json"
+        if len(os.fsencode(name)) > MAX_NAME:
+            digest = hashlib.sha256(os.fsencode(song)).hexdigest()[:8]
+            short = os.fsencode(song)[: MAX_NAME - len(digest) - 6].decode(errors="ignore")
+            name = f"{short}-{digest}.json"
+        return self._folder / self._split / name
 
 
 def _target(stem: str, scores: SongScores) -> dict[str, Any]:
@@ -126,16 +134,6 @@ def _scores(content: Mapping[str, Any]) -> SongScores:
     }
     name, *facts = (content[key] for key in FACTS)
     return SongScores(name, *facts[:3], frames, *facts[3:])
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a whole JSON file ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: not a JSON object")
-    return content
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

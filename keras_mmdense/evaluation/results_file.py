@@ -33,15 +33,14 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.evaluation.protocols import Rule, find_rule
+from keras_mmdense.evaluation.protocols import METRICS, Rule, find_rule
 from keras_mmdense.evaluation.scoring import SongScores, summarize
-from keras_mmdense.utils.files import replacing
+from keras_mmdense.utils.files import read_json, replacing
 
 FORMAT = "keras-mmdense scores 1"
 
@@ -112,14 +111,16 @@ def read_scores(path: str | os.PathLike[str]) -> dict[str, list[SongScores]]:
         InputError: the file cannot be read, or is not one of scores.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(path)
         if content["format"] != FORMAT:
             raise ValueError(f"unknown format {content['format']!r}")
         return {
             system: [_song(entry) for entry in entries["songs"]]
             for system, entries in content["systems"].items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: not a file of scores ({error!r})") from error
 
 
@@ -142,6 +143,11 @@ def _song(entry: Mapping[str, Any]) -> SongScores:
         for stem, metrics in entry["frames"].items()
     }
     given = {key: entry[key] for key in ("name", "sample_rate", "window", "hop", "silent")}
+    if not isinstance(given["name"], str) or not isinstance(given["silent"], Mapping):
+        raise ValueError("a song has no name, or its silent stems no reasons")
+    for stem, metrics in frames.items():
+        if set(metrics) != set(METRICS) or len({len(values) for values in metrics.values()}) != 1:
+            raise ValueError(f"{stem} of {given['name']} lacks a metric")
     return SongScores(frames=frames, seconds=entry.get("seconds"), **given)
 
 

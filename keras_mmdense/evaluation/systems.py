@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from keras_mmdense.audio.reading import native
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS, Stems
 
@@ -110,8 +111,8 @@ def _find(folder: Path, stem: str) -> Path:
 
 def _read(path: Path, mixture: np.ndarray, sample_rate: int) -> np.ndarray:
     try:
-        audio, found = soundfile.read(path, dtype="float64", always_2d=True)
-    except soundfile.LibsndfileError as error:
+        audio, found = soundfile.read(native(path), dtype="float64", always_2d=True)
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: raw samples
         raise InputError(f"{path}: not an audio file that can be read: {error}") from error
     if found != sample_rate:
         raise InputError(f"{path}: {found} Hz, expected the song's {sample_rate} Hz")

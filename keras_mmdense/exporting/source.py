@@ -1,17 +1,17 @@
 """What an exported file is made of: networks in float32, and a card that tells their origin."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_mmdense.errors import InputError
 from keras_mmdense.models.precision import dtype_policy
 from keras_mmdense.pretrained.catalog import WEIGHTS, network_folder, read_card
 from keras_mmdense.pretrained.network_card import NETWORK, NetworkCard, join_terms
 from keras_mmdense.pretrained.networks import LoadedNetwork, load_network
 from keras_mmdense.separation.separator import Separator
-from keras_mmdense.utils.files import sha256
+from keras_mmdense.utils.files import read_json, sha256
 
 SCORES = "scores/scores.json"
 
@@ -64,12 +64,16 @@ def _scores(folder: Path, card: NetworkCard) -> dict[str, Any]:
     """SDR by stem with its data: of `evaluate --output FOLDER/scores`, else of the card."""
     path = folder / SCORES
     if path.is_file():
-        content = json.loads(path.read_text())
-        own = [name for name in content["systems"] if Path(name).name == folder.name]
-        summary = content["systems"][own[0]]["summary"] if own else {}
-        sdr = {stem: row["SDR"] for stem, row in summary.items()}
+        content = read_json(path)
+        try:
+            own = [name for name in content["systems"] if Path(name).name == folder.name]
+            summary = content["systems"][own[0]]["summary"] if own else {}
+            sdr = {stem: row["SDR"] for stem, row in summary.items()}
+            rule = content["rule"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: not a file of scores: {error!r}") from error
         data = content.get("data", "not named in the file of scores")
-        return {"data": data, "rule": content["rule"], "sdr": sdr} if sdr else {}
+        return {"data": data, "rule": rule, "sdr": sdr} if sdr else {}
     for table in card.scores:
         if sdr := table.systems.get(NETWORK):
             values = {

@@ -31,6 +31,14 @@ def without_margin(model: keras.Model, config: ModelConfig, margin: int) -> kera
     return keras.Model(cut.input, _trim(cut.output, cuts.left), name=model.name)
 
 
+def cuts_inside(model: keras.Model, config: ModelConfig) -> bool:
+    """Returns whether `without_margin` cuts frames inside a network, not only off its output."""
+    if not isinstance(config, DenseNetConfig) or config.recurrent:
+        return False
+    names = {layer.name for layer in model.layers}
+    return names.issuperset(f"{branch.name}_crop" for branch in config.branches)
+
+
 class _Cuts:
     """Where frames are cut off, in numbers of frames on either side.
 
@@ -42,10 +50,7 @@ class _Cuts:
 
     def __init__(self, model, config, margin):
         self.left, self._before, self._after = margin, {}, {}
-        if not isinstance(config, DenseNetConfig) or config.recurrent:
-            return
-        names = {layer.name for layer in model.layers}
-        if not names.issuperset(f"{branch.name}_crop" for branch in config.branches):
+        if not cuts_inside(model, config):
             return
         self.left, head = 0, max(0, margin - frames_after(config))
         for branch in config.branches:

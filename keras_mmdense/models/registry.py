@@ -3,6 +3,7 @@
 import dataclasses
 import fnmatch
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import keras
 
 from keras_mmdense.configs import TABLES, BlendConfig, ModelConfig
+from keras_mmdense.configs.size import check_size
 from keras_mmdense.errors import InputError
 from keras_mmdense.models.blend import blend
 from keras_mmdense.models.blstm import blstm
@@ -18,6 +20,7 @@ from keras_mmdense.models.fnn import fnn
 from keras_mmdense.models.mdensenet import mdensenet
 from keras_mmdense.models.mmdensenet import mmdensenet
 from keras_mmdense.models.weights_file import load_weights
+from keras_mmdense.stems import check_names
 
 BUILDERS = {
     "blstm": blstm,
@@ -91,10 +94,11 @@ def build(
     """
     config = name if isinstance(name, ModelConfig) else model_config(name)
     bins = config.bins if bins is None else bins
-    _check_sizes(targets, bins, frames, channels)
+    _check_sizes(targets, frames)
+    check_size(config, bins, channels)
     mixture = keras.Input((frames, bins, channels), dtype="float32", name="mixture")
     outputs = _assemble(mixture, config, len(targets))
-    model = keras.Model(mixture, outputs, name="_".join((config.name, *targets)))
+    model = keras.Model(mixture, outputs, name=_scope(config.name, *targets))
     if weights is not None:
         load_weights(model, weights)
     return model
@@ -119,19 +123,23 @@ def _assemble(mixture, config, targets):
     return BUILDERS[config.family](mixture, config, targets)
 
 
+def _scope(*names):
+    """A name that TensorFlow takes for a scope."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join(names)).lstrip("_-")
+
+
 def _read_table(path):
+    config = ModelConfig.from_json(path)
     try:
-        return ModelConfig.from_json(path)
+        check_names("the table's name", (config.name,))
+        check_size(config, config.bins, 2)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
+    return config
 
 
-def _check_sizes(targets, bins, frames, channels):
+def _check_sizes(targets, frames):
     if isinstance(targets, str) or not targets or len(set(targets)) != len(targets):
         raise ValueError(f"targets must be distinct names, received {targets!r}")
-    if bins < 9:
-        raise ValueError(f"bins must be 9 or more, received {bins}")
     if frames is not None and frames < 1:
         raise ValueError(f"frames must be 1 or more, or None, received {frames}")
-    if channels < 1:
-        raise ValueError(f"channels must be 1 or more, received {channels}")

@@ -34,14 +34,19 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
         )
     try:
         model.load_weights(path)
-    except (ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: weights of another network than {model.name}") from error
 
 
 def _shapes(path: Path) -> list[tuple[int, ...]]:
     shapes = []
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:
+                raise InputError(f"{path}: {name} lies in another file")
+            shapes.append(item.shape)
+
     with h5py.File(path, "r") as file:
-        file.visititems(
-            lambda _, item: shapes.append(item.shape) if isinstance(item, h5py.Dataset) else None
-        )
+        file.visititems(visit)
     return sorted(shapes)

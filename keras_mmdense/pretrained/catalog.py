@@ -78,7 +78,7 @@ def parse_description(path: Path) -> tuple[dict[str, Any], NetworkCard | None]:
 
 def _read_old_card(path: Path) -> NetworkCard:
     """The terms and the scores in prose that cards of 0.1.0 hold."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
     spellings = ("License:", "Licence:")
     terms = [line.partition(":")[2].strip() for line in lines if line.startswith(spellings)]
     try:

@@ -9,7 +9,7 @@ import keras
 
 from keras_mmdense.configs import ModelConfig
 from keras_mmdense.configs.size import check_size
-from keras_mmdense.errors import InputError
+from keras_mmdense.errors import InputError, first_line
 from keras_mmdense.models.registry import build
 from keras_mmdense.models.weights_file import load_weights
 from keras_mmdense.pretrained.catalog import (
@@ -133,7 +133,10 @@ def load_network(name: str | Path) -> LoadedNetwork:
         raise InputError(f"{weights}: no such file")
     if sha256(weights) != digest:
         raise InputError(f"{weights}: not the weights that {path.name} describes (sha256 differs)")
-    model = spec.build()
+    try:
+        model = spec.build()
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: no network of this table: {first_line(error)}") from error
     load_weights(model, weights)
     return LoadedNetwork(spec, model)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_mmdense.evaluation.comparison import Comparison, Difference, StemComparison
+from keras_mmdense.report.formatting import literal
 from keras_mmdense.report.markdown import escape
 from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.palette import COLORS
@@ -87,7 +88,7 @@ def write_comparison(
         text = json.dumps(content, indent=1, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
     with replacing(folder / "comparison.md") as temporary:
-        temporary.write_text(_markdown(comparison, names), encoding="utf-8")
+        temporary.write_text(_markdown(comparison, names), "utf-8", "backslashreplace")
     with replacing(folder / "comparison.png") as temporary:
         _draw(comparison, names, temporary)
 
@@ -136,11 +137,11 @@ def _draw(comparison: Comparison, names: Names, path: Path) -> None:
         label = "mean with 95 % interval" if place == 0 else None
         axes.errorbar(place + 0.2, one.mean.difference, yerr=errors, label=label, **bar)
     axes.axhline(0.0, color="black", linewidth=0.8)
-    ticks = [f"{stem}\n{len(one.songs)} songs" for stem, one in rows.items()]
+    ticks = [f"{literal(stem)}\n{len(one.songs)} songs" for stem, one in rows.items()]
     axes.set_xticks(range(len(rows)), ticks)
     axes.set_xlim(-0.5, len(rows) - 0.5)
     axes.set_ylabel("SDR of B minus SDR of A (dB)")
-    axes.set_title("A: {}\nB: {}".format(*names), fontsize=10)
+    axes.set_title("A: {}\nB: {}".format(*map(literal, names)), fontsize=10)
     axes.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2)
     figure.savefig(path, format="png", dpi=150)

@@ -44,3 +44,8 @@ def describe(rule, capital: bool = False) -> str:
     """A rule, or the rule of a name, in words."""
     words = find_rule(rule).describe()
     return words[0].upper() + words[1:] if capital else words
+
+
+def literal(name: str) -> str:
+    """Returns a name for a figure, in which matplotlib finds no formula and no lone surrogate."""
+    return name.encode(errors="backslashreplace").decode().replace("$", r"\$")

@@ -33,7 +33,7 @@ def write_html(path: str | os.PathLike[str], contents: Report) -> None:
         InputError: the file cannot be written; nothing is left behind.
     """
     with replacing(path) as temporary:
-        temporary.write_text(render(contents), encoding="utf-8")
+        temporary.write_text(render(contents), "utf-8", "backslashreplace")
 
 
 def render(contents: Report) -> str:

@@ -29,7 +29,7 @@ def write_markdown(path: str | os.PathLike[str], contents: Report) -> None:
         blocks += ["## Networks", _networks(contents)]
     blocks += _published()
     with replacing(path) as temporary:
-        temporary.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+        temporary.write_text("\n\n".join(blocks) + "\n", "utf-8", "backslashreplace")
 
 
 def _group(group: Group) -> list[str]:

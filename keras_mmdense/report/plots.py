@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_mmdense.evaluation.protocols import METRICS, Rule, find_rule
 from keras_mmdense.evaluation.scoring import SongScores
+from keras_mmdense.report.formatting import literal
 from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.palette import COLORS, INK
 
@@ -50,10 +51,10 @@ def plot_scores(
     legend = []
     for index, (system, scores) in enumerate(values.items()):
         color = COLORS[index % len(COLORS)]
-        legend.append(Patch(facecolor=color, alpha=0.6, label=system))
+        legend.append(Patch(facecolor=color, alpha=0.6, label=literal(system)))
         center = np.arange(len(stems)) + (index - (len(values) - 1) / 2) * width
         _draw_boxes(axes, [scores.get(stem, []) for stem in stems], center, 0.85 * width, color)
-    axes.set_xticks(np.arange(len(stems)), stems)
+    axes.set_xticks(np.arange(len(stems)), [literal(stem) for stem in stems])
     axes.set_xlim(-0.5, max(1, len(stems)) - 0.5)
     axes.set_ylabel(f"{metric} (dB)")
     axes.set_title(f"{metric} of each song ({rule.over_frames} over frames)")
@@ -161,7 +162,7 @@ def box_plot(values: Mapping[str, Sequence[float]], colors: Sequence[str], schem
     axes = figure.add_subplot()
     for place, (column, color) in enumerate(zip(columns, colors, strict=True)):
         _draw_box(axes, column, place, color, INK[scheme])
-    axes.set_yticks(range(len(columns)), [textwrap.fill(name, 18) for name in values])
+    axes.set_yticks(range(len(columns)), [literal(textwrap.fill(name, 18)) for name in values])
     axes.set_ylim(len(columns) - 0.45, -0.55)
     axes.set_xlabel("SDR (dB)")
     axes.grid(axis="x", alpha=0.25, color=INK[scheme])

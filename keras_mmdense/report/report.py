@@ -178,7 +178,7 @@ def _networks(scores: Sequence[Scores], trainings: Sequence[Training]) -> list[N
     described = [item for one in scores for item in one.descriptions.items()]
     for system, description in described:
         name = str(description.get("model", system))
-        if "parameters" in description and name not in facts:
+        if description.get("parameters") is not None and name not in facts:
             facts[name] = NetworkFacts(name, description["parameters"])
     return list(facts.values())
 

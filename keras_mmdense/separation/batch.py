@@ -2,16 +2,18 @@
 
 import collections
 import dataclasses
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from keras_mmdense.audio import reading
 from keras_mmdense.audio.output import Output
 from keras_mmdense.audio.writing import Written, plan, were_written
-from keras_mmdense.errors import InputError
+from keras_mmdense.errors import InputError, first_line
 from keras_mmdense.utils.progress import Progress
 
+KNOWN = reading.SUFFIXES | reading.FFMPEG_SUFFIXES
 Report = Callable[[str], Progress]
 
 
@@ -89,34 +91,55 @@ class Job:
         except InputError as reason:
             error = str(reason)
         except Exception as reason:  # whatever it is, the other songs are still to be separated
-            error = f"{path}: {type(reason).__name__}: {_first_line(reason)}"
+            error = f"{path}: {type(reason).__name__}: {first_line(reason)}"
         return Result(path, written, error, time.monotonic() - start)
 
 
-def find_audio(paths: Sequence[str | Path]) -> list[Path]:
+def find_audio(paths: Sequence[str | Path], out_dir: str | Path | None = None) -> list[Path]:
     """Lists files, and the audio files below folders, sorted by name.
 
     Args:
-        paths: Files and folders.
+        paths: Files and folders. Of folders, hidden files and folders are left out, and links to
+            folders are not followed.
+        out_dir: Folder that stems are written to: left out where it lies in a folder of songs.
 
     Returns:
         The files; a path that is no folder is listed as it is.
 
     Raises:
-        InputError: If a folder holds no audio file.
+        InputError: If a folder holds no audio file, cannot be read or is `out_dir`, or a path is
+            empty, as an unset variable of a shell is.
     """
+    out_dir = None if out_dir is None else Path(out_dir).resolve()
     files = []
-    for path in map(Path, paths):
-        if not path.is_dir():
-            files.append(path)
+    for path in paths:
+        if not str(path):
+            raise InputError("an empty name of a file was given")
+        if not Path(path).is_dir():
+            files.append(Path(path))
             continue
-        known = reading.SUFFIXES | reading.FFMPEG_SUFFIXES
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in known)
-        found = [file for file in found if file.is_file() and not file.name.startswith(".")]
+        if Path(path).resolve() == out_dir:
+            raise InputError(f"{path}: the stems need another folder than the songs")
+        found = sorted(_audio_below(Path(path), out_dir))
         if not found:
             raise InputError(f"{path}: no audio files in this folder")
         files += found
     return list(dict.fromkeys(files))
+
+
+def _audio_below(folder: Path, out_dir: Path | None) -> Iterator[Path]:
+    def refuse(error):
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and Path(place, name).resolve() != out_dir
+        ]
+        for path in (Path(place, name) for name in names if not name.startswith(".")):
+            if path.suffix.lower() in KNOWN and path.is_file():
+                yield path
 
 
 def song_names(files: Sequence[Path]) -> dict[Path, str]:
@@ -139,7 +162,3 @@ def song_names(files: Sequence[Path]) -> dict[Path, str]:
         counts |= dict.fromkeys(("", ".", ".."), 2)
         names |= {path: longer(path) for path, name in names.items() if counts[name.casefold()] > 1}
     return names
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no reason given").splitlines()[0]

@@ -6,16 +6,9 @@ from typing import Any
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import check_names
+from keras_mmdense.utils.values import SIGNAL_LIMITS, check_whole
 
-# Lowest and highest value, so that a card from elsewhere cannot ask for any amount of memory.
-LIMITS = {
-    "sample_rate": (1000, 768_000),
-    "channels": (1, 64),
-    "n_fft": (2, 1 << 20),
-    "hop": (1, 1 << 20),
-    "window": (1, 1 << 26),
-    "context": (0, 1 << 26),
-}
+LIMITS = {**SIGNAL_LIMITS, "window": (1, 1 << 26), "context": (0, 1 << 26)}
 MAX_SAMPLES = 1 << 27  # of all channels of a window with its context: 512 MB
 
 FORMAT = "keras_mmdense model 1"
@@ -62,12 +55,8 @@ class ModelCard:
 
     def __post_init__(self):
         object.__setattr__(self, "stems", check_names("stems", self.stems))
-        for field, (low, high) in LIMITS.items():
-            value = getattr(self, field)
-            if not isinstance(value, int) or not low <= value <= high:
-                raise InputError(
-                    f"{field} must be a whole number from {low} to {high}, received {value!r}"
-                )
+        for field, limits in LIMITS.items():
+            check_whole(field, getattr(self, field), *limits)
         samples = (self.window + 2 * self.context) * self.channels
         if samples > MAX_SAMPLES:
             raise InputError(f"a window must hold up to {MAX_SAMPLES} samples, received {samples}")

@@ -1,6 +1,7 @@
 """All that a run needs to go on, in one file that is replaced whole."""
 
 import json
+import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,10 +44,11 @@ def load_checkpoint(path: Path, variables: Sequence[keras.Variable]) -> dict[str
         InputError: If the file cannot be read or holds other variables.
     """
     try:
+        _check_sizes(path)
         with np.load(path, allow_pickle=False) as file:
             state = json.loads(str(file["state"]))
             values = [file[name] for name in sorted(set(file.files) - {"state"})]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a checkpoint: {error}") from error
     shapes = [tuple(variable.shape) for variable in variables]
     if [value.shape for value in values] != shapes:
@@ -54,3 +56,14 @@ def load_checkpoint(path: Path, variables: Sequence[keras.Variable]) -> dict[str
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return state
+
+
+def _check_sizes(path):
+    """Raises ValueError if an array would be larger than the file, before any memory is taken."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            with archive.open(entry) as file:
+                np.lib.format.read_magic(file)
+                shape, _, kind = np.lib.format.read_array_header_1_0(file)
+            if entry.compress_type or math.prod(shape) * kind.itemsize > path.stat().st_size:
+                raise ValueError(f"{entry.filename} is larger than the file")

@@ -10,10 +10,13 @@ from keras_mmdense.data.augmentation import AUGMENTATIONS, PAPER
 from keras_mmdense.data.datasets import DatasetSpec
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
+from keras_mmdense.utils.files import read_json
+from keras_mmdense.utils.values import is_number, is_whole
 
 OPTIMIZERS = ("adam", "rmsprop")
 LOSSES = ("mse", "l1", "complex", "snr", "wiener")
 KEEP = ("sdr", "loss")
+MAX_SEED = 2**32 - 1
 SCHEDULES = ("cosine", "plateau", "constant")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
@@ -134,26 +137,16 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: If it is missing or does not hold a JSON object.
     """
-    try:
-        fields = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise InputError(f"{path}: expected a JSON object, found {type(fields).__name__}")
-    return fields
+    return read_json(path)
 
 
 def _read(value):
     return tuple(value) if isinstance(value, list) else value
 
 
-def _number(low, kinds):
-    def allowed(value):
-        return isinstance(value, kinds) and not isinstance(value, bool) and value >= low
-
-    return allowed
+def _whole(low, high=None):
+    reach = f"{low} up" if high is None else f"{low} to {high}"
+    return lambda value: is_whole(value, low, high), f"a whole number from {reach}"
 
 
 def _choice(choices):
@@ -168,18 +161,17 @@ def _several(choices, least):
     return allowed, f"distinct names of {', '.join(choices)}"
 
 
-_COUNT = _number(1, int), "a whole number from 1 up"
-_COUNT_OR_NONE = _number(0, int), "a whole number from 0 up"
-_AMOUNT = _number(0, int | float), "a number from 0 up"
+_AMOUNT = lambda value: is_number(value, 0), "a number from 0 up"
 _RULES = (
     ("model", lambda value: isinstance(value, str), "a name"),
     ("targets", *_several(STEMS, 1)),
-    *((name, *_COUNT) for name in ("epochs", "steps", "batch", "patience", "devices")),
-    ("frames", _number(2, int), "a whole number from 2 up"),
+    *((name, *_whole(1)) for name in ("epochs", "steps", "batch", "patience", "devices")),
+    ("frames", *_whole(2)),
     ("optimizer", *_choice(OPTIMIZERS)),
     *((name, *_AMOUNT) for name in ("learning_rate", "clip")),
     ("schedule", *_choice(SCHEDULES)),
-    *((name, *_COUNT_OR_NONE) for name in ("early_stopping", "sdr_every", "seed")),
+    *((name, *_whole(0)) for name in ("early_stopping", "sdr_every")),
+    ("seed", *_whole(0, MAX_SEED)),
     ("average", lambda value: isinstance(value, bool), "true or false"),
     ("precision", *_choice(PRECISIONS)),
     ("augment", *_several(AUGMENTATIONS, 0)),

@@ -9,10 +9,8 @@ import keras
 from keras_mmdense.configs import ModelConfig
 from keras_mmdense.errors import InputError
 from keras_mmdense.training.config import TrainConfig
-from keras_mmdense.training.model import (
-    network_of,
-)
-from keras_mmdense.utils.files import replacing
+from keras_mmdense.training.model import network_of
+from keras_mmdense.utils.files import read_json, replacing
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -49,12 +47,12 @@ def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
         if (output / "network.json").exists():
             raise InputError(f"{output}: holds a network without a checkpoint; choose another")
         return {}
+    found = read_json(output / "run.json")
     try:
-        found = json.loads((output / "run.json").read_text())
         if "table" in found:  # with the names of today
             found["table"] = ModelConfig.from_dict(found["table"]).to_dict()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{output / 'run.json'}: cannot be read: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{output / 'run.json'}: not of a run: {error}") from error
     for name, value in describe_run(config, network_of(config)).items():
         if found.get(name) != value and name != "keras":
             raise InputError(

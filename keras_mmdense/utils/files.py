@@ -1,19 +1,25 @@
 """Files that appear under their name only when they are complete, and what they hold."""
 
 import contextlib
+import errno
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 
 from keras_mmdense.errors import InputError
 
 LOCK = "keras-mmdense.lock"
+MAX_JSON = 1 << 28
+# What a full or broken disk says while a file is written.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 @contextlib.contextmanager
@@ -29,10 +35,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
         The temporary path to write to.
 
     Raises:
-        InputError: If the folder or the file cannot be written.
+        InputError: If the folder or the file cannot be written, `path` is a folder, or the disk is
+            full.
     """
     path = Path(path)
-    partial = path.with_name(f".{uuid.uuid4().hex}{''.join(path.suffixes)}")
+    if path.is_dir():
+        raise InputError(f"{path}: a folder is in the way of a file")
+    partial = path.with_name(f".{uuid.uuid4().hex}{''.join(path.suffixes[-2:])}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()
@@ -41,25 +50,39 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def replacing_folder(path: str | Path, mark: str) -> Iterator[Path]:
+def replacing_folder(
+    path: str | Path, mark: str, known: Collection[str] | None = None
+) -> Iterator[Path]:
     """Gives a temporary folder that takes the place of `path` when the block ends without an error.
 
     Args:
-        path: The folder to write. An empty one, or an older one of the same kind, is replaced.
+        path: The folder to write. An empty one, or an older one of the same kind, is replaced; of a
+            link, the folder it leads to.
         mark: Name of a file that only folders of this kind hold.
+        known: Names of all that folders of this kind hold; None if these differ.
 
     Yields:
         The temporary folder to write to.
 
     Raises:
-        InputError: If `path` is something else, or cannot be written.
+        InputError: If `path` is something else, holds something else beside the export, is the
+            current folder or a mount point, or cannot be written.
     """
-    path = Path(path)
+    path = Path(path).resolve()
+    if path == Path.cwd() or path.is_mount():
+        raise InputError(f"{path}: cannot be replaced; name a folder in it")
+    if path.is_dir() and known:
+        for foreign in sorted({entry.name for entry in path.iterdir()} - set(known)):
+            raise InputError(f"{path / foreign}: is of no export, and would be lost; move it away")
     if path.exists() and not (path / mark).is_file() and not _is_empty(path):
         raise InputError(f"{path}: exists and is no exported model; choose another name")
     partial, old = (path.parent / f".{uuid.uuid4().hex}" for _ in range(2))
@@ -72,6 +95,12 @@ def replacing_folder(path: str | Path, mark: str) -> Iterator[Path]:
         if path.exists():
             path.rename(old)
         partial.rename(path)
+    except OSError as error:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        if error.errno not in DISK:
+            raise
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
@@ -119,6 +148,33 @@ def staging(folder: str | Path) -> Iterator[Path]:
         if made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Reads a JSON object from a file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The object.
+
+    Raises:
+        InputError: If the file cannot be read, is larger than 256 MB, or holds something else.
+    """
+    try:
+        if Path(path).stat().st_size > MAX_JSON:
+            raise InputError(f"{path}: larger than {MAX_JSON >> 20} MB")
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: not JSON: nested too deeply") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    return content
 
 
 def sha256(path: str | Path) -> str:

@@ -247,3 +247,30 @@ def test_what_is_not_finite_is_not_written(tmp_path, waveform):
 def ffmpeg_or_skip():
     if not shutil.which("ffmpeg"):
         pytest.skip("needs ffmpeg on the PATH")
+
+
+@pytest.mark.parametrize("options", [(), ("-id3v2_version", "3", "-metadata", "title=a" * 300)])
+def test_an_mp3_that_does_not_tell_its_length_is_read_whole_or_refused(tmp_path, options):
+    ffmpeg_or_skip()
+    soundfile.write(tmp_path / "a.wav", music(1), 44100)
+    path = convert(tmp_path / "a.wav", tmp_path / "a.mp3", "-write_xing", "0", *options)
+    assert len(reading.read(path)[0]) >= 44100
+    data = path.read_bytes()
+    for cut in (1, 100, len(data) // 2 + 7):
+        path.write_bytes(data[:-cut])
+        with pytest.raises(InputError, match=r"a\.mp3: the file breaks off: its last MP3 frame"):
+            reading.read(path)
+    path.write_bytes(data + b"TAG" + bytes(125))
+    assert len(reading.read(path)[0]) >= 44100
+
+
+def test_the_samples_that_can_be_read_are_counted_not_the_windows(tmp_path):
+    soundfile.write(tmp_path / "a.flac", music(), 44100)
+    data = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(data[: int(0.6 * len(data))])
+    with (
+        pytest.raises(InputError, match=r"only (\d{5}) of 132300 samples") as told,
+        reading.open_audio(tmp_path / "a.flac") as source,
+    ):
+        list(source.blocks(1 << 20))
+    assert 0.5 * 132300 < int(str(told.value).split("only ")[1].split()[0]) < 0.7 * 132300

@@ -343,3 +343,12 @@ def test_written_files_tell_their_song_and_length(tmp_path, format):
     cut = files["bass"].read_bytes()
     files["bass"].write_bytes(cut[: len(cut) // 2])
     assert not were_written(files, path, output)
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "ogg"])
+def test_written_files_tell_their_model(tmp_path, format):
+    path, stems = song(tmp_path, samples=3000)
+    files = write(path, stems, tmp_path / "out", Output(format, model="ab12")).files
+    assert were_written(files, path, Output(format, model="ab12"))
+    assert were_written(files, path, Output(format))
+    assert not were_written(files, path, Output(format, model="cd34"))

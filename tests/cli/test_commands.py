@@ -247,6 +247,27 @@ def test_resume_tells_what_was_there_and_separates_another_song(tmp_path, tiny):
     assert soundfile.info(tmp_path / "out" / "x" / "vocals.wav").frames == 0.9 * 44100
 
 
+def test_resume_with_another_model_separates_again(tmp_path, tiny):
+    song, network = write_noise(tmp_path / "x.flac"), NetworkSpec(TABLES["tiny"], STEMS)
+    save_network(tmp_path / "other", network, network.build())
+    arguments = ("separate", song, "-o", tmp_path / "out", "--resume", "--model")
+    assert "vocals.wav" in succeeds(*arguments, tiny)
+    assert "vocals.wav" in succeeds(*arguments, tmp_path / "other")
+    assert "was there" in succeeds(*arguments, tmp_path / "other")
+
+
+def test_two_stems_are_two(tmp_path, tiny):
+    song, network = write_noise(tmp_path / "x.wav"), NetworkSpec(TABLES["tiny"], ("vocals",))
+    save_network(tmp_path / "net", network, network.build())
+    arguments = ("separate", song, "-o", tmp_path / "out", "--two-stems")
+    succeeds(*arguments, "accompaniment", "--model", tmp_path / "net")
+    files = sorted((tmp_path / "out" / "x").iterdir())
+    assert [file.name for file in files] == ["accompaniment.wav", "vocals.wav"]
+    total = sum(soundfile.read(file)[0] for file in files)
+    np.testing.assert_allclose(total, soundfile.read(song)[0], atol=1e-5)
+    assert "stems must be distinct names" in fails(*arguments, "", "--model", tiny)
+
+
 def test_stems_are_given_once(tmp_path, tiny):
     song = write_noise(tmp_path / "a.wav")
     options = ("--stems", "vocals,vocals", "--residual")

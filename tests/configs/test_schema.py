@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 
 import pytest
 
@@ -15,6 +16,7 @@ from keras_mmdense.configs import (
     ModelConfig,
 )
 from keras_mmdense.configs.tables import BLEND, BLSTM, FNN, MDENSENET, MMDENSELSTM, MMDENSENET
+from keras_mmdense.errors import InputError
 
 
 def branch(**changes):
@@ -112,6 +114,13 @@ def test_bands_must_tile(bands):
         ({"kernel": (3, 0)}, r"received \(3, 0\)"),
         ({"name": "not a name"}, "not a name"),
         ({"band": (0, 1, 2)}, r"received \(0, 1, 2\)"),
+        (
+            {"band": (0, "x")},
+            "edge of a band in Hz must be a number from 0 to .*'x'",
+        ),
+        ({"band": (0, math.nan)}, "edge of a band in Hz must be .* received nan"),
+        ({"scales": True}, "scales must be a whole number from 0 to 16, received True"),
+        ({"tdf": 2.5}, "tdf must be a whole number"),
     ],
 )
 def test_bad_streams_are_named(change, message):
@@ -130,6 +139,10 @@ def test_bad_streams_are_named(change, message):
         {"n_fft": 2047},
         {"hop": 2048},
         {"family": "blstm"},
+        {"sample_rate": 2**31},
+        {"n_fft": 2**40},
+        {"hop": "1024"},
+        {"bn_momentum": "x"},
     ],
 )
 def test_bad_tables_are_named(change):
@@ -142,6 +155,8 @@ def test_bad_tables_are_named(change):
     [
         (FNNConfig, {"context": 0}),
         (FNNConfig, {"layers": 1}),
+        (FNNConfig, {"context": 10**9}),
+        (BLSTMConfig, {"band_limit": math.inf}),
         (FNNConfig, {"hidden": -1}),
         (FNNConfig, {"band_limit": 0}),
         (FNNConfig, {"family": "blstm"}),
@@ -182,7 +197,9 @@ def test_one_stream_families_take_one_full_band():
 
 @pytest.mark.parametrize(("size", "value"), [("k", 0), ("layers", 1.5), ("cells", -1)])
 def test_bad_blocks_are_named(size, value):
-    with pytest.raises(ValueError, match=f"{size} must be a positive integer, received {value}"):
+    with pytest.raises(
+        ValueError, match=f"{size} must be a whole number from 1 up, received {value}"
+    ):
         DenseBlock(**{"k": 2, "layers": 2, size: value})
 
 
@@ -194,14 +211,18 @@ def test_unknown_and_missing_fields_are_named():
         ModelConfig.from_dict({**fields, "family": "resnet"})
     with pytest.raises(ValueError, match="cells"):
         ModelConfig.from_dict({**BLEND.to_dict(), "second": {**FNN.to_dict(), "cells": 3}})
+    for name in (5, None, "a b"):
+        branches = [{**fields["branches"][0], "name": name}]
+        with pytest.raises(ValueError, match="isidentifier|identifier"):
+            ModelConfig.from_dict({**fields, "branches": branches})
     del fields["final"]
     with pytest.raises(ValueError, match="final"):
         ModelConfig.from_dict(fields)
 
 
-@pytest.mark.parametrize("text", ["not json", "[1, 2]", json.dumps({"name": "x"})])
+@pytest.mark.parametrize("text", ["not json", "[1, 2]", "[" * 100_000, json.dumps({"name": "x"})])
 def test_broken_json_is_a_value_error(text, tmp_path):
     path = tmp_path / "table.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"JSON|lacks"):
+    with pytest.raises(InputError, match=r"table.json: .*(JSON|lacks)"):
         ModelConfig.from_json(path)

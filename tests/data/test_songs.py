@@ -1,3 +1,4 @@
+import os
 import pickle
 import time
 from pathlib import Path
@@ -201,3 +202,18 @@ def test_songs_travel_to_other_processes(dataset, kind):
     song = find_songs(dataset(kind)[0], "train")[0]
     copy = pickle.loads(pickle.dumps(song))
     np.testing.assert_array_equal(copy.read("bass"), song.read("bass"))
+
+
+def test_names_need_not_be_utf8(song_folder, tmp_path):
+    song_folder(tmp_path / "a").rename(tmp_path / os.fsdecode(b"caf\xe9"))
+    (song,) = find_songs(tmp_path, "valid")
+    assert song.name == "caf\udce9" and song.read("bass").shape == (2000, 2)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+def test_stems_that_are_cut_are_named(song_folder, tmp_path, suffix):
+    folder = song_folder(tmp_path / "a", samples=30_000, suffix=suffix)
+    path = folder / f"drums{suffix}"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(InputError, match=r"drums\.\w+: (the file breaks off|only \d+ of)"):
+        find_songs(tmp_path, "valid")[0].stems()

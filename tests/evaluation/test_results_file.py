@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from keras_mmdense.evaluation import results_file
+from keras_mmdense.evaluation.museval_json import Tracks
 from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.evaluation.results_file import read_scores, write_scores
 from keras_mmdense.evaluation.scoring import SongScores, summarize
-from keras_mmdense.report.plots import plot_scores
+from keras_mmdense.report.plots import box_plot, plot_scores
 from keras_mmdense.report.terminal import scores_table
 
 
@@ -111,6 +112,23 @@ def test_figure_is_a_png_of_every_finite_score(tmp_path, results):
     plot_scores({}, path)
     with pytest.raises(ValueError, match=r"'PESQ'.*SDR"):
         plot_scores(results, path, metric="PESQ")
+
+
+@pytest.mark.parametrize("name", ["$x^{_$", "\\$", "{}%", "a\nb", "caf\udce9", "$" * 99])
+def test_names_in_figures_are_no_formulas(tmp_path, results, name):
+    plot_scores({name: next(iter(results.values()))}, tmp_path / "scores.png")
+    assert (tmp_path / "scores.png").read_bytes().startswith(b"\x89PNG")
+    assert box_plot({name: [1.0, 2.0]}, ["#000000"], "light").startswith(b"<?xml")
+
+
+@pytest.mark.parametrize("name", ["n" * 253, "é" * 126, "n" * 195, "a"])
+def test_tracks_of_long_names_are_found_again(tmp_path, results, name):
+    scores = dataclasses.replace(next(iter(results.values()))[0], name=name)
+    tracks = Tracks(tmp_path / "system", "valid", {})
+    tracks.write(scores, None)
+    assert tracks.read(name, list(scores.frames), lambda song: None).name == name
+    other = f"{name[:-1]}b"
+    assert tracks.read(other, list(scores.frames), lambda song: None) is None
 
 
 def test_table_fits_80_columns_and_shows_all_rows():

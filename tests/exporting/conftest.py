@@ -49,7 +49,7 @@ def command(tiny_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("exported") / "mmdense" / "1"
     (out / export.EXTRA).mkdir(parents=True)
     (out / export.SAVED_MODEL_CARD).touch()
-    (out / "older").touch()
+    (out / "fingerprint.pb").write_bytes(b"older")
     with pytest.MonkeyPatch.context() as patch:
         short = functools.partial(export.export_saved_model, window=WINDOW)
         patch.setattr(export, "export_saved_model", short)

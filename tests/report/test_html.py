@@ -235,7 +235,7 @@ def test_bad_input_is_told_in_one_line(runs, tmp_path):
     out = ("-o", tmp_path / "out" / "page.html")
     for arguments, words in (
         ((tmp_path / "nothing", *out), "nothing: expected scores.json"),
-        ((tmp_path / "broken", *out), "scores.json: not a file of scores"),
+        ((tmp_path / "broken", *out), "scores.json: not JSON"),
         ((runs / "other", "-o", tmp_path / "page.pdf"), "ends in .html"),
         ((runs / "other", *out, "--model", "x"), "--root"),
         ((runs / "net", *out, "--root", tmp_path / "none"), "none: no such folder"),

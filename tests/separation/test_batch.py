@@ -68,6 +68,42 @@ def test_an_empty_folder_is_named(tmp_path):
         batch.find_audio([tmp_path])
 
 
+def test_stems_and_hidden_folders_are_no_songs(tmp_path):
+    """OUTPUT may lie in the folder of the songs, and not be it; killed runs leave folders."""
+    (song,) = write_songs(tmp_path / "in", "1.wav")
+    write_songs(tmp_path / "in" / ".x.partial", "0.wav")
+    for _ in range(2):
+        files = batch.find_audio([tmp_path / "in"], tmp_path / "in" / "stems")
+        assert files == [song]
+        run(files, tmp_path / "in" / "stems")
+    assert len(batch.find_audio([tmp_path / "in"])) == 5
+    with pytest.raises(InputError, match="another folder than the songs"):
+        batch.find_audio([tmp_path / "in"], tmp_path / "in" / "stems" / "..")
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch):
+    write_songs(tmp_path, "1.wav")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="empty name"):
+        batch.find_audio([""])
+    assert batch.find_audio(["."]) == [Path("1.wav")]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    write_songs(tmp_path / "a", "1.wav")
+    (tmp_path / "a" / "closed").mkdir()
+    scan = os.scandir
+
+    def closed(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(InputError, match="closed: cannot be read: Permission denied"):
+        batch.find_audio([tmp_path / "a"])
+
+
 def test_songs_of_one_name_get_names_of_their_own():
     paths = [Path(p) for p in ("/m/a/x.wav", "/m/b/x.wav", "/m/b/x.mp3", "/m/y.wav", "/n/b/x.mp3")]
     names = batch.song_names(paths)

@@ -44,6 +44,9 @@ def test_roots_become_absolute(tmp_path, monkeypatch):
         {"augment": ["noise"]},
         {"average": 1},
         {"seed": -1},
+        {"seed": 2**32},
+        {"learning_rate": float("nan")},
+        {"clip": float("inf")},
         {"batch": 4, "devices": 3},
     ],
 )

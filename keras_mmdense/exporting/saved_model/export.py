@@ -17,6 +17,7 @@ from keras_mmdense.utils.files import replacing_folder
 
 EXTRA = "assets.extra"
 WARMUP = f"{EXTRA}/tf_serving_warmup_requests"
+CONTENTS = (EXTRA, "assets", "fingerprint.pb", "saved_model.pb", "variables")
 
 
 def export_saved_model(
@@ -31,7 +32,7 @@ def export_saved_model(
 
     Args:
         models: Names or folders that `networks.load_network` takes, each of other stems.
-        out: The folder to write; an older export there is replaced.
+        out: The folder to write; an older export there is replaced, if nothing else lies in it.
         window: Frames of a window that are kept, see `Separator`.
 
     Returns:
@@ -49,7 +50,7 @@ def export_saved_model(
         raise InputError(
             f"a SavedModel needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()!r}"
         )
-    with replacing_folder(out, SAVED_MODEL_CARD) as folder:
+    with replacing_folder(out, SAVED_MODEL_CARD, CONTENTS) as folder:
         source = load_source(models, window)
         signatures = Signatures(source)
         archive = keras.export.ExportArchive()  # Tracking the graph would store weights twice.

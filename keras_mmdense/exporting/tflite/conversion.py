@@ -112,7 +112,9 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     """
 
     def replace(layer):
-        if _over_maps(model.get_layer(layer.name)):
+        if isinstance(layer, keras.Model):
+            return merge_batch_norm(layer)
+        if _over_maps(layer):
             return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
         return type(layer).from_config(layer.get_config())
 
@@ -122,6 +124,8 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     )
     names, scales = {layer.name for layer in copy.layers}, {}
     for layer in copy.layers:
+        if isinstance(layer, keras.Model):
+            continue
         old = model.get_layer(layer.name)
         values = old.get_weights()
         if _over_maps(old):
@@ -129,7 +133,8 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
             scale = gamma / np.sqrt(variance + old.epsilon)
             shift = beta - mean * scale
             composite = layer.name.removesuffix("_bn")
-            if f"{composite}_relu" in names and scale.min() > SMALLEST:
+            passes = names.issuperset((f"{composite}_relu", f"{composite}_conv"))
+            if passes and scale.min() > SMALLEST:
                 scales[f"{composite}_conv"] = scale
                 scale, shift = np.ones_like(scale), shift / scale
             values = [scale.reshape(1, 1, -1, 1), shift]
@@ -139,5 +144,8 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     return copy
 
 
-def _over_maps(layer: layers.Layer) -> bool:
-    return isinstance(layer, layers.BatchNormalization) and layer.axis in (-1, 3)
+def _over_maps(layer):
+    """Whether a layer is a batch norm of maps of frames and bins, and not of frames or of bins."""
+    if not isinstance(layer, layers.BatchNormalization):
+        return False
+    return len(layer.input.shape) == 4 and layer.axis in (-1, 3)

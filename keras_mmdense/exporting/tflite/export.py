@@ -13,6 +13,7 @@ from keras_mmdense.exporting.tflite.conversion import convert, network_function,
 from keras_mmdense.exporting.tflite.flatbuffer import check_builtin, finish, replace_masks
 from keras_mmdense.exporting.tflite.int8 import int8_masks
 from keras_mmdense.layers.wiener import BLOCK
+from keras_mmdense.models.receptive_field import grid_frames
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.progress import Progress
@@ -115,7 +116,6 @@ def _card(source, seconds, quantize):
     card = source.separator.card
     if not 0 < seconds <= 600:
         raise InputError(f"seconds must lie between 0 and 600, received {seconds}")
-    scales = [s.scales for spec, _ in source.networks for s in spec.config.branches]
-    grid = max(BLOCK, 2 ** max(scales)) * card.hop
+    grid = max(BLOCK, *(grid_frames(spec.config) for spec, _ in source.networks)) * card.hop
     window = max(1, round(seconds * card.sample_rate / grid)) * grid
     return dataclasses.replace(card, window=window, precision=quantize or "float32")

@@ -15,7 +15,7 @@ from keras_mmdense.exporting.tflite.conversion import (
     merge_batch_norm,
 )
 from keras_mmdense.layers.stft import STFT, Magnitude
-from keras_mmdense.models.margins import without_margin
+from keras_mmdense.models.margins import cuts_inside, without_margin
 from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.separation.graph import network_margin
 from keras_mmdense.separation.model_card import ModelCard
@@ -60,6 +60,7 @@ def int8_masks(
         corrected = keras.models.clone_model(model)
         corrected.set_weights(model.get_weights())
         kernel, bias = corrected.get_layer("output_conv").get_weights()
+        shift = np.tile(shift, len(bias) // len(shift))  # alike for all subbands
         corrected.get_layer("output_conv").set_weights([kernel, bias + shift])
         function = mask_function(spec, corrected, network_margin(card) if margin else 0)
         yield _converted(function, spectra, report)
@@ -73,7 +74,8 @@ def mask_function(spec: NetworkSpec, model: keras.Model, margin: int) -> Functio
         raise InputError(f"int8 is for networks that give masks, not {spec.config.name}")
     model = merge_batch_norm(model)
     masks = keras.Model(model.input, model.get_layer("output_activation").output)
-    masks = without_margin(masks, spec.config, margin)
+    if cuts_inside(masks, spec.config):
+        masks = without_margin(masks, spec.config, margin)
     shape = (1, None, spec.bins, spec.channels)
     return Function(lambda x: [masks(x, training=False)], "magnitude", shape, ("mask",))
 
