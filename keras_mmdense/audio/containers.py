@@ -69,12 +69,12 @@ def check_whole(path: str | Path) -> None:
         for name, start, size in chunks(file):
             if name in (b"data", b"SSND") and size not in STREAMED and start + size > there:
                 raise InputError(
-                    f"{path}: the file breaks off: it should hold {size} bytes of samples, "
+                    f"{path}: the file ends early: it should hold {size} bytes of samples, "
                     f"{max(0, there - start)} are there"
                 )
         file.seek(0)
         if file.read(4) == b"OggS" and not _ogg_ends(file, there):
-            raise InputError(f"{path}: the file breaks off: its last Ogg page is missing")
+            raise InputError(f"{path}: the file ends early: its last Ogg page is missing")
 
 
 def _ogg_ends(file, there):

@@ -43,13 +43,13 @@ class Output:
     def __post_init__(self):
         if self.format not in (*FORMATS, STEM_MP4):
             choices = ", ".join((*FORMATS, STEM_MP4))
-            raise InputError(f"unknown format {self.format!r}; choose of {choices}")
+            raise InputError(f"unknown format {self.format!r}; choose from {choices}")
         if self.subtype is not None:
             formats = self._subtypes()
             if self.subtype not in formats:
                 choices = ", ".join(formats) or "none"
                 raise InputError(
-                    f"{self.format} has no subtype {self.subtype!r}; choose of {choices}"
+                    f"{self.format} has no subtype {self.subtype!r}; choose from {choices}"
                 )
         elif self.format in FORMATS:
             object.__setattr__(self, "subtype", FORMATS[self.format])

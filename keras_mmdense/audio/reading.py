@@ -46,9 +46,9 @@ class AudioFile:
     def blocks(self, size: int) -> Iterator[np.ndarray]:
         """Yields the waveform in blocks (size, channels), the last one shorter; float32.
 
-        Raises InputError if the file breaks off before its end.
+        Raises InputError if the file ends early before its end.
         """
-        done, reason = 0, "the file breaks off"
+        done, reason = 0, "the file ends early"
         try:
             while len(block := self._file.read(size, dtype="float32", always_2d=True)):
                 done += len(block)
@@ -136,7 +136,7 @@ def check_readable(path: str | Path) -> Path:
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: raw samples
             raise _unreadable(path, error) from error
     elif path.suffix.lower() == ".mp3" and not mp3_is_whole(path):
-        raise InputError(f"{path}: the file breaks off: its last MP3 frame is cut")
+        raise InputError(f"{path}: the file ends early: its last MP3 frame is cut")
     elif shutil.which("ffmpeg") is None:
         kind = (
             path.suffix

@@ -33,7 +33,7 @@ def evaluate(
         int | None, typer.Option(min=1, help="Songs scored at a time; one a core by default.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for all scores; a run broken off there goes on.")
+        Path | None, typer.Option(help="Folder for all scores; rerun to resume an interrupted run.")
     ] = None,
 ):
     """Score networks, exported files and other tools' estimates beside oracles.

@@ -75,9 +75,9 @@ def train(
 ):
     """Train a network on songs with known stems, mixing stems across songs.
 
-    The network of the lowest validation loss is kept in OUTPUT, with the curve as CSV and PNG and
-    TensorBoard's logs. `separate` and `evaluate` take OUTPUT as their --model. The same command
-    again goes on where it was stopped, and ends with the same weights.
+    The best network is kept in OUTPUT, with the curve as CSV and PNG and TensorBoard's logs.
+    `separate` and `evaluate` take OUTPUT as their --model. Rerun the command to resume an
+    interrupted run; it ends with the same weights.
 
     Example: keras-mmdense train --root musdb18 --target vocals --output runs/vocals
     """

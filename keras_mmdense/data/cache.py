@@ -3,7 +3,7 @@
 Stems whose files hold 16 bits or fewer, or are coded with loss, are kept as int16, which is exact
 for the former and rounds the latter by at most half of a 16-bit step. All others, and those that
 int16 would clip, are kept as float32. An entry is named by the bytes of a song's files, so a file
-that has changed is decoded anew, wherever and whenever it was changed.
+that has changed is decoded again, wherever and whenever it was changed.
 """
 
 import hashlib

@@ -87,7 +87,9 @@ class DatasetSpec:
         for name in entry:
             if name not in names:
                 choices = ", ".join(names)
-                raise InputError(f"data set {entry['root']}: unknown {name!r}; choose of {choices}")
+                raise InputError(
+                    f"data set {entry['root']}: unknown {name!r}; choose from {choices}"
+                )
         return cls(**entry)
 
 

@@ -257,7 +257,7 @@ def locate_songs(
     if split not in ("train", "valid", "test"):
         raise InputError(f"unknown split {split!r}; choose train, valid or test")
     if missing not in MISSING:
-        raise InputError(f"unknown rule for missing stems {missing!r}; choose of {MISSING}")
+        raise InputError(f"unknown rule for missing stems {missing!r}; choose from {MISSING}")
     kind = check_root(root, kind, files)
     folder = _folder(Path(root), kind, "test" if split == "test" else "train")
     paths = _song_paths(folder, kind, files)
@@ -288,7 +288,9 @@ def check_root(
     """
     root = Path(root)
     if kind not in (*LAYOUTS, "auto"):
-        raise InputError(f"unknown kind of data set {kind!r}; choose of auto, {', '.join(LAYOUTS)}")
+        raise InputError(
+            f"unknown kind of data set {kind!r}; choose from auto, {', '.join(LAYOUTS)}"
+        )
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
     kinds = LAYOUTS if kind == "auto" else (kind,)

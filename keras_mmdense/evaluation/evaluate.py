@@ -1,4 +1,4 @@
-"""Songs separated and scored: one after the other, or in parallel; a broken-off run goes on."""
+"""Separate and score songs, one after the other or in parallel; resume an interrupted run."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ Work = Callable[[Any], Any]
 def run_jobs(
     work: Work, jobs: Iterable[Any], processes: int, scratch: Path
 ) -> Iterator[tuple[Any, Any]]:
-    """Works on jobs in parallel, each in one of some processes that are started anew.
+    """Works on jobs in parallel, each in one of some processes that are started fresh.
 
     A process has one thread of linear algebra. Jobs are taken from `jobs` when they are needed:
     beside those being worked on, one at most is ready. A job waits while it and the running ones

@@ -65,7 +65,7 @@ class Separator:
         self.stems = check_names("stems", self.card.stems if stems is None else stems)
         for stem in self.stems:
             if stem not in self.card.stems:
-                raise InputError(f"unknown stem {stem!r}; choose of {', '.join(self.card.stems)}")
+                raise InputError(f"unknown stem {stem!r}; choose from {', '.join(self.card.stems)}")
 
     @classmethod
     def from_pretrained(

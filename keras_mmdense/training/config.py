@@ -113,7 +113,7 @@ class TrainConfig:
         names = [field.name for field in dataclasses.fields(cls)]
         for name in fields:
             if name not in names:
-                raise InputError(f"unknown setting {name!r}; choose of {', '.join(names)}")
+                raise InputError(f"unknown setting {name!r}; choose from {', '.join(names)}")
         datasets = fields.get("datasets")
         if not isinstance(datasets, list | tuple) or not datasets:
             raise InputError(f'"datasets" must be a list of data sets, received {datasets!r}')

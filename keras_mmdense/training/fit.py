@@ -52,12 +52,12 @@ def load_songs(
 
 
 def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[str, float]]:
-    """Trains a network, and keeps that of the lowest validation loss.
+    """Train a network and keep the best epoch, see `TrainConfig.keep`.
 
     Chunks are remixed across all songs, see `RemixedChunks`; validation runs over whole songs. A
     checkpoint is written after every epoch; where `output` holds one of the same settings, the run
-    goes on from it, and ends with the same weights as one that was never stopped (on the same
-    machine and backend).
+    resumes from it, and ends with the same weights as an uninterrupted one (on the same machine and
+    backend).
 
     Args:
         config: All settings.

@@ -53,7 +53,7 @@ class Validator:
         _assign(self.model.variables, trained.variables)
 
     def average(self, weights: Sequence[keras.Variable], batches: Batches, count: int) -> None:
-        """Takes averaged weights, and estimates the batch norm statistics anew.
+        """Takes averaged weights, and estimates the batch norm statistics again.
 
         Statistics of one set of weights are wrong for their average (Izmailov et al. 2018,
         arXiv 1803.05407, section 3.2).

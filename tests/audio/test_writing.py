@@ -133,7 +133,7 @@ def test_stem_mp4_has_the_streams_of_musdb18(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"format": "aiff"}, "'aiff'; choose of wav, flac"),
+        ({"format": "aiff"}, "'aiff'; choose from wav, flac"),
         ({"format": "flac", "subtype": "FLOAT"}, "flac has no subtype 'FLOAT'"),
         ({"format": "stem.mp4", "subtype": "PCM_16"}, "no subtype"),
         ({"filename": "{song}.wav"}, "song and stem"),
@@ -147,7 +147,7 @@ def test_stem_mp4_has_the_streams_of_musdb18(tmp_path):
         ({"filename": "/tmp/{song}-{stem}.wav"}, "below the output folder"),
         ({"filename": "{song}/{stem}/"}, "below the output folder"),
         ({"subtype": "IMA_ADPCM"}, "wav has no subtype 'IMA_ADPCM'"),
-        ({"subtype": "G721_32"}, "choose of PCM_16, PCM_24"),
+        ({"subtype": "G721_32"}, "choose from PCM_16, PCM_24"),
         ({"format": "stem.mp4", "residual": "residual"}, "no residual"),
     ],
 )

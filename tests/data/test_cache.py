@@ -108,7 +108,7 @@ def test_the_bytes_of_the_files_are_the_key(song_folder, tmp_path):
     np.testing.assert_array_equal(song.chunk(STEMS.index("bass"), 0, len(bass)), bass)
 
 
-def test_a_changed_file_of_equal_size_and_date_is_decoded_anew(song_folder, tmp_path):
+def test_a_changed_file_of_equal_size_and_date_is_decoded_again(song_folder, tmp_path):
     folder, cache = song_folder(tmp_path / "song"), tmp_path / "cache"
     one(folder, cache)
     path = folder / "vocals.wav"
@@ -132,7 +132,7 @@ def test_files_are_not_read_twice_while_they_do_not_change(song_folder, tmp_path
 
 
 @pytest.mark.parametrize("size", [0, 50, 500, -1])
-def test_entries_cut_short_are_built_anew(song_folder, tmp_path, size):
+def test_entries_cut_short_are_built_again(song_folder, tmp_path, size):
     folder, cache = song_folder(tmp_path / "song"), tmp_path / "cache"
     one(folder, cache)
     entry = cache / entries(cache)[0]
@@ -144,7 +144,7 @@ def test_entries_cut_short_are_built_anew(song_folder, tmp_path, size):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{"])
-def test_a_broken_index_is_written_anew(song_folder, tmp_path, text):
+def test_a_broken_index_is_written_again(song_folder, tmp_path, text):
     folder, cache = song_folder(tmp_path / "song"), tmp_path / "cache"
     one(folder, cache)
     (cache / "index.json").write_text(text)

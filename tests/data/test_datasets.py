@@ -172,7 +172,7 @@ def test_data_sets_of_another_rate_are_named(song_folder, tmp_path):
         ({}, 'needs a "root"'),
         ("songs", 'needs a "root"'),
         ({"root": 1}, '"root" must be a folder'),
-        ({"root": "x", "wieght": 1}, "unknown 'wieght'; choose of root, kind, weight"),
+        ({"root": "x", "wieght": 1}, "unknown 'wieght'; choose from root, kind, weight"),
         ({"root": "x", "weight": 0}, '"weight" must be a number above 0, got 0'),
         ({"root": "x", "weight": float("nan")}, '"weight" must be'),
         ({"root": "x", "weight": True}, '"weight" must be'),

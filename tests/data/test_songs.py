@@ -215,5 +215,5 @@ def test_stems_that_are_cut_are_named(song_folder, tmp_path, suffix):
     folder = song_folder(tmp_path / "a", samples=30_000, suffix=suffix)
     path = folder / f"drums{suffix}"
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    with pytest.raises(InputError, match=r"drums\.\w+: (the file breaks off|only \d+ of)"):
+    with pytest.raises(InputError, match=r"drums\.\w+: (the file ends early|only \d+ of)"):
         find_songs(tmp_path, "valid")[0].stems()

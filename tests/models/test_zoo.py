@@ -224,7 +224,7 @@ def test_the_context_of_a_blend_is_the_longer_one():
     assert grid_frames(TABLES["mmdenselstm"]) == 16
 
 
-def test_a_table_of_ones_own(tmp_path):
+def test_a_custom_table(tmp_path):
     config = keras_mmdense.model_config("tiny")
     config.to_json(tmp_path / "mine.json")
     x = spectrogram()

@@ -260,7 +260,7 @@ def test_bad_windows_are_named(window):
         Separator.from_networks([random_network()], window=window)
 
 
-def test_weights_of_ones_own(tmp_path):
+def test_custom_weights(tmp_path):
     network, model = random_network(("vocals",))
     model.save_weights(tmp_path / "a.weights.h5")
     own = Separator("tiny", stems=("vocals",), weights=tmp_path / "a.weights.h5")

@@ -50,7 +50,7 @@ class Table {
     const head = field + this.view.getUint32(field, true);
     const length = this.view.getUint32(head, true);
     if (head + 4 + length * size > this.view.byteLength)
-      throw new RangeError("a vector breaks off");
+      throw new RangeError("a vector ends early");
     return { start: head + 4, length };
   }
 }

@@ -25,7 +25,7 @@ export interface WavInfo {
  * Reads a WAV file's header.
  *
  * @returns null if it is no WAV file of integers or floats; a browser may still decode it.
- * @throws UserError If the file breaks off before its end.
+ * @throws UserError If the file ends early before its end.
  */
 export async function readWavInfo(file: Blob): Promise<WavInfo | null> {
   const view = (start: number, size: number) =>
@@ -49,7 +49,7 @@ export async function readWavInfo(file: Blob): Promise<WavInfo | null> {
       if (!fields) return null;
       const left = file.size - place - 8;
       const known = size === UNKNOWN_SIZE ? longSize || left : size;
-      if (known > left) throw new UserError("This WAV file breaks off before its end.");
+      if (known > left) throw new UserError("This WAV file ends early before its end.");
       const samples = Math.floor(known / (fields.channels * (fields.bits / 8)));
       return { ...fields, samples, offset: place + 8 };
     }

@@ -78,7 +78,7 @@ describe("reading", () => {
     expect(await readWavInfo(wav(2, 1, 4, [1, 2]))).toBeNull();
   });
 
-  it("refuses a file that breaks off", async () => {
+  it("refuses a file that ends early", async () => {
     await expect(readWavInfo(wav(1, 1, 16, [0, 0], 100))).rejects.toThrow(UserError);
   });
 });

@@ -229,7 +229,7 @@ def _widening(model, graph, index, values):
 
 
 def _merge_tensors(model, graph):
-    """Keeps one tensor of equal constants and none that nothing names; numbers them anew."""
+    """Keeps one tensor of equal constants and none that nothing names; renumbers them."""
     used = {*graph.inputs, *graph.outputs}
     for operator in graph.operators:
         used |= {*operator.inputs, *operator.outputs}

@@ -42,7 +42,7 @@ def _parts(graph: keras.Model) -> list[keras.Model]:
 def _network(path: Path, model: keras.Model) -> LoadedNetwork:
     """What a network is, by its name, its shapes and the zoo's table of that name; and itself.
 
-    In a separation graph it lacks the margin, so it is built anew.
+    In a separation graph it lacks the margin, so it is built again.
     """
     shape = model.output_shape
     tables = [name for name in registry.list_models() if model.name.startswith(f"{name}_")]

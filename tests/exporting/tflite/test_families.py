@@ -19,7 +19,7 @@ from keras_mmdense.exporting.source import load_source
 from keras_mmdense.exporting.tflite.conversion import merge_batch_norm
 from keras_mmdense.exporting.tflite.export import export_tflite
 from keras_mmdense.pretrained import networks
-from keras_mmdense.separation.loading import load_separator
+from keras_mmdense.separation.separator import Separator
 
 RATE = 8000
 FRONT = {"n_fft": 256, "hop": 128, "sample_rate": RATE}
@@ -71,6 +71,6 @@ def test_the_file_separates_as_the_network_does(tmp_path, name, quantize):
     file = tmp_path / "a.tflite"
     export_tflite([tmp_path / "net"], file, seconds=1.5, quantize=quantize, calibration=calibration)
     expected = load_source([tmp_path / "net"]).separator.separate(x, RATE)
-    for stem, found in load_separator(file).separate(x, RATE).items():
+    for stem, found in Separator.from_pretrained(file).separate(x, RATE).items():
         error = np.sum((found - expected[stem]) ** 2)
         assert 10 * np.log10(np.sum(expected[stem] ** 2) / error) > (20 if quantize else 100)

@@ -282,7 +282,7 @@ def test_errors_in_plain_words(page, song, real_mixture, tmp_path):
     assert page.error(empty) == "“empty.wav” is empty."
     short = tmp_path / "short.wav"
     short.write_bytes(song.read_bytes()[:100_000])
-    assert page.error(short) == "This WAV file breaks off before its end."
+    assert page.error(short) == "This WAV file ends early before its end."
     broken = real_mixture[:100_000].copy()
     broken[70_000, 1] = np.nan
     soundfile.write(tmp_path / "nan.wav", broken, RATE, subtype="FLOAT")
