@@ -75,7 +75,7 @@ class STFT(_Transform):
         x = x[:, :, : hops * self.hop]
         x = ops.reshape(x, (-1, x.shape[1], hops, self.hop))
         parts = [x[:, :, i : frames + i] for i in range(self._overlap)]
-        windowed = ops.concatenate(parts, axis=-1) * self._window()
+        windowed = ops.multiply(ops.concatenate(parts, axis=-1), self._window())
         real, imag = ops.rfft(windowed)
         return ops.transpose(real, (0, 2, 3, 1)), ops.transpose(imag, (0, 2, 3, 1))
 
@@ -113,7 +113,9 @@ class InverseSTFT(_Transform):
         real = ops.reshape(ops.transpose(real, (0, 1, 4, 2, 3)), shape)
         imag = ops.reshape(ops.transpose(imag, (0, 1, 4, 2, 3)), shape)
         frames = hartley(real, imag)
-        x = self._overlap_add(frames * self._window()) * self._weight(frames)
+        # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
+        x = self._overlap_add(ops.multiply(frames, self._window()))
+        x = ops.multiply(x, self._weight(frames))
         half = self.n_fft // 2
         x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
         return ops.transpose(x[..., half : half + samples], (0, 1, 3, 2))
