@@ -80,11 +80,11 @@ def replacing_folder(
     path = Path(path).resolve()
     if path == Path.cwd() or path.is_mount():
         raise InputError(f"{path}: cannot be replaced; name a folder in it")
+    if path.exists() and not (path / mark).is_file() and not _is_empty(path):
+        raise InputError(f"{path}: exists and is no exported model; choose another name")
     if path.is_dir() and known:
         for foreign in sorted({entry.name for entry in path.iterdir()} - set(known)):
             raise InputError(f"{path / foreign}: is of no export, and would be lost; move it away")
-    if path.exists() and not (path / mark).is_file() and not _is_empty(path):
-        raise InputError(f"{path}: exists and is no exported model; choose another name")
     partial, old = (path.parent / f".{uuid.uuid4().hex}" for _ in range(2))
     try:
         partial.mkdir(parents=True)
