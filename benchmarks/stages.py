@@ -15,7 +15,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from keras_mmdense.pretrained import DEFAULT
+from keras_mmdense.pretrained.catalog import DEFAULT
 from keras_mmdense.separation.engines.compiled import find_compiled
 from keras_mmdense.separation.engines.litert import tflite_engine
 from keras_mmdense.utils.quiet import quiet_stderr

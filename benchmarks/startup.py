@@ -71,7 +71,7 @@ def commands():
 
 def compile_default():
     """Puts the default network into the cache if the package has no file of it."""
-    from keras_mmdense.pretrained import DEFAULT
+    from keras_mmdense.pretrained.catalog import DEFAULT
     from keras_mmdense.separation.engines import compiled
 
     if not compiled.find_compiled(DEFAULT):

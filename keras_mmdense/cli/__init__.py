@@ -2,7 +2,11 @@
 
 import os
 import sys
+from typing import Annotated
 
+import typer
+
+from keras_mmdense import __version__
 from keras_mmdense.cli import (  # noqa: F401
     blend,
     compare,
@@ -22,6 +26,24 @@ from keras_mmdense.cli import (  # noqa: F401
 )
 from keras_mmdense.cli.common import app
 from keras_mmdense.errors import InputError
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"keras-mmdense {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def main():

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, quiet_startup, say
+from keras_mmdense.cli.common import app, quiet_startup, say, tell_terms
 
 
 @app.command()
@@ -26,5 +26,6 @@ def blend(
     check_writable(output)
     with quiet_startup():
         from keras_mmdense.pretrained import blending
+    tell_terms(first, second)
     network = blending.blend(first, second, output, share)
     say(f"{output}: {network.config.summary}, {', '.join(network.targets)}")

@@ -2,13 +2,14 @@
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from keras_mmdense.pretrained import DEFAULT
+from keras_mmdense.pretrained.catalog import DEFAULT, DESCRIPTION, network_folder, read_card
 from keras_mmdense.utils.quiet import quiet_stderr
 
 app = typer.Typer(
@@ -20,13 +21,13 @@ app = typer.Typer(
 # Names of files may look like markup or emoji codes, and stay what they are.
 console = Console(markup=False, emoji=False, highlight=False)
 
-TRAINED = DEFAULT
 Model = Annotated[
     str,
     typer.Option(
         "--model", help="A trained network: a name that `models` lists, or a folder `train` wrote."
     ),
 ]
+TRAINED = DEFAULT
 
 
 @contextlib.contextmanager
@@ -46,6 +47,18 @@ def progress():
 def say(text):
     """Prints a line as it is: a path is not wrapped."""
     console.print(text, soft_wrap=True)
+
+
+def tell_terms(*models: str | Path) -> None:
+    """Print the terms of trained networks whose stems may be used for research only, a line each.
+
+    Args:
+        *models: Names and folders of networks; other files are passed over.
+    """
+    for model in dict.fromkeys(map(str, models)):
+        folder = network_folder(model)
+        if (folder / DESCRIPTION).is_file() and (card := read_card(folder)).restricted:
+            say(f"{model}: {card.terms}")
 
 
 @contextlib.contextmanager

@@ -43,7 +43,9 @@ def compare(
     Example: keras-mmdense compare scores/before scores/after -o comparison
     """
     from keras_mmdense.utils.files import check_writable
+    from keras_mmdense.utils.imports import require
 
+    require("compare", "eval", "scipy", *(["matplotlib"] if output else []))
     if output:
         check_writable(output)
     first = _read(baseline_scores)

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, Model, app, console, progress, say
+from keras_mmdense.cli.common import (
+    TRAINED,
+    Model,
+    app,
+    console,
+    progress,
+    say,
+    tell_terms,
+)
 
 
 @app.command()
@@ -24,9 +32,12 @@ def demo(
     Example: keras-mmdense demo -o demo
     """
     from keras_mmdense.utils import files
+    from keras_mmdense.utils.imports import require
     from keras_mmdense.utils.quiet import quiet_stderr
 
+    require("demo", "demo", "scipy", "matplotlib")
     files.check_writable(output)
+    tell_terms(model)
     with quiet_stderr():
         from keras_mmdense.report.demo import gains_table, run
         from keras_mmdense.separation.separator import Separator

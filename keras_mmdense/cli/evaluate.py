@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, app, console, progress, quiet_startup
+from keras_mmdense.cli.common import TRAINED, app, console, progress, quiet_startup, tell_terms
 
 
 @app.command()
@@ -46,6 +46,9 @@ def evaluate(
 
     Example: keras-mmdense evaluate --root musdb18 --split test --model runs/vocals --output scores
     """
+    from keras_mmdense.utils.imports import require
+
+    require("evaluate", "eval", "scipy", *(["matplotlib"] if output else []))
     from keras_mmdense.data.songs import check_root, find_songs
     from keras_mmdense.evaluation import museval_engine, protocols, results_file
     from keras_mmdense.evaluation.evaluate import evaluate_songs
@@ -90,6 +93,7 @@ def _systems(models, estimates):
         with quiet_startup():
             from keras_mmdense.separation import loading
             from keras_mmdense.separation.separator import Separator
+        tell_terms(*models)
         opened = [(name, Separator.from_pretrained(name, engine=_engine(name))) for name in models]
         systems[:0] = [
             from_separator(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, quiet_startup
+from keras_mmdense.cli.common import app, console, quiet_startup, tell_terms
 
 export = typer.Typer(
     help="Write a trained network as a file that runs without this package.",
@@ -35,6 +35,7 @@ def saved_model(
     """
     with quiet_startup():
         from keras_mmdense.exporting.saved_model.export import export_saved_model
+    tell_terms(*model)
     card = export_saved_model(model, out)
     console.print(files_table(out, f"{', '.join(card.network)}: {', '.join(card.stems)}"))
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import progress, quiet_startup, say
+from keras_mmdense.cli.common import progress, quiet_startup, say, tell_terms
 from keras_mmdense.cli.export import export
 
 CALIBRATION = 4
@@ -56,8 +56,13 @@ def tflite(
 
     Example: keras-mmdense export tflite mmdensenet_4stems stems.tflite --quantize float16
     """
+    from keras_mmdense.utils.imports import require
+
+    if quantize == "int8":
+        require("int8", "export", "ai_edge_litert")
     with quiet_startup():
         from keras_mmdense.exporting.tflite.export import export_tflite
+    tell_terms(*model)
     with progress() as report:
         card = export_tflite(
             model,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import console, quiet_startup
+from keras_mmdense.cli.common import console, quiet_startup, tell_terms
 from keras_mmdense.cli.export import export, files_table
 
 
@@ -29,6 +29,7 @@ def web(
     """
     with quiet_startup():
         from keras_mmdense.exporting.web.export import BUILD, export_web
+    tell_terms(*model)
     built = export_web(model, out)
     console.print(files_table(out, ", ".join(model)))
     if not built:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, quiet_startup, say
+from keras_mmdense.cli.common import app, console, quiet_startup, say, tell_terms
 from keras_mmdense.errors import InputError
 
 
@@ -27,9 +27,13 @@ def filters(
     """
     if output.suffix.lower() != ".png":
         raise InputError(f"{output}: expected a name that ends in .png")
+    from keras_mmdense.utils.imports import require
+
+    require("filters", "report", "matplotlib")
     with quiet_startup():
         from keras_mmdense.analysis.filter_norms import filter_norms, filters_table, plot_filters
         from keras_mmdense.pretrained.networks import load_network
+    tell_terms(model)
     blocks = filter_norms(load_network(model).model)
     plot_filters(blocks, output)
     console.print(filters_table(blocks, title=model))

@@ -15,9 +15,8 @@ def models():
     """
     with quiet_startup():
         from keras_mmdense.models import registry
-        from keras_mmdense.pretrained import networks
     console.print(_networks(registry))
-    console.print(_trained(networks))
+    console.print(_trained())
 
 
 def _networks(registry):
@@ -38,13 +37,18 @@ def _networks(registry):
     return table
 
 
-def _trained(networks):
+def _trained():
     from rich.table import Table
+
+    from keras_mmdense.pretrained import catalog
+    from keras_mmdense.pretrained.networks import read_description
 
     table = Table(title="Trained networks in this package")
     for column in ("name", "network", "stems", "license of the weights"):
         table.add_column(column)
-    for name in networks.list_weights():
-        spec, license = networks.describe(name)
-        table.add_row(name, spec.config.name, ", ".join(spec.targets), license)
+    for name in catalog.list_weights():
+        folder = catalog.network_folder(name)
+        spec, _ = read_description(folder)
+        card = catalog.read_card(folder)
+        table.add_row(name, spec.config.name, ", ".join(spec.targets), card.terms)
     return table

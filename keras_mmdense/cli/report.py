@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, progress, quiet_startup, say
+from keras_mmdense.cli.common import app, progress, quiet_startup, say, tell_terms
 from keras_mmdense.errors import InputError
 
 
@@ -43,7 +43,9 @@ def report(
         raise InputError("--model separates excerpts: give their songs with --root")
     from keras_mmdense.data.songs import check_root
     from keras_mmdense.utils.files import check_writable
+    from keras_mmdense.utils.imports import require
 
+    require("report", "report", "jinja2", "matplotlib", "scipy")
     check_writable(output.parent)
     if root:
         check_root(root)
@@ -76,6 +78,7 @@ def _take(root, split, model, scores, count):
         from keras_mmdense.report.report import rank_songs
         from keras_mmdense.separation.separator import Separator
     songs = find_songs(root, split)
+    tell_terms(model)
     separator = Separator.from_pretrained(model)
     ranking = rank_songs(scores, model, separator.stems)
     with progress() as bars:

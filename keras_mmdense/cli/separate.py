@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, app, console, progress, say
+from keras_mmdense.cli.common import TRAINED, app, console, progress, say, tell_terms
 from keras_mmdense.errors import InputError
 
 
@@ -77,6 +77,7 @@ def separate(
     written = Output(format, subtype, extra, filename)
     files = batch.find_audio(songs)
     check_writable(output)
+    tell_terms(*model)
     with quiet_stderr():
         from keras_mmdense.separation.separator import Separator
 

@@ -20,8 +20,11 @@ def synth(
 
     Example: keras-mmdense synth songs --tracks 20 --seconds 30 --seed 1
     """
-    from keras_mmdense.synthesis.songs import write_songs
     from keras_mmdense.utils import files
+    from keras_mmdense.utils.imports import require
+
+    require("synth", "demo", "scipy")
+    from keras_mmdense.synthesis.songs import write_songs
 
     files.check_writable(folder)
     with progress() as report:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, progress, quiet_startup, say
+from keras_mmdense.cli.common import app, progress, quiet_startup, say, tell_terms
 from keras_mmdense.data.augmentation_names import AUGMENTATIONS, PAPER
 from keras_mmdense.errors import InputError
 
@@ -82,10 +82,15 @@ def train(
     Example: keras-mmdense train --root musdb18 --target vocals --output runs/vocals
     """
     given = {name: value for name, value in locals().items() if value is not None}
+    from keras_mmdense.utils.imports import require
+
+    require("train", "train", "matplotlib")
     settings = _settings(given)
     with quiet_startup():
         from keras_mmdense.training import fit
         from keras_mmdense.training.run_folder import find_run
+    if settings.init is not None:
+        tell_terms(settings.init)
     if find_run(output, settings).get("finished"):
         say(f"{output}: all {settings.epochs} epochs are done; nothing is left to train")
         return

@@ -7,14 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from keras_mmdense.models.precision import dtype_policy
-from keras_mmdense.pretrained.networks import (
-    WEIGHTS,
-    LoadedNetwork,
-    card_lines,
-    load_network,
-    network_folder,
-    weights_license,
-)
+from keras_mmdense.pretrained.catalog import WEIGHTS, network_folder, read_card
+from keras_mmdense.pretrained.network_card import NETWORK, NetworkCard, join_terms
+from keras_mmdense.pretrained.networks import LoadedNetwork, load_network
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.utils.files import sha256
 
@@ -51,17 +46,22 @@ def load_source(models: Sequence[str | Path], window: int | None = None) -> Sour
         networks = tuple(load_network(model) for model in models)
         separator = Separator.from_networks(networks, window=window)
     folders = [network_folder(model) for model in models]
+    cards = {folder: read_card(folder) for folder in folders}
     separator.card = dataclasses.replace(
         separator.card,
         weights=tuple(sha256(folder / WEIGHTS) for folder in folders),
-        license="; ".join(dict.fromkeys(weights_license(folder) for folder in folders)),
-        scores={folder.name: scores for folder in folders if (scores := _scores(folder))},
+        license=join_terms(*cards.values()),
+        scores={
+            folder.name: scores
+            for folder, card in cards.items()
+            if (scores := _scores(folder, card))
+        },
     )
     return Source(networks, separator)
 
 
-def _scores(folder) -> dict[str, Any]:
-    """SDR by stem with its data: of `evaluate --output FOLDER/scores`, else of the card's table."""
+def _scores(folder: Path, card: NetworkCard) -> dict[str, Any]:
+    """SDR by stem with its data: of `evaluate --output FOLDER/scores`, else of the card."""
     path = folder / SCORES
     if path.is_file():
         content = json.loads(path.read_text())
@@ -70,21 +70,10 @@ def _scores(folder) -> dict[str, Any]:
         sdr = {stem: row["SDR"] for stem, row in summary.items()}
         data = content.get("data", "not named in the file of scores")
         return {"data": data, "rule": content["rule"], "sdr": sdr} if sdr else {}
-    return _table_scores(card_lines(folder))
-
-
-def _table_scores(lines):
-    """The "separated" column of the card's table of scores, and the line above the table."""
-    heads = [i for i, line in enumerate(lines) if line.startswith("| stem") and "separated" in line]
-    if not heads:
-        return {}
-    head = heads[0]
-    column = _cells(lines[head]).index("separated")
-    rows = [_cells(line) for line in lines[head + 2 :] if line.startswith("|")]
-    rows = [row for row in rows if row[0] != "mean"]
-    data = [line for line in lines[:head] if line.strip()][-1].rstrip(":")
-    return {"data": data, "sdr": {row[0]: float(row[column]) for row in rows}}
-
-
-def _cells(line):
-    return [cell.strip() for cell in line.strip("| \n").split("|")]
+    for table in card.scores:
+        if sdr := table.systems.get(NETWORK):
+            values = {
+                stem: value[0] if isinstance(value, tuple) else value for stem, value in sdr.items()
+            }
+            return {"data": table.data, "sdr": values}
+    return {}

@@ -3,7 +3,9 @@
 import dataclasses
 import fnmatch
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -27,32 +29,27 @@ BUILDERS = {
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Lists the networks of the zoo.
-
-    Args:
-        pattern: Shell pattern the names must match, such as "mm*".
-
-    Returns:
-        The names, sorted.
-
-    Example:
-        >>> list_models("mm*")
-        ['mmdenselstm', 'mmdensenet']
-    """
+    """List the networks of the zoo whose names match a shell pattern, sorted."""
     return sorted(fnmatch.filter(TABLES, pattern))
 
 
 def model_config(name: str) -> ModelConfig:
-    """Looks up the table of a network.
+    """Look up the table of a network.
 
     Args:
-        name: A name that `list_models` gives, or the path of a JSON file with a table of one's own.
+        name: str. A name that `list_models` returns, or the path of a JSON file with a custom
+            table.
 
     Returns:
-        The table.
+        The table, a `ModelConfig`.
 
     Raises:
         InputError: If there is no such network, or the file is not a table.
+
+    Example:
+
+    >>> keras_mmdense.model_config("mmdensenet").n_fft
+    2048
     """
     if name in TABLES:
         return TABLES[name]
@@ -66,40 +63,33 @@ def model_config(name: str) -> ModelConfig:
 
 
 def build(
-    name: str | ModelConfig = "mmdensenet",
+    name: str | ModelConfig,
     *,
-    targets: tuple[str, ...] = ("vocals",),
+    targets: Sequence[str] = ("vocals",),
     bins: int | None = None,
     frames: int | None = None,
     channels: int = 2,
-    weights: str | None = None,
-    **overrides,
+    weights: str | Path | None = None,
 ) -> keras.Model:
-    """Builds a network: magnitude of the mixture in, magnitude of the targets out.
+    """Build a network from its table; `keras_mmdense.build` also knows trained networks.
 
     Args:
-        name: A name that `list_models` gives, a JSON file with a table, or a table itself.
-        targets: Names of the targets the network gives.
-        bins: Frequency bins of the spectrogram, n_fft / 2 + 1; None takes those of the table.
+        name: A name that `list_models` returns, a JSON file with a table, or a table itself.
+        targets: Names of what the network estimates.
+        bins: Frequency bins of the spectrogram; None takes those of the table.
         frames: Frames of the spectrogram; None takes any number from 1 up.
         channels: Audio channels.
         weights: A `.weights.h5` file to load, or None for random weights.
-        **overrides: Fields of the table to replace, such as `output="magnitude"`.
 
     Returns:
-        A Functional model from (batch, frames, bins, channels), float32, to the same shape for one
-        source or (batch, targets, frames, bins, channels) for several.
+        A functional model from (batch, frames, bins, channels), float32, to the same shape for one
+        target or (batch, targets, frames, bins, channels) for several.
 
     Raises:
-        ValueError: If the name is unknown, an argument is out of range, or the weights do not fit.
-
-    Example:
-        >>> model = keras_mmdense.build("mmdensenet", targets=("vocals", "drums"))
-        >>> model(numpy.ones((1, 64, 1025, 2), "float32")).shape
-        (1, 2, 64, 1025, 2)
+        InputError: If the name is unknown or the weights do not fit.
+        ValueError: If an argument is out of range.
     """
     config = name if isinstance(name, ModelConfig) else model_config(name)
-    config = _override(config, overrides)
     bins = config.bins if bins is None else bins
     _check_sizes(targets, bins, frames, channels)
     mixture = keras.Input((frames, bins, channels), dtype="float32", name="mixture")
@@ -110,8 +100,16 @@ def build(
     return model
 
 
+def override(config: ModelConfig, fields: Mapping[str, Any]) -> ModelConfig:
+    """Replace fields of a table; raises ValueError if it has no such field."""
+    known = sorted(field.name for field in dataclasses.fields(config))
+    if unknown := sorted(set(fields) - set(known)):
+        raise ValueError(f"unknown table field {unknown[0]!r}; choose one of {', '.join(known)}")
+    return dataclasses.replace(config, **fields)
+
+
 def parameters(model: keras.Model) -> int:
-    """Counts a model's trainable parameters."""
+    """Count a model's trainable parameters."""
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
@@ -126,14 +124,6 @@ def _read_table(path):
         return ModelConfig.from_json(path)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-
-
-def _override(config, overrides):
-    fields = sorted(field.name for field in dataclasses.fields(config))
-    unknown = sorted(set(overrides) - set(fields))
-    if unknown:
-        raise ValueError(f"unknown table field {unknown[0]!r}; choose of {', '.join(fields)}")
-    return dataclasses.replace(config, **overrides)
 
 
 def _check_sizes(targets, bins, frames, channels):

@@ -1,3 +1,1 @@
 """Trained networks: loading, saving and those that ship with the package."""
-
-DEFAULT = "mmdensenet_4stems"

@@ -5,13 +5,9 @@ from pathlib import Path
 from keras_mmdense.configs import BlendConfig
 from keras_mmdense.errors import InputError
 from keras_mmdense.models.blend import part_names
-from keras_mmdense.pretrained.networks import (
-    DESCRIPTION,
-    WEIGHTS,
-    NetworkSpec,
-    load_network,
-    save_network,
-)
+from keras_mmdense.pretrained.catalog import DESCRIPTION, WEIGHTS, network_folder, read_card
+from keras_mmdense.pretrained.network_card import join_cards
+from keras_mmdense.pretrained.networks import NetworkSpec, load_network, save_network
 
 
 def blend(
@@ -63,7 +59,8 @@ def blend(
     model = spec.build()
     for name, (_, part) in zip(part_names(config), parts, strict=True):
         model.get_layer(name).set_weights(part.get_weights())
-    save_network(folder, spec, model)
+    cards = [read_card(network_folder(name)) for name in (first, second)]
+    save_network(folder, spec, model, join_cards(*cards))
     return spec
 
 

@@ -1,8 +1,4 @@
-"""Trained networks on disk: a folder with `network.json`, its weights, and a card.
-
-`network.json` says what the weights belong to: the table, the targets, the sizes and the sha256 of
-the weights file. A training run writes such a folder, and the package ships some of them.
-"""
+"""Trained networks on disk: loading and saving the folders that `catalog` finds."""
 
 import dataclasses
 import json
@@ -16,13 +12,16 @@ from keras_mmdense.configs.size import check_size
 from keras_mmdense.errors import InputError
 from keras_mmdense.models.registry import build
 from keras_mmdense.models.weights_file import load_weights
+from keras_mmdense.pretrained.catalog import (
+    DESCRIPTION,
+    WEIGHTS,
+    list_weights,
+    network_folder,
+    parse_description,
+)
+from keras_mmdense.pretrained.network_card import NetworkCard
 from keras_mmdense.stems import check_names
 from keras_mmdense.utils.files import replacing, sha256
-
-SHIPPED = Path(__file__).parent
-DESCRIPTION = "network.json"
-WEIGHTS = "network.weights.h5"
-CARD = "CARD.md"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,48 +66,35 @@ class LoadedNetwork(NamedTuple):
     model: keras.Model
 
 
-def list_weights() -> list[str]:
-    """Lists the trained networks that come with the package."""
-    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{DESCRIPTION}"))
-
-
-def describe(name: str) -> tuple[NetworkSpec, str]:
-    """Gives what a network of the package is, and the license line of its card."""
-    folder = SHIPPED / name
-    spec, _ = _read_description(folder / DESCRIPTION)
-    return spec, weights_license(folder)
-
-
-def network_folder(name: str | Path) -> Path:
-    """Gives the folder of a network that comes with the package, by name, or the path itself."""
-    return SHIPPED / name if str(name) in list_weights() else Path(name)
-
-
-def card_lines(folder: Path) -> list[str]:
-    """Reads the lines of a network's card; none where it has no card."""
-    path = folder / CARD
-    return path.read_text().splitlines() if path.is_file() else []
-
-
-def weights_license(folder: Path) -> str:
-    """Gives the terms that a network's card states, "unknown" where it states none."""
-    spellings = ("License:", "Licence:")  # the second one: 0.1.0
-    lines = [line for line in card_lines(folder) if line.startswith(spellings)]
-    return lines[0].partition(":")[2].strip() if lines else "unknown"
-
-
-def save_network(folder: str | Path, spec: NetworkSpec, model: keras.Model) -> None:
-    """Writes a network: its weights, then its description.
+def save_network(
+    folder: str | Path, spec: NetworkSpec, model: keras.Model, card: NetworkCard | None = None
+) -> None:
+    """Write a network: its weights, then its description.
 
     Args:
         folder: Folder to write to; made if it is missing.
         spec: What the network is.
         model: The network, as `spec.build()` gives it.
+        card: Where it comes from, None if that is not known.
     """
     folder = Path(folder)
     with replacing(folder / WEIGHTS) as partial:
         model.save_weights(partial)
         digest = sha256(partial)
+    write_description(folder, spec, digest, card)
+
+
+def write_description(
+    folder: Path, spec: NetworkSpec, digest: str, card: NetworkCard | None
+) -> None:
+    """Write `network.json`.
+
+    Args:
+        folder: Folder of the network.
+        spec: What the network is.
+        digest: sha256 of its weights file.
+        card: Its card, None for none.
+    """
     description: dict[str, Any] = {
         "table": spec.config.to_dict(),
         "targets": spec.targets,
@@ -116,12 +102,14 @@ def save_network(folder: str | Path, spec: NetworkSpec, model: keras.Model) -> N
         "channels": spec.channels,
         "sha256": digest,
     }
+    if card is not None:
+        description["card"] = card.to_dict()
     with replacing(folder / DESCRIPTION) as partial:
-        partial.write_text(json.dumps(description, indent=2) + "\n")
+        partial.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def load_network(name: str | Path) -> LoadedNetwork:
-    """Loads a trained network.
+    """Load a trained network.
 
     Args:
         name: Name of a network that comes with the package, or a folder that `train` wrote.
@@ -139,7 +127,7 @@ def load_network(name: str | Path) -> LoadedNetwork:
         raise InputError(
             f"{name}: no trained network; expected a folder with {DESCRIPTION} or one of: {choices}"
         )
-    spec, digest = _read_description(path)
+    spec, digest = read_description(folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise InputError(f"{weights}: no such file")
@@ -150,9 +138,21 @@ def load_network(name: str | Path) -> LoadedNetwork:
     return LoadedNetwork(spec, model)
 
 
-def _read_description(path: Path) -> tuple[NetworkSpec, str]:
+def read_description(folder: Path) -> tuple[NetworkSpec, str]:
+    """Read what a network is, without building it.
+
+    Args:
+        folder: Folder of the network.
+
+    Returns:
+        What it is, and the sha256 of its weights file.
+
+    Raises:
+        InputError: If `network.json` is missing or damaged.
+    """
+    path = folder / DESCRIPTION
+    fields, _ = parse_description(path)
     try:
-        fields = json.loads(path.read_text())
         digest = fields.pop("sha256")
         if "sources" in fields:  # 0.1.0
             fields["targets"] = fields.pop("sources")

@@ -10,7 +10,7 @@ from keras_mmdense.audio import reading
 from keras_mmdense.audio.output import Output
 from keras_mmdense.audio.writing import StemWriter, Written
 from keras_mmdense.errors import InputError
-from keras_mmdense.pretrained import DEFAULT
+from keras_mmdense.pretrained.catalog import DEFAULT
 from keras_mmdense.separation.engines.engine import Engine
 from keras_mmdense.separation.loading import Artifacts, open_engine
 from keras_mmdense.separation.model_card import ModelCard

@@ -1,5 +1,6 @@
 """The same numbers, and a training run, on TensorFlow, JAX and torch."""
 
+import dataclasses
 import importlib.util
 import os
 import subprocess
@@ -9,7 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import keras_mmdense
+from keras_mmdense.configs import TABLES
+from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
+from keras_mmdense.separation.separator import Separator
 from keras_mmdense.synthesis.songs import write_songs
+
+REOPEN = Path(__file__).with_name("reopen.py")
 
 # Without these, JAX spends minutes on compiling one sampler for every shape of kernel.
 COMPILE_FAST = {
@@ -47,6 +54,40 @@ def test_outputs_are_equal(backend, expected, tmp_path):
     for name, values in results.items():
         assert np.abs(expected[name]).max() > 1e-3
         np.testing.assert_allclose(values, expected[name], atol=1e-4, err_msg=name)
+
+
+def test_a_fresh_process_opens_a_network_and_the_whole_graph(tmp_path):
+    """`keras.saving.load_model`, after nothing but `import keras_mmdense`."""
+    network = NetworkSpec(TABLES["tiny"], ("vocals", "drums"))
+    write(tmp_path, {"network": network.build()})
+    separator = Separator.from_networks([LoadedNetwork(network, network.build())])
+    context = 2 * separator.card.context
+    write(tmp_path, {"graph": separator.graph}, (1, context + 5000, 2))
+    python("tensorflow", REOPEN, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_a_fresh_process_opens_every_network(backend, tmp_path):
+    small = {"fnn": {"hidden": 8}, "blstm": {"cells": 4}}
+    parts = {name: dataclasses.replace(TABLES[name], **small[name]) for name in small}
+    small["blend"] = {"first": parts["fnn"], "second": parts["blstm"]}
+    names = keras_mmdense.list_models()
+    models = {name: keras_mmdense.build(name, bins=65, **small.get(name, {})) for name in names}
+    write(tmp_path, models, (1, 16, 65, 2))
+    network = NetworkSpec(TABLES["tiny"], ("vocals",))
+    separator = Separator.from_networks([LoadedNetwork(network, network.build())])
+    context = 2 * separator.card.context
+    write(tmp_path, {"graph": separator.graph}, (1, context + 5000, 2))
+    python(backend, REOPEN, tmp_path)
+
+
+def write(folder, models, shape=(1, 16, 1025, 2)):
+    """Writes models, each with an input and what it makes of it."""
+    x = np.random.default_rng(0).random(shape, "float32")
+    for name, model in models.items():
+        model.save(folder / f"{name}.keras")
+        np.savez(folder / f"{name}.npz", x=x, y=model.predict_on_batch(x))
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from keras_mmdense.pretrained import DEFAULT
+from keras_mmdense.pretrained.catalog import DEFAULT
 from keras_mmdense.separation.engines import compiled
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.pretrained import DEFAULT
+from keras_mmdense.pretrained.catalog import DEFAULT
 from keras_mmdense.separation.engines import compiled, litert
 from keras_mmdense.separation.engines.engine import Engine
 from keras_mmdense.separation.loading import open_engine

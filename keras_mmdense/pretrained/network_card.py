@@ -1,0 +1,164 @@
+"""The card of a trained network: what it was trained on, its terms, its scores, its limits."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+RESEARCH = "research"
+UNKNOWN = "unknown"
+NETWORK = "separated"  # the network itself among the systems of a table of scores
+
+# A value in dB, or the value with the ends of its interval.
+Score = float | tuple[float, float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """Music that a network was trained on.
+
+    Args:
+        name: Name of the data set.
+        license: License of the music.
+        hours: Hours of music.
+        songs: Number of songs.
+        details: Where it comes from and which songs validate.
+    """
+
+    name: str
+    license: str
+    hours: float
+    songs: int
+    details: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """How a network was made.
+
+    Args:
+        command: The command that trained it.
+        seed: Seed of the training.
+        commit: Commit of this repository that ran the command.
+        machine: Processor or accelerator.
+        software: Versions of the backend and of Keras.
+        date: Date of the training, such as "2026-11-22".
+        minutes: Minutes of training.
+        hours_of_audio: Hours of audio that the kept weights have seen.
+        details: Anything else that matters, such as augmentation and which epoch was kept.
+    """
+
+    command: str
+    seed: int
+    commit: str
+    machine: str
+    software: str
+    date: str
+    minutes: float
+    hours_of_audio: float
+    details: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreTable:
+    """SDR of a network and of what it is compared with, on the same songs.
+
+    Args:
+        data: What was scored and how, such as "14 songs of MUSDB18-7s, museval".
+        command: The command that prints these scores.
+        systems: System -> stem -> SDR in dB, alone or as (SDR, low, high). The system "separated"
+            is the network.
+    """
+
+    data: str
+    command: str
+    systems: dict[str, dict[str, Score]]
+
+    def __post_init__(self) -> None:
+        if not self.systems or len({tuple(row) for row in self.systems.values()}) != 1:
+            raise ValueError("the systems of a table of scores must have scores of the same stems")
+        systems = {
+            system: {stem: _score(value) for stem, value in row.items()}
+            for system, row in self.systems.items()
+        }
+        object.__setattr__(self, "systems", systems)
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkCard:
+    """What `network.json` tells of a network beside its table.
+
+    Args:
+        license: SPDX identifier of the license of the weights, such as "CC0-1.0"; "research" if
+            they may be used for research only; "unknown".
+        terms: The terms in one line, for people.
+        description: What the network is and what it is for.
+        training_data: The data sets.
+        provenance: How it was trained, None where that is not known.
+        scores: Tables of scores.
+        limits: Where it fails.
+
+    Raises:
+        ValueError: If a field has another type, or a score is not finite.
+    """
+
+    license: str = UNKNOWN
+    terms: str = UNKNOWN
+    description: str = ""
+    training_data: tuple[DataSet, ...] = ()
+    provenance: Provenance | None = None
+    scores: tuple[ScoreTable, ...] = ()
+    limits: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("license", "terms"):
+            value = getattr(self, field)
+            if not isinstance(value, str) or not value or len(value.splitlines()) != 1:
+                raise ValueError(f"{field} must be one line of text, received {value!r}")
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the stems may be used for research only."""
+        return self.license == RESEARCH
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card as plain dicts, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "NetworkCard":
+        """Read what `to_dict` returned; raises ValueError if it is something else."""
+        if not isinstance(fields, Mapping):
+            raise ValueError(f"a card must be an object, received {type(fields).__name__}")
+        try:
+            fields = dict(fields)
+            made = fields.get("provenance")
+            fields["provenance"] = None if made is None else Provenance(**made)
+            fields["training_data"] = tuple(DataSet(**x) for x in fields.get("training_data", ()))
+            fields["scores"] = tuple(ScoreTable(**x) for x in fields.get("scores", ()))
+            return cls(**fields)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"the card does not fit: {error}") from error
+
+
+def join_cards(*cards: NetworkCard) -> NetworkCard:
+    """Return the license and terms of networks that are used together."""
+    licenses = dict.fromkeys(card.license for card in cards)
+    license = next(iter(licenses)) if len(licenses) == 1 else UNKNOWN
+    if RESEARCH in licenses:
+        license = RESEARCH
+    return NetworkCard(license, join_terms(*cards))
+
+
+def join_terms(*cards: NetworkCard) -> str:
+    """Return the terms of networks that are used together, each once."""
+    return "; ".join(dict.fromkeys(card.terms for card in cards))
+
+
+def _score(value: Any) -> Score:
+    numbers = value if isinstance(value, list | tuple) else (value,)
+    if len(numbers) not in (1, 3) or not all(
+        isinstance(number, int | float) and math.isfinite(number) for number in numbers
+    ):
+        raise ValueError(f"a score must be a number or [value, low, high], received {value!r}")
+    return tuple(map(float, numbers)) if len(numbers) == 3 else float(numbers[0])

@@ -1,0 +1,69 @@
+"""Acting when another package is imported, and naming packages that are missing."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from keras_mmdense.errors import InputError
+
+
+def require(purpose: str, extra: str, *modules: str) -> None:
+    """Check that modules are installed, before any work.
+
+    Args:
+        purpose: What needs them, such as the name of a command.
+        extra: The extra in `setup.cfg` that brings them.
+        *modules: Names of the modules.
+
+    Raises:
+        InputError: If one is missing; names the command that installs it.
+    """
+    for name in modules:
+        if sys.modules.get(name) is None and importlib.util.find_spec(name) is None:
+            package = name.replace("_", "-")
+            raise InputError(f'{purpose} needs {package}: pip install "keras-mmdense[{extra}]"')
+
+
+def when_imported(name: str, act: Callable[[], object]) -> None:
+    """Call a function once a package is imported: now, or right after its import.
+
+    Args:
+        name: Name of the package.
+        act: The function.
+    """
+    if sys.modules.get(name) is not None:
+        act()
+    else:
+        sys.meta_path.insert(0, _Watcher(name, act))
+
+
+class _Watcher(MetaPathFinder):
+    """Finds one package as the other finders do, and acts when it is loaded."""
+
+    def __init__(self, name: str, act: Callable[[], object]):
+        self.name, self.act = name, act
+
+    def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
+        if fullname != self.name or self not in sys.meta_path:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _ActingLoader(spec.loader, self.act)
+        return spec
+
+
+class _ActingLoader(Loader):
+    def __init__(self, loader: Loader, act: Callable[[], object]):
+        self.loader, self.act = loader, act
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__.loader = module.__loader__ = self.loader
+        self.loader.exec_module(module)
+        self.act()
