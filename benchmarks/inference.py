@@ -63,7 +63,7 @@ def list_systems():
     """Names of the systems that are installed: "network (engine)", and the peer."""
     from importlib.util import find_spec
 
-    from keras_mmdense.pretrained.networks import list_weights
+    from keras_mmdense.pretrained.catalog import list_weights
 
     engines = ["tensorflow"] + ["litert"] * bool(find_spec("ai_edge_litert"))
     systems = [f"{name} ({engine})" for name in list_weights() for engine in engines]

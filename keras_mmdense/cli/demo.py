@@ -37,6 +37,7 @@ def demo(
 
     require("demo", "demo", "scipy", "matplotlib")
     files.check_writable(output)
+    tell_terms(model)
     with quiet_stderr():
         from keras_mmdense.report.demo import gains_table, run
         from keras_mmdense.separation.separator import Separator

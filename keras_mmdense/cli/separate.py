@@ -84,6 +84,7 @@ def separate(
     written = Output(format, subtype, extra, filename)
     files = batch.find_audio(songs, output)
     check_writable(output)
+    tell_terms(*model)
     with quiet_stderr():
         from keras_mmdense.separation.loading import fingerprint
         from keras_mmdense.separation.separator import Separator

@@ -6,11 +6,9 @@ import sys
 from pathlib import Path
 
 import keras_mmdense
-from keras_mmdense import pretrained
+from keras_mmdense.pretrained.catalog import SHIPPED, WEIGHTS
 from keras_mmdense.utils.files import sha256
 
-SHIPPED = Path(pretrained.__file__).parent
-WEIGHTS = "network.weights.h5"
 COMPILED = "network.tflite"
 
 
