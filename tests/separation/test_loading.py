@@ -2,6 +2,7 @@
 
 import builtins
 import json
+import zipfile
 
 import keras
 import numpy as np
@@ -207,6 +208,62 @@ def test_keras_files_of_other_networks(tmp_path, tiny):
     inputs = keras.Input((5,))
     keras.Model(inputs, keras.layers.Dense(2)(inputs)).save(tmp_path / "dense.keras")
     fails(tmp_path / "dense.keras", "neither a network")
+
+
+def damage_saved_model(folder, part):
+    if part == "card":
+        (folder / "assets.extra" / "card.json").write_bytes(b"\xff\xfe")
+    else:
+        (path,) = folder.glob(part)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return folder
+
+
+@pytest.mark.parametrize("part", ["card", "saved_model.pb", "variables/variables.index"])
+def test_damaged_saved_models_are_named(tmp_path, part):
+    fails(damage_saved_model(save_halves(tmp_path / "model"), part), "model: (no model card|not a)")
+
+
+def test_saved_models_of_other_inputs_are_named(tmp_path):
+    module, folder = tf.Module(), tmp_path / "model"
+    spec = tf.TensorSpec([None, None, 2], tf.float32, "sound")
+    module.run = tf.function(
+        lambda sound: {"vocals": sound, "drums": sound}, input_signature=[spec]
+    )
+    tf.saved_model.save(module, str(folder), {"serving_default": module.run})
+    (folder / "assets.extra").mkdir()
+    (folder / "assets.extra" / "card.json").write_text(CARD.to_json())
+    fails(folder, "takes sound; expected a graph from a waveform")
+
+
+def keras_models():
+    inputs = keras.Input((None, 1025, 2), name="mixture")
+    outputs = [keras.layers.Dense(2)(inputs), keras.layers.Dense(2)(inputs)]
+    yield "two outputs", keras.Model(inputs, outputs, name="tiny_vocals")
+    yield "unbuilt", keras.Sequential([keras.layers.Dense(2)])
+
+
+@pytest.mark.parametrize("name", ["two outputs", "unbuilt"])
+def test_keras_files_of_no_network_are_named(tmp_path, name):
+    dict(keras_models())[name].save(tmp_path / "a.keras")
+    fails(tmp_path / "a.keras", r"a\.keras: (neither a network|Keras cannot load)")
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.99])
+def test_damaged_keras_files_are_named(tmp_path, tiny, place):
+    path = tmp_path / "a.keras"
+    tiny[1][("vocals",)][1].save(path)
+    data = bytearray(path.read_bytes())
+    start = int(place * len(data))
+    data[start : start + 20] = bytes(value ^ 0xFF for value in data[start : start + 20])
+    path.write_bytes(data)
+    fails(path, r"a\.keras: ")
+
+
+def test_an_archive_without_a_network_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        archive.writestr("words.txt", "words")
+    fails(tmp_path / "a.keras", r"a\.keras: Keras cannot load it")
 
 
 def test_missing_package_is_said_in_one_line(tflite_file, monkeypatch):

@@ -1,5 +1,6 @@
 """Networks in `.keras` files."""
 
+import zipfile
 from pathlib import Path
 
 import keras
@@ -24,19 +25,29 @@ def read_keras_file(path: Path) -> list[LoadedNetwork]:
     from keras_mmdense.layers import sources, stft, wiener  # noqa: F401
 
     try:
+        with zipfile.ZipFile(path) as archive:  # Keras checks no sums
+            if damaged := archive.testzip():
+                raise ValueError(f"{damaged} is damaged")
         model = keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # Keras raises anything where a part of the file is damaged
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise InputError(f"{path}: Keras cannot load it: {reason}") from error
-    models = [model] if len(model.input_shape) == 4 else _parts(model)
+    models = [model] if _is_network(model) else _parts(model)
     if not models:
         raise InputError(f"{path}: neither a network from magnitudes to magnitudes nor a separator")
     return [_network(path, model) for model in models]
 
 
-def _parts(graph: keras.Model) -> list[keras.Model]:
-    parts = [layer for layer in graph.layers if isinstance(layer, keras.Model)]
-    return [part for part in parts if len(part.input_shape) == 4]
+def _parts(graph: keras.Layer) -> list[keras.Model]:
+    return [layer for layer in getattr(graph, "layers", ()) if _is_network(layer)]
+
+
+def _is_network(layer: keras.Layer) -> bool:
+    """Whether a layer is a model of one input and one output with the axes of magnitudes."""
+    shapes = [getattr(layer, name, None) for name in ("input_shape", "output_shape")]
+    if not isinstance(layer, keras.Model) or not all(isinstance(x, tuple) for x in shapes):
+        return False
+    return len(shapes[0]) == 4 and len(shapes[1]) in (4, 5)
 
 
 def _network(path: Path, model: keras.Model) -> LoadedNetwork:

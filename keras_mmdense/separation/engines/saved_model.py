@@ -25,16 +25,19 @@ def saved_model_engine(path: Path) -> Engine:
     try:
         card_file = path / SAVED_MODEL_CARD
         card = ModelCard.from_json(card_file.read_text(encoding="utf-8"), str(card_file))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: no model card; export it with keras-mmdense") from error
     try:
         loaded = tf.saved_model.load(str(path))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except Exception as error:  # TensorFlow raises anything where a part of it is damaged
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise InputError(f"{path}: not a whole SavedModel: {reason}") from error
     names = [x for x in ("separate_window", "serving_default") if x in loaded.signatures]
     if not names:
         raise InputError(f"{path}: has no signature serving_default")
+    inputs = loaded.signatures[names[0]].structured_input_signature[1]
+    if list(inputs) != ["waveform"]:
+        raise InputError(f"{path}: takes {', '.join(inputs)}; expected a graph from a waveform")
     outputs = loaded.signatures[names[0]].structured_outputs
     if missing := sorted(set(card.stems) - set(outputs)):
         raise InputError(f"{path}: gives no {missing[0]}, which its card names")
