@@ -23,6 +23,7 @@ app = typer.Typer(
 # Names of files may look like markup or emoji codes, and stay what they are.
 console = Console(markup=False, emoji=False, highlight=False)
 
+TRAINED = DEFAULT
 Model = Annotated[
     str,
     typer.Option(
