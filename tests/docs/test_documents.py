@@ -184,4 +184,4 @@ def test_guide_to_a_custom_network(tmp_path):
         command = {"python": [sys.executable, "-c", block], "bash": ["bash", "-c", shell + block]}
         subprocess.run(command[language], cwd=tmp_path, check=True)
     assert len(list((tmp_path / "stems").rglob("vocals.wav"))) == 4
-    assert (tmp_path / "mine.tflite").stat().st_size > 10_000
+    assert (tmp_path / "stems.tflite").stat().st_size > 10_000
