@@ -31,7 +31,7 @@ def saved_model(
     STFT and Wiener filter are inside. The model card and TF Serving's warm-up requests are in
     OUT/assets.extra.
 
-    Example: keras-mmdense export saved-model mmdensenet_4stems models/mmdense/1
+    Example: keras-mmdense export saved-model mdensenet_cws_4stems models/mmdense/1
     """
     with quiet_startup():
         from keras_mmdense.exporting.saved_model.export import export_saved_model

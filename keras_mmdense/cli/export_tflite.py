@@ -54,7 +54,7 @@ def tflite(
     STFT and Wiener filter are inside; every operator is a builtin. The model card, which says how
     windows join, is in the file's metadata and in a JSON file beside it.
 
-    Example: keras-mmdense export tflite mmdensenet_4stems stems.tflite --quantize float16
+    Example: keras-mmdense export tflite mdensenet_cws_4stems stems.tflite --quantize float16
     """
     from keras_mmdense.utils.imports import require
 

@@ -25,7 +25,7 @@ def web(
     Songs never leave the browser. `_headers` tells common hosts to allow threads; elsewhere the
     page's service worker does. See `export/web/README.md`.
 
-    Example: keras-mmdense export web mmdensenet_4stems site && keras-mmdense serve site
+    Example: keras-mmdense export web mdensenet_cws_4stems site && keras-mmdense serve site
     """
     with quiet_startup():
         from keras_mmdense.exporting.web.export import BUILD, export_web

@@ -124,7 +124,7 @@ def load_model(name: str | Path) -> keras.Model:
 
     Example:
 
-    >>> model = keras_mmdense.load_model("mmdensenet_4stems")
+    >>> model = keras_mmdense.load_model("mdensenet_cws_4stems")
     >>> model.output_shape
     (None, 4, None, 1025, 2)
     """

@@ -16,7 +16,7 @@ SHIPPED = Path(__file__).parent
 DESCRIPTION = "network.json"
 WEIGHTS = "network.weights.h5"
 CARD = "CARD.md"
-DEFAULT = "mmdensenet_4stems"  # what commands and separators load unless told otherwise
+DEFAULT = "mdensenet_cws_4stems"  # what commands and separators load unless told otherwise
 
 
 def list_weights(pattern: str = "*") -> list[str]:

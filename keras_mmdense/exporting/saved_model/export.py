@@ -43,7 +43,7 @@ def export_saved_model(
             written, Keras does not run on TensorFlow, or tensorflow-serving-api is missing.
 
     Example:
-        >>> export_saved_model(["mmdensenet_4stems"], "models/mmdense/1").stems
+        >>> export_saved_model(["mdensenet_cws_4stems"], "models/mmdense/1").stems
         ('vocals', 'drums', 'bass', 'other')
     """
     if keras.backend.backend() != "tensorflow":

@@ -65,7 +65,7 @@ def export_tflite(
         RuntimeError: If the converter left something else than builtin operators.
 
     Example:
-        >>> export_tflite(["mmdensenet_4stems"], "stems.tflite", quantize="float16").stems
+        >>> export_tflite(["mdensenet_cws_4stems"], "stems.tflite", quantize="float16").stems
         ('vocals', 'drums', 'bass', 'other')
     """
     if keras.backend.backend() != "tensorflow":

@@ -38,7 +38,7 @@ def export_web(models: Sequence[str | Path], out: str | Path, page: str | Path =
             `out` is something else than an older export, or cannot be written.
 
     Example:
-        >>> export_web(["mmdensenet_4stems"], "site")
+        >>> export_web(["mdensenet_cws_4stems"], "site")
         True
     """
     built = (Path(page) / "index.html").is_file()

@@ -1,7 +1,7 @@
 """The serving kit against a small server of our own, or TF Serving at TF_SERVING_URL.
 
 TF_SERVING_URL is the REST address, such as http://localhost:8501, of a server that has
-`mmdensenet_4stems`, exported as export/README.md says; gRPC is expected one port lower.
+`mdensenet_cws_4stems`, exported as export/README.md says; gRPC is expected one port lower.
 """
 
 import base64
@@ -138,7 +138,7 @@ def served(request):
 
         address = urlsplit(URL)
         servers = {"grpc": f"{address.hostname}:{address.port - 1}", "rest": URL}
-        return servers, load_source(["mmdensenet_4stems"]).separator
+        return servers, load_source(["mdensenet_cws_4stems"]).separator
     source = request.getfixturevalue("tiny_source")
     return request.getfixturevalue("own_servers"), source.separator
 

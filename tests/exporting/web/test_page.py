@@ -78,7 +78,7 @@ def test_stems_equal_the_command(
     soundfile.write(song, mixture, RATE, subtype="FLOAT")
     site, command = tmp_path / "site", tmp_path / "command"
     for arguments in (
-        ["export", "web", "mmdensenet_4stems", site],
+        ["export", "web", "mdensenet_cws_4stems", site],
         ["separate", song, "-o", command, "--residual"],
     ):
         monkeypatch.setattr(sys, "argv", ["keras-mmdense", *map(str, arguments)])
