@@ -238,7 +238,7 @@ def test_no_song_is_decoded_where_a_later_one_does_not_fit(song_folder, tmp_path
 def test_samples_that_are_none_are_named(tmp_path, audio, message):
     for stem in STEMS:
         soundfile.write(tmp_path / f"{stem}.wav", audio, RATE, subtype="FLOAT")
-    with pytest.raises(InputError, match=f"vocals has.* {message}"):
+    with pytest.raises(InputError, match=f"vocals.* {message}"):
         one(tmp_path, tmp_path / "cache")
 
 
@@ -263,7 +263,7 @@ def test_a_full_disk_is_named_and_nothing_half_written_stays(song_folder, tmp_pa
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
     try:
-        with pytest.raises(InputError, match="cache: cannot write there: File too large"):
+        with pytest.raises(InputError, match=r"cache.*: cannot be written: File too large"):
             one(folder, cache)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
