@@ -16,6 +16,7 @@ from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.model_card import ModelCard
 
 WIENER_REACH = 64
+MASK_FLOOR = 1e-2
 FILTER_MARGIN = WIENER_REACH + BLOCK
 
 
@@ -42,6 +43,9 @@ def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> kera
     sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
     if len(card.stems) > sources.shape[1]:
         sources = Rest(dtype="float32", name="rest")([sources, trim(mixture)])
+    # Where all masks close, the filter could not share the mixture out: stems would not sum to it.
+    floor = MASK_FLOOR * ops.expand_dims(trim(mixture), 1)
+    sources = ops.maximum(sources, floor)
     real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
     trim = Trim(FILTER_MARGIN, axis=-3, name="wiener_context")
     core = Trim(card.context, axis=-2, name="context")(waveform)
