@@ -74,7 +74,8 @@ class Validate(keras.callbacks.Callback):
                 self.validator.average(weights, self.batches, self.count)
             logs["val_loss"] = self.validator.loss()
             last = epoch + 1 == self.params["epochs"]
-            if self.sdr_every and (last or (epoch + 1) % self.sdr_every == 0):
+            due = self.sdr_every and (last or (epoch + 1) % self.sdr_every == 0)
+            if due and np.isfinite(logs["val_loss"]):
                 logs |= {SDR + source: value for source, value in self.validator.sdr().items()}
 
 
