@@ -155,7 +155,7 @@ def test_training_starts_from_a_trained_network(trained, config, tmp_path):
 
 def test_the_best_epoch_is_that_of_the_highest_sdr_or_the_lowest_loss(tmp_path, monkeypatch):
     kept = []
-    validator = SimpleNamespace(network=None, model=None)
+    validator = SimpleNamespace(network=None, spec=None, model=None)
     monkeypatch.setattr(callbacks, "save_network", lambda *_: kept.append(epoch))
     logs = [
         {"val_loss": 3.0, "val_sdr_bass": 1.0, "val_sdr_drums": 2.0},

@@ -11,13 +11,13 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from keras_mmdense import build
 from keras_mmdense.cli.common import app
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.source import load_source
 from keras_mmdense.exporting.tflite import conversion, flatbuffer
 from keras_mmdense.exporting.tflite import export as tflite
-from keras_mmdense.models.registry import build
 from keras_mmdense.pretrained import networks
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import Separator
