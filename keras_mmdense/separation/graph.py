@@ -16,7 +16,7 @@ from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.model_card import ModelCard
 
 WIENER_REACH = 64
-MASK_FLOOR = 1e-2
+MASK_FLOOR = 3e-2
 FILTER_MARGIN = WIENER_REACH + BLOCK
 
 
