@@ -33,8 +33,11 @@ def find_compiled(name: str | Path) -> Path | None:
     """
     if not is_shipped(name):
         return None
-    files = SHIPPED / name / COMPILED, cached_file(name)
-    return next((file for file in files if file.is_file()), None)
+    packaged = SHIPPED / name / COMPILED
+    if packaged.is_file():
+        return packaged
+    cached = cached_file(name)
+    return cached if cached.is_file() else None
 
 
 def cached_file(name: str | Path) -> Path:
