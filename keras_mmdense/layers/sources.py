@@ -51,6 +51,35 @@ class Rest(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
+class FillUp(keras.layers.Layer):
+    """Adds the same magnitude to all sources where they sum to too little of the mixture.
+
+    A filter that shares the mixture out among the sources is then defined everywhere, and a network
+    that is trained through it learns not to close all its masks at once.
+
+    Args:
+        share: Least share of the mixture's magnitude that the sources sum to.
+
+    Called on [sources, mixture], see `Rest`. Output shape: that of the sources.
+    """
+
+    def __init__(self, share: float = 0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.share = share
+
+    def call(self, inputs):
+        sources, mixture = inputs
+        missing = ops.relu(self.share * mixture - ops.sum(sources, axis=1))
+        return sources + ops.expand_dims(missing / sources.shape[1], 1)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape[0])
+
+    def get_config(self):
+        return {**super().get_config(), "share": self.share}
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
 class Blend(keras.layers.Layer):
     """Blends two estimates of the same shape: share * first + (1 - share) * second.
 

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.padding import Trim
-from keras_mmdense.layers.sources import Rest
+from keras_mmdense.layers.sources import FillUp, Rest
 from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import BLOCK, WienerFilter
 from keras_mmdense.models.margins import without_margin
@@ -16,7 +16,6 @@ from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.model_card import ModelCard
 
 WIENER_REACH = 64
-MASK_FLOOR = 3e-2
 FILTER_MARGIN = WIENER_REACH + BLOCK
 
 
@@ -43,9 +42,7 @@ def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> kera
     sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
     if len(card.stems) > sources.shape[1]:
         sources = Rest(dtype="float32", name="rest")([sources, trim(mixture)])
-    # Where all masks close, the filter could not share the mixture out: stems would not sum to it.
-    floor = MASK_FLOOR * ops.expand_dims(trim(mixture), 1)
-    sources = ops.maximum(sources, floor)
+    sources = FillUp(dtype="float32", name="fill_up")([sources, trim(mixture)])
     real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
     trim = Trim(FILTER_MARGIN, axis=-3, name="wiener_context")
     core = Trim(card.context, axis=-2, name="context")(waveform)

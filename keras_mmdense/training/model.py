@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.layers.sources import Rest
+from keras_mmdense.layers.sources import FillUp, Rest
 from keras_mmdense.layers.stft import STFT, Magnitude
 from keras_mmdense.layers.wiener import WienerFilter
 from keras_mmdense.models.precision import dtype_policy
@@ -111,6 +111,7 @@ def from_waveform(
         estimate = ops.expand_dims(estimate, 1)
     if domain == "filtered":
         every = Rest()([estimate, mixture]) if rest_name(spec.targets) else estimate
+        every = FillUp()([every, mixture])
         parts = [x[:, : len(spec.targets)] for x in WienerFilter()([every, real, imag])]
     else:
         gain = estimate / ops.expand_dims(ops.maximum(mixture, 1e-12), 1)
