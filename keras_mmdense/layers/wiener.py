@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import pad_to_multiple
 
 FLOOR = 1e-6
@@ -54,7 +55,9 @@ class WienerFilter(keras.layers.Layer):
         # Never `[:, None]`: TensorFlow Lite copies the tensor for it.
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
         parts = [self._blocks(x) for x in (magnitudes, real, imag)]
-        return tuple(_joined(pair, frames) for pair in _stereo_filter(*parts, self._sum))
+        statistics = _statistics(*parts, self._sum)
+        mixture = [*_rotate(*parts[1]), *_rotate(*parts[2])]
+        return tuple(_joined(pair, frames) for pair in _stereo_filter(*statistics, *mixture))
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[0]), tuple(input_shape[0])
@@ -90,11 +93,59 @@ class WienerFilter(keras.layers.Layer):
         x = ops.sum(x, axis=3)
         if self.reach is None:
             return ops.expand_dims(x, 3)
-        sources, count, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
         side = self.reach // BLOCK
-        x = ops.pad(ops.reshape(x, (-1, count, 1, bins)), ((0, 0), (side, side), (0, 0), (0, 0)))
-        x = ops.average_pool(x, (2 * side + 1, 1), 1, "valid", "channels_last") * (2.0 * side + 1)
-        return ops.reshape(x, (-1, sources, count, 1, bins))
+        return self._moving_sum(ops.pad(x, ((0, 0), (0, 0), (side, side), (0, 0))))
+
+    def _moving_sum(self, x):
+        """Sums (batch, sources, blocks, bins) over the blocks within reach; keeps those inside."""
+        sources, count, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
+        window = 2 * self.reach // BLOCK + 1
+        x = ops.reshape(x, (-1, count, 1, bins))
+        x = ops.average_pool(x, (window, 1), 1, "valid", "channels_last") * float(window)
+        return ops.reshape(x, (-1, sources, count - window + 1, 1, bins))
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class StepwiseWienerFilter(WienerFilter):
+    """`WienerFilter` on a song that comes in steps; its output is `reach` frames late.
+
+    Every sum over a block of 8 frames is made once and remembered. Mono is not late.
+
+    Args:
+        reach: Frames on either side over which the sums run, a positive multiple of 8.
+
+    Input shape: as `WienerFilter`, a batch of one, with a fixed multiple of 8 frames.
+    """
+
+    def __init__(self, reach: int, **kwargs):
+        super().__init__(reach, **kwargs)
+        side = reach // BLOCK
+        self._sums = [Remember(2 * side, axis=2, dtype="float32") for _ in range(5)]
+        self._waits = [Delay(side, axis=2, dtype="float32") for _ in range(5)]
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        batch, sources, frames, bins, _ = input_shape[0]
+        for memory in self._sums:
+            memory.build((batch, sources, frames // BLOCK, bins))
+        for wait, count in zip(self._waits, (sources, 1, 1, 1, 1), strict=True):
+            wait.build((batch, count, frames // BLOCK, BLOCK, bins))
+
+    def call(self, inputs):
+        magnitudes, real, imag = inputs
+        if magnitudes.shape[-1] == 1:
+            return _ratio_mask(magnitudes, real, imag)
+        frames = real.shape[1]
+        real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
+        parts = [self._blocks(x) for x in (magnitudes, real, imag)]
+        remembered = iter(self._sums)
+        psd, covariances = _statistics(
+            *parts, lambda x: self._moving_sum(next(remembered)(ops.sum(x, axis=3)))
+        )
+        mixture = [*_rotate(*parts[1]), *_rotate(*parts[2])]
+        waiting = [wait(x) for wait, x in zip(self._waits, (psd, *mixture), strict=True)]
+        filtered = _stereo_filter(waiting[0], covariances, *waiting[1:])
+        return tuple(_joined(pair, frames) for pair in filtered)
 
 
 def _ratio_mask(magnitudes, real, imag):
@@ -110,11 +161,11 @@ def _joined(pair, frames):
     return ops.moveaxis(x[:, :, :, :frames], 0, -1)
 
 
-def _stereo_filter(magnitudes, real, imag, summed):
-    """The filter for two channels, every 2x2 matrix written out.
+def _statistics(magnitudes, real, imag, summed):
+    """PSD of every source and the four numbers of its spatial covariance, of mid and side.
 
-    It works on mid and side instead of left and right: the filter commutes with this rotation, and
-    centered music, whose left-right covariance is nearly singular, becomes well conditioned.
+    Mid and side instead of left and right: the filter commutes with this rotation, and centered
+    music, whose left-right covariance is nearly singular, becomes well conditioned.
     """
     gains = [
         magnitude / ops.maximum(ops.sqrt(ops.square(re) + ops.square(im)), 1e-15)
@@ -125,12 +176,16 @@ def _stereo_filter(magnitudes, real, imag, summed):
     mid, side = ops.square(m_real) + ops.square(m_imag), ops.square(s_real) + ops.square(s_imag)
     psd = (mid + side) / 2
     total = summed(psd) + 1e-20
-    r_mm, r_ss = summed(mid) / total, summed(side) / total
-    r_re = summed(m_real * s_real + m_imag * s_imag) / total
-    r_im = summed(m_imag * s_real - m_real * s_imag) / total
+    cross_real, cross_imag = m_real * s_real + m_imag * s_imag, m_imag * s_real - m_real * s_imag
+    return psd, [summed(x) / total for x in (mid, side, cross_real, cross_imag)]
+
+
+def _stereo_filter(psd, covariances, mid_real, side_real, mid_imag, side_imag):
+    """The filter for two channels, every 2x2 matrix written out; left and right come out."""
+    r_mm, r_ss, r_re, r_im = covariances
     n_im = -r_im
-    covariance = [ops.sum(psd * r, axis=1, keepdims=True) for r in (r_mm, r_ss, r_re, r_im)]
-    (z0, z1), (z2, z3) = _solve(*covariance, *zip(_rotate(*real), _rotate(*imag), strict=True))
+    covariance = [ops.sum(psd * r, axis=1, keepdims=True) for r in covariances]
+    (z0, z1), (z2, z3) = _solve(*covariance, (mid_real, mid_imag), (side_real, side_imag))
     # Never three terms added: TensorFlow adds those in an order that depends on timing.
     out_real = psd * (r_mm * z0 + r_re * z2 - r_im * z3), psd * (r_ss * z2 + r_re * z0 - n_im * z1)
     out_imag = psd * (r_mm * z1 + r_re * z3 - n_im * z2), psd * (r_ss * z3 + r_re * z1 - r_im * z0)
