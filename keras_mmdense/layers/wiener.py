@@ -1,10 +1,13 @@
 """Multichannel Wiener filter: from magnitude estimates to complex spectrograms of the sources."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import pad_to_multiple
+from keras_mmdense.layers.stft import check_data_format
 
 FLOOR = 1e-6
 BLOCK = 8
@@ -24,6 +27,8 @@ class WienerFilter(keras.layers.Layer):
     Args:
         reach: Frames on either side over which the sums run, a multiple of 8; the sums move on in
             blocks of 8 frames. None stands for all frames of the input.
+        data_format: "channels_last", or "channels_first" for an output (batch, sources, channels,
+            frames, bins), which `InverseSTFT` takes without a transposition.
 
     Called on [magnitudes, real, imag]: magnitudes (batch, sources, frames, bins, channels), real
     and imaginary part of the mixture (batch, frames, bins, channels).
@@ -35,12 +40,12 @@ class WienerFilter(keras.layers.Layer):
         ValueError: If `reach` is no positive multiple of 8, or there are more than two channels.
     """
 
-    def __init__(self, reach: int | None = None, **kwargs):
+    def __init__(self, reach: int | None = None, data_format: str = "channels_last", **kwargs: Any):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if reach is not None and (reach < BLOCK or reach % BLOCK):
             raise ValueError(f"reach must be a positive multiple of {BLOCK}, received {reach}")
-        self.reach = reach
+        self.reach, self.data_format = reach, check_data_format(data_format)
 
     def build(self, input_shape):
         channels = input_shape[0][-1]
@@ -50,23 +55,38 @@ class WienerFilter(keras.layers.Layer):
     def call(self, inputs):
         magnitudes, real, imag = inputs
         if magnitudes.shape[-1] == 1:
-            return _ratio_mask(magnitudes, real, imag)
+            return self._mono(magnitudes, real, imag)
         frames = ops.shape(real)[1]
         # Never `[:, None]`: TensorFlow Lite copies the tensor for it.
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
         parts = [self._blocks(x) for x in (magnitudes, real, imag)]
         statistics = _statistics(*parts, self._sum)
         mixture = [*_rotate(*parts[1]), *_rotate(*parts[2])]
-        return tuple(_joined(pair, frames) for pair in _stereo_filter(*statistics, *mixture))
+        return tuple(self._join(pair, frames) for pair in _stereo_filter(*statistics, *mixture))
 
     def compute_output_shape(self, input_shape):
-        return tuple(input_shape[0]), tuple(input_shape[0])
+        batch, sources, frames, bins, channels = input_shape[0]
+        if self.data_format == "channels_last":
+            return tuple(input_shape[0]), tuple(input_shape[0])
+        return ((batch, sources, channels, frames, bins),) * 2
 
     def compute_output_spec(self, inputs):
-        return tuple(keras.KerasTensor(inputs[0].shape, dtype="float32") for _ in range(2))
+        shapes = self.compute_output_shape([x.shape for x in inputs])
+        return tuple(keras.KerasTensor(shape, dtype="float32") for shape in shapes)
 
     def get_config(self):
-        return {**super().get_config(), "reach": self.reach}
+        return {**super().get_config(), "reach": self.reach, "data_format": self.data_format}
+
+    def _mono(self, magnitudes, real, imag):
+        spectra = _ratio_mask(magnitudes, real, imag)
+        last = self.data_format == "channels_last"
+        return spectra if last else tuple(ops.moveaxis(x, -1, 2) for x in spectra)
+
+    def _join(self, pair, frames):
+        """Joins two channels in blocks, (batch, sources, blocks, frames of a block, bins)."""
+        _, sources, count, size, bins = ops.shape(pair[0])
+        pair = [ops.reshape(x, (-1, sources, count * size, bins))[:, :, :frames] for x in pair]
+        return ops.stack(pair, axis=-1 if self.data_format == "channels_last" else 2)
 
     def _blocks(self, x):
         """Takes channels apart and cuts frames into blocks, one of all frames without a reach.
@@ -117,7 +137,7 @@ class StepwiseWienerFilter(WienerFilter):
     Input shape: as `WienerFilter`, a batch of one, with a fixed multiple of 8 frames.
     """
 
-    def __init__(self, reach: int, **kwargs):
+    def __init__(self, reach: int, **kwargs: Any):
         super().__init__(reach, **kwargs)
         side = reach // BLOCK
         self._sums = [Remember(2 * side, axis=2, dtype="float32") for _ in range(5)]
@@ -134,7 +154,7 @@ class StepwiseWienerFilter(WienerFilter):
     def call(self, inputs):
         magnitudes, real, imag = inputs
         if magnitudes.shape[-1] == 1:
-            return _ratio_mask(magnitudes, real, imag)
+            return self._mono(magnitudes, real, imag)
         frames = real.shape[1]
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
         parts = [self._blocks(x) for x in (magnitudes, real, imag)]
@@ -145,7 +165,7 @@ class StepwiseWienerFilter(WienerFilter):
         mixture = [*_rotate(*parts[1]), *_rotate(*parts[2])]
         waiting = [wait(x) for wait, x in zip(self._waits, (psd, *mixture), strict=True)]
         filtered = _stereo_filter(waiting[0], covariances, *waiting[1:])
-        return tuple(_joined(pair, frames) for pair in filtered)
+        return tuple(self._join(pair, frames) for pair in filtered)
 
 
 def _ratio_mask(magnitudes, real, imag):
@@ -154,42 +174,44 @@ def _ratio_mask(magnitudes, real, imag):
     return mask * ops.expand_dims(real, 1), mask * ops.expand_dims(imag, 1)
 
 
-def _joined(pair, frames):
-    """(batch, sources, frames, bins, 2) of two channels in blocks."""
-    _, sources, count, size, bins = ops.shape(pair[0])
-    x = ops.reshape(ops.stack(pair), (2, -1, sources, count * size, bins))
-    return ops.moveaxis(x[:, :, :, :frames], 0, -1)
-
-
 def _statistics(magnitudes, real, imag, summed):
     """PSD of every source and the four numbers of its spatial covariance, of mid and side.
 
     Mid and side instead of left and right: the filter commutes with this rotation, and centered
-    music, whose left-right covariance is nearly singular, becomes well conditioned.
+    music, whose left-right covariance is nearly singular, becomes well conditioned. What only
+    depends on the mixture's phase, `apart`, `together` and `turn`, is computed once for all
+    sources; none of it cancels.
     """
-    gains = [
-        magnitude / ops.maximum(ops.sqrt(ops.square(re) + ops.square(im)), 1e-15)
-        for magnitude, re, im in zip(magnitudes, real, imag, strict=True)
-    ]
-    m_real, s_real = _rotate(*(gain * x for gain, x in zip(gains, real, strict=True)))
-    m_imag, s_imag = _rotate(*(gain * x for gain, x in zip(gains, imag, strict=True)))
-    mid, side = ops.square(m_real) + ops.square(m_imag), ops.square(s_real) + ops.square(s_imag)
+    left, right = magnitudes
+    (l_re, l_im), (r_re, r_im) = (_unit(*x) for x in zip(real, imag, strict=True))
+    apart = (ops.square(l_re - r_re) + ops.square(l_im - r_im)) / 2
+    together = (ops.square(l_re + r_re) + ops.square(l_im + r_im)) / 2
+    turn = l_re * r_im - l_im * r_re
+    product, difference = left * right, (left - right) * 0.5**0.5
+    unequal = ops.square(difference)
+    mid, side = unequal + product * together, unequal + product * apart
     psd = (mid + side) / 2
     total = summed(psd) + 1e-20
-    cross_real, cross_imag = m_real * s_real + m_imag * s_imag, m_imag * s_real - m_real * s_imag
-    return psd, [summed(x) / total for x in (mid, side, cross_real, cross_imag)]
+    cross = difference * ((left + right) * 0.5**0.5), product * turn
+    return psd, [summed(x) / total for x in (mid, side, *cross)]
+
+
+def _unit(real, imag):
+    size = ops.maximum(ops.sqrt(ops.square(real) + ops.square(imag)), 1e-15)
+    return real / size, imag / size
 
 
 def _stereo_filter(psd, covariances, mid_real, side_real, mid_imag, side_imag):
     """The filter for two channels, every 2x2 matrix written out; left and right come out."""
-    r_mm, r_ss, r_re, r_im = covariances
-    n_im = -r_im
-    covariance = [ops.sum(psd * r, axis=1, keepdims=True) for r in covariances]
-    (z0, z1), (z2, z3) = _solve(*covariance, (mid_real, mid_imag), (side_real, side_imag))
+    mm, ss, re, im = (psd * r for r in covariances)
+    totals = [ops.sum(x, axis=1, keepdims=True) for x in (mm, ss, re, im)]
+    solved = _solve(*totals, (mid_real, mid_imag), (side_real, side_imag))
+    # The scale of the rotation goes where there is one array for all sources.
+    (z0, z1), (z2, z3) = ((x * 0.5**0.5, y * 0.5**0.5) for x, y in solved)
     # Never three terms added: TensorFlow adds those in an order that depends on timing.
-    out_real = psd * (r_mm * z0 + r_re * z2 - r_im * z3), psd * (r_ss * z2 + r_re * z0 - n_im * z1)
-    out_imag = psd * (r_mm * z1 + r_re * z3 - n_im * z2), psd * (r_ss * z3 + r_re * z1 - r_im * z0)
-    return _rotate(*out_real), _rotate(*out_imag)
+    m_real, s_real = mm * z0 + (re * z2 - im * z3), ss * z2 + (re * z0 + im * z1)
+    m_imag, s_imag = mm * z1 + (re * z3 + im * z2), ss * z3 + (re * z1 - im * z0)
+    return (m_real + s_real, m_real - s_real), (m_imag + s_imag, m_imag - s_imag)
 
 
 def _rotate(a, b):
