@@ -33,8 +33,11 @@ function unpack(content: Uint8Array, shapes: Record<string, number[]>): Record<s
   const header = new TextDecoder().decode(content.subarray(4, place));
   const stored = JSON.parse(header) as Record<string, number[]>;
   const memories: Record<string, Memory> = {};
-  for (const [name, shape] of Object.entries(shapes)) {
-    const part = stored[name]!;
+  if (String(Object.keys(stored).sort()) !== String(Object.keys(shapes).sort())) {
+    throw new RangeError("other memories than those of the graph");
+  }
+  for (const [name, part] of Object.entries(stored)) {
+    const shape = shapes[name]!;
     const size = 4 * product(part);
     if (place + size > content.length) throw new RangeError("the memories end early");
     const data = new Float32Array(content.slice(place, place + size).buffer);

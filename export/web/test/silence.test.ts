@@ -44,7 +44,7 @@ describe("silence", () => {
   const packed = file(pack(stored, [1, 2, 3, 4, 5, 6, 7]));
 
   it("repeats a period so that its end stays the end", () => {
-    const found = readSilence(packed, { state_00: [1, 5, 2], state_01: [1, 3] });
+    const found = readSilence(packed, { state_01: [1, 3], state_00: [1, 5, 2] });
     expect([...found.state_00!.data]).toEqual([3, 4, 1, 2, 3, 4, 1, 2, 3, 4]);
     expect([...found.state_01!.data]).toEqual([5, 6, 7]);
     expect(found.state_00!.shape).toEqual([1, 5, 2]);
