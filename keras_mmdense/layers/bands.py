@@ -1,7 +1,11 @@
 """Splitting a spectrogram into frequency bands."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_mmdense.layers.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
@@ -19,29 +23,29 @@ class BandSplit(keras.layers.Layer):
         ValueError: If the edges do not rise from 0 to the input's bins.
     """
 
-    def __init__(self, edges: list[int], **kwargs):
+    def __init__(self, edges: list[int], **kwargs: Any):
         super().__init__(**kwargs)
         self.edges = [int(edge) for edge in edges]
         rising = all(low < high for low, high in zip(self.edges, self.edges[1:], strict=False))
         if len(self.edges) < 2 or self.edges[0] != 0 or not rising:
             raise ValueError(f"edges must rise from 0, received {edges}")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if input_shape[2] != self.edges[-1]:
             raise ValueError(
                 f"edges {self.edges} must end at the input's bins, received {input_shape[2]} bins"
             )
 
-    def call(self, x):
+    def call(self, x: Tensor) -> list[Tensor]:
         pairs = zip(self.edges, self.edges[1:], strict=False)
         return [x[:, :, low:high] for low, high in pairs]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> list[Shape]:
         batch, frames, _, channels = input_shape
         pairs = zip(self.edges, self.edges[1:], strict=False)
         return [(batch, frames, high - low, channels) for low, high in pairs]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "edges": self.edges}
 
 
@@ -61,13 +65,13 @@ class SplitSubbands(keras.layers.Layer):
     side by side.
     """
 
-    def __init__(self, subbands: int, **kwargs):
+    def __init__(self, subbands: int, **kwargs: Any):
         super().__init__(**kwargs)
         if subbands < 1:
             raise ValueError(f"subbands must be 1 or more, received {subbands}")
         self.subbands = subbands
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         frames, (bins, channels) = ops.shape(x)[1], x.shape[2:]
         size = _subband_bins(bins, self.subbands)
         total = size * self.subbands
@@ -78,11 +82,11 @@ class SplitSubbands(keras.layers.Layer):
         x = ops.transpose(x, (0, 1, 3, 2, 4))
         return ops.reshape(x, (-1, frames, size, self.subbands * channels))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, frames, bins, channels = input_shape
         return (batch, frames, _subband_bins(bins, self.subbands), self.subbands * channels)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "subbands": self.subbands}
 
 
@@ -99,11 +103,11 @@ class JoinSubbands(keras.layers.Layer):
     Output shape: (batch, frames, bins, channels).
     """
 
-    def __init__(self, subbands: int, bins: int, **kwargs):
+    def __init__(self, subbands: int, bins: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.subbands, self.bins = subbands, bins
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         frames, (size, maps) = ops.shape(x)[1], x.shape[2:]
         channels = maps // self.subbands
         x = ops.reshape(x, (-1, frames, size, self.subbands, channels))
@@ -113,11 +117,11 @@ class JoinSubbands(keras.layers.Layer):
             return ops.concatenate([x, x[:, :, -1:]], axis=2)
         return x[:, :, : self.bins]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, frames, _, maps = input_shape
         return (batch, frames, self.bins, maps // self.subbands)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "subbands": self.subbands, "bins": self.bins}
 
 

@@ -1,7 +1,12 @@
 """The axis of sources: from a network's maps to sources, and what they leave of the mixture."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_mmdense.layers.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
@@ -15,20 +20,20 @@ class SplitSources(keras.layers.Layer):
     Output shape: (batch, sources, frames, bins, channels).
     """
 
-    def __init__(self, sources: int, **kwargs):
+    def __init__(self, sources: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.sources = sources
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         frames, bins, maps = ops.shape(x)[1], x.shape[2], x.shape[3]
         x = ops.reshape(x, (-1, frames, bins, self.sources, maps // self.sources))
         return ops.transpose(x, (0, 3, 1, 2, 4))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, frames, bins, maps = input_shape
         return (batch, self.sources, frames, bins, maps // self.sources)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "sources": self.sources}
 
 
@@ -40,12 +45,12 @@ class Rest(keras.layers.Layer):
     channels). Output shape: (batch, sources + 1, frames, bins, channels).
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         sources, mixture = inputs
         rest = ops.relu(mixture - ops.sum(sources, axis=1))
         return ops.concatenate([sources, ops.expand_dims(rest, 1)], axis=1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         batch, sources, *rest = input_shape[0]
         return (batch, sources + 1, *rest)
 
@@ -63,19 +68,19 @@ class FillUp(keras.layers.Layer):
     Called on [sources, mixture], see `Rest`. Output shape: that of the sources.
     """
 
-    def __init__(self, share: float = 0.1, **kwargs):
+    def __init__(self, share: float = 0.1, **kwargs: Any):
         super().__init__(**kwargs)
         self.share = share
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         sources, mixture = inputs
         missing = ops.relu(self.share * mixture - ops.sum(sources, axis=1))
         return sources + ops.expand_dims(missing / sources.shape[1], 1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return tuple(input_shape[0])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "share": self.share}
 
 
@@ -87,18 +92,18 @@ class Blend(keras.layers.Layer):
         share: Share of the first one, from 0 to 1.
     """
 
-    def __init__(self, share: float, **kwargs):
+    def __init__(self, share: float, **kwargs: Any):
         super().__init__(**kwargs)
         if not 0 <= share <= 1:
             raise ValueError(f"share must lie in [0, 1], received {share}")
         self.share = share
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         first, second = inputs
         return self.share * first + (1 - self.share) * second
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return tuple(input_shape[0])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "share": self.share}

@@ -4,11 +4,16 @@ Complex numbers travel as two real tensors, so that the layers run on every back
 operator exists in TensorFlow Lite.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-WINDOWS = {
+from keras_mmdense.layers.tensor import Shape, Tensor
+
+WINDOWS: dict[str, Callable[[int], np.ndarray]] = {
     "hann": lambda size: np.sin(np.pi * np.arange(size) / size) ** 2,
     "sqrt_hann": lambda size: np.sin(np.pi * np.arange(size) / size),
 }
@@ -17,7 +22,7 @@ WINDOWS = {
 class _Transform(keras.layers.Layer):
     """What both directions share: sizes, window, and the cutting of signals into hops."""
 
-    def __init__(self, n_fft: int = 2048, hop: int = 1024, window: str = "hann", **kwargs):
+    def __init__(self, n_fft: int = 2048, hop: int = 1024, window: str = "hann", **kwargs: Any):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if n_fft < 2 or n_fft % 2:
@@ -28,15 +33,15 @@ class _Transform(keras.layers.Layer):
             raise ValueError(f"window must be one of {', '.join(WINDOWS)}, received {window!r}")
         self.n_fft, self.hop, self.window = n_fft, hop, window
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {**config, "n_fft": self.n_fft, "hop": self.hop, "window": self.window}
 
-    def _window(self):
+    def _window(self) -> np.ndarray:
         return WINDOWS[self.window](self.n_fft).astype("float32")
 
     @property
-    def _overlap(self):
+    def _overlap(self) -> int:
         return self.n_fft // self.hop
 
 
@@ -65,7 +70,7 @@ class STFT(_Transform):
         (1, 45, 1025, 2)
     """
 
-    def call(self, x):
+    def call(self, x: Tensor) -> tuple[Tensor, Tensor]:
         samples = ops.shape(x)[1]
         frames = 1 + (samples + self.hop - 1) // self.hop
         x = ops.transpose(x, (0, 2, 1))
@@ -79,13 +84,13 @@ class STFT(_Transform):
         real, imag = ops.rfft(windowed)
         return ops.transpose(real, (0, 2, 3, 1)), ops.transpose(imag, (0, 2, 3, 1))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         batch, samples, channels = input_shape
         frames = None if samples is None else 1 + -(-samples // self.hop)
         shape = (batch, frames, self.n_fft // 2 + 1, channels)
         return shape, shape
 
-    def compute_output_spec(self, x):
+    def compute_output_spec(self, x: Tensor) -> tuple[Tensor, ...]:
         shape, _ = self.compute_output_shape(x.shape)
         return tuple(keras.KerasTensor(shape, dtype="float32") for _ in range(2))
 
@@ -105,7 +110,7 @@ class InverseSTFT(_Transform):
     Output shape: (batch, sources, samples, channels), float32.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         real, imag, reference = inputs
         samples = ops.shape(reference)[1]
         sources, _, bins, channels = real.shape[1:]
@@ -120,14 +125,14 @@ class InverseSTFT(_Transform):
         x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
         return ops.transpose(x[..., half : half + samples], (0, 1, 3, 2))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         real, _, (batch, samples, channels) = input_shape
         return (batch, real[1], samples, channels)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Sequence[Tensor]) -> Tensor:
         return keras.KerasTensor(self.compute_output_shape([x.shape for x in inputs]), "float32")
 
-    def _weight(self, frames):
+    def _weight(self, frames: Tensor) -> Tensor:
         """What every sample is multiplied by: 1 / n_fft over the sum of the squared windows."""
         squares = self._window() ** 2
         if self._overlap == 2:  # Every sample that is kept lies under two windows.
@@ -135,7 +140,7 @@ class InverseSTFT(_Transform):
         ones = ops.ones_like(frames[:1, :1, :, :1])
         return 1 / (self.n_fft * ops.maximum(self._overlap_add(ones * squares), 1e-8))
 
-    def _overlap_add(self, frames):
+    def _overlap_add(self, frames: Tensor) -> Tensor:
         """Hops of the signal, (..., hops, hop), of overlapping frames."""
         overlap, hop = self._overlap, self.hop
         hops = ops.pad(frames[..., :hop], ((0, 0), (0, 0), (0, overlap - 1), (0, 0)))
@@ -150,15 +155,15 @@ class InverseSTFT(_Transform):
 class Magnitude(keras.layers.Layer):
     """Magnitude of a complex spectrogram given as [real, imag]; keeps the shape, float32."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         real, imag = inputs
         return ops.sqrt(ops.square(real) + ops.square(imag))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return tuple(input_shape[0])
 
 
@@ -175,7 +180,7 @@ class LogMagnitude(keras.layers.Layer):
         -11.512925
     """
 
-    def __init__(self, full_scale: float, floor: float = 1e-5, **kwargs):
+    def __init__(self, full_scale: float, floor: float = 1e-5, **kwargs: Any):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if full_scale <= 0 or floor <= 0:
@@ -184,17 +189,17 @@ class LogMagnitude(keras.layers.Layer):
             )
         self.full_scale, self.floor = full_scale, floor
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return ops.log(x * (1 / self.full_scale) + self.floor)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "full_scale": self.full_scale, "floor": self.floor}
 
 
-def hartley(real, imag):
+def hartley(real: Tensor, imag: Tensor) -> Tensor:
     """Inverse real FFT, but for the factor 1 / n_fft, by one forward real FFT.
 
     A real sequence c whose spectrum is F gives x = Re F + Im F on the first half and its mirror on

@@ -1,12 +1,17 @@
 """Multichannel Wiener filter: from magnitude estimates to complex spectrograms of the sources."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_mmdense.layers.padding import pad_to_multiple
+from keras_mmdense.layers.tensor import Shape, Tensor
 
 FLOOR = 1e-6
 BLOCK = 8
+Pair = Sequence[Tensor]
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
@@ -34,38 +39,39 @@ class WienerFilter(keras.layers.Layer):
         ValueError: If `reach` is no positive multiple of 8, or there are more than two channels.
     """
 
-    def __init__(self, reach: int | None = None, **kwargs):
+    def __init__(self, reach: int | None = None, **kwargs: Any):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if reach is not None and (reach < BLOCK or reach % BLOCK):
             raise ValueError(f"reach must be a positive multiple of {BLOCK}, received {reach}")
         self.reach = reach
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         channels = input_shape[0][-1]
         if channels not in (1, 2):
             raise ValueError(f"WienerFilter takes 1 or 2 channels, received {channels}")
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         magnitudes, real, imag = inputs
         if magnitudes.shape[-1] == 1:
             return _ratio_mask(magnitudes, real, imag)
         frames = ops.shape(real)[1]
         # Never `[:, None]`: TensorFlow Lite copies the tensor for it.
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
-        parts = [self._blocks(x) for x in (magnitudes, real, imag)]
-        return tuple(_joined(pair, frames) for pair in _stereo_filter(*parts, self._sum))
+        magnitudes, real, imag = (self._blocks(x) for x in (magnitudes, real, imag))
+        pairs = _stereo_filter(magnitudes, real, imag, self._sum)
+        return tuple(_joined(pair, frames) for pair in pairs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple[Shape, Shape]:
         return tuple(input_shape[0]), tuple(input_shape[0])
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(keras.KerasTensor(inputs[0].shape, dtype="float32") for _ in range(2))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "reach": self.reach}
 
-    def _blocks(self, x):
+    def _blocks(self, x: Tensor) -> Pair:
         """Takes channels apart and cuts frames into blocks, one of all frames without a reach.
 
         Channels come apart on the first axis: TensorFlow Lite is slow at every other number.
@@ -85,7 +91,7 @@ class WienerFilter(keras.layers.Layer):
             count, size = ops.shape(x)[3] // BLOCK, BLOCK
         return ops.unstack(ops.reshape(x, (2, -1, sources, count, size, bins)), 2)
 
-    def _sum(self, x):
+    def _sum(self, x: Tensor) -> Tensor:
         """Sums blocks over frames, each with those its reach covers; keeps the axes."""
         x = ops.sum(x, axis=3)
         if self.reach is None:
@@ -97,20 +103,22 @@ class WienerFilter(keras.layers.Layer):
         return ops.reshape(x, (-1, sources, count, 1, bins))
 
 
-def _ratio_mask(magnitudes, real, imag):
+def _ratio_mask(magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
     power = ops.square(magnitudes)
     mask = power / (ops.sum(power, axis=1, keepdims=True) + 1e-10)
     return mask * ops.expand_dims(real, 1), mask * ops.expand_dims(imag, 1)
 
 
-def _joined(pair, frames):
+def _joined(pair: Pair, frames: int) -> Tensor:
     """(batch, sources, frames, bins, 2) of two channels in blocks."""
     _, sources, count, size, bins = ops.shape(pair[0])
     x = ops.reshape(ops.stack(pair), (2, -1, sources, count * size, bins))
     return ops.moveaxis(x[:, :, :, :frames], 0, -1)
 
 
-def _stereo_filter(magnitudes, real, imag, summed):
+def _stereo_filter(
+    magnitudes: Pair, real: Pair, imag: Pair, summed: Callable[[Tensor], Tensor]
+) -> tuple[Pair, Pair]:
     """The filter for two channels, every 2x2 matrix written out.
 
     It works on mid and side instead of left and right: the filter commutes with this rotation, and
@@ -137,12 +145,14 @@ def _stereo_filter(magnitudes, real, imag, summed):
     return _rotate(*out_real), _rotate(*out_imag)
 
 
-def _rotate(a, b):
+def _rotate(a: Tensor, b: Tensor) -> Pair:
     """The rotation between left and right, mid and side: its own inverse."""
     return (a + b) * 0.5**0.5, (a - b) * 0.5**0.5
 
 
-def _solve(c_mm, c_ss, c_re, c_im, mid, side):
+def _solve(
+    c_mm: Tensor, c_ss: Tensor, c_re: Tensor, c_im: Tensor, mid: Pair, side: Pair
+) -> tuple[Pair, Pair]:
     """(C + floor)^-1 x for the Hermitian matrix C = [[c_mm, c_re + i c_im], [., c_ss]].
 
     By elimination, not by the determinant: for a nearly singular C, as hard-panned music has it,

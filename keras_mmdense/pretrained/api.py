@@ -99,9 +99,9 @@ def build(
             )
     targets = ("vocals",) if targets is None else targets
     channels = 2 if channels is None else channels
-    sizes = {"bins": bins, "frames": frames, "channels": channels}
     config = registry.override(config, overrides)
-    model = registry.build(config, targets=targets, **sizes)
+    bins = config.bins if bins is None else bins
+    model = registry.build(config, targets=targets, bins=bins, frames=frames, channels=channels)
     if path is not None:
         load_weights(model, path)
     model.spec = NetworkSpec(config, tuple(targets), bins, channels)

@@ -40,18 +40,17 @@ class NetworkSpec:
 
     config: ModelConfig
     targets: tuple[str, ...]
-    bins: int | None = None
+    bins: int = None  # type: ignore[assignment]  # set below
     channels: int = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "targets", check_names("targets", self.targets))
         if self.bins is None:
             object.__setattr__(self, "bins", self.config.bins)
 
     def build(self) -> keras.Model:
         """Builds the network with random weights; takes any number of frames."""
-        sizes = {"bins": self.bins, "channels": self.channels}
-        return build(self.config, targets=self.targets, **sizes)
+        return build(self.config, targets=self.targets, bins=self.bins, channels=self.channels)
 
 
 class LoadedNetwork(NamedTuple):

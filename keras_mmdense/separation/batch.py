@@ -4,8 +4,9 @@ import collections
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from keras_mmdense.audio import reading
 from keras_mmdense.audio.output import Output
@@ -15,6 +16,25 @@ from keras_mmdense.utils.progress import Progress
 
 KNOWN = reading.SUFFIXES | reading.FFMPEG_SUFFIXES
 Report = Callable[[str], Progress]
+
+
+class FileSeparator(Protocol):
+    """Separates a file into files, as `Separator` does."""
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems."""
+
+    def separate_file(
+        self,
+        path: str | Path,
+        out_dir: str | Path,
+        output: Output | None = None,
+        *,
+        song: str | None = None,
+        progress: Progress | None = None,
+    ) -> Written:
+        """Separate a file, see `Separator.separate_file`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,13 +59,13 @@ class Job:
     """Separates songs one after the other; a bad one does not stop the others.
 
     Args:
-        separator: A `Separator`.
+        separator: A `Separator`, or what separates files as it does.
         out_dir: Folder to write to.
         output: Format, names and extra files.
         resume: Skip songs whose files are all there, whole and made of the same song.
     """
 
-    separator: "object"
+    separator: FileSeparator
     out_dir: Path
     output: Output
     resume: bool = False
@@ -79,7 +99,7 @@ class Job:
                 over_all(len(results), len(files))
         return results
 
-    def _one(self, path, song, planned, report):
+    def _one(self, path: Path, song: str, planned: Mapping[str, Path], report: Report) -> Result:
         start = time.monotonic()
         written, error = None, None
         try:
@@ -110,17 +130,17 @@ def find_audio(paths: Sequence[str | Path], out_dir: str | Path | None = None) -
         InputError: If a folder holds no audio file, cannot be read or is `out_dir`, or a path is
             empty, as an unset variable of a shell is.
     """
-    out_dir = None if out_dir is None else Path(out_dir).resolve()
-    files = []
+    stems_dir = None if out_dir is None else Path(out_dir).resolve()
+    files: list[Path] = []
     for path in paths:
         if not str(path):
             raise InputError("an empty name of a file was given")
         if not Path(path).is_dir():
             files.append(Path(path))
             continue
-        if Path(path).resolve() == out_dir:
+        if Path(path).resolve() == stems_dir:
             raise InputError(f"{path}: the stems need another folder than the songs")
-        found = sorted(_audio_below(Path(path), out_dir))
+        found = sorted(_audio_below(Path(path), stems_dir))
         if not found:
             raise InputError(f"{path}: no audio files in this folder")
         files += found
@@ -128,7 +148,7 @@ def find_audio(paths: Sequence[str | Path], out_dir: str | Path | None = None) -
 
 
 def _audio_below(folder: Path, out_dir: Path | None) -> Iterator[Path]:
-    def refuse(error):
+    def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
     for place, folders, names in os.walk(folder, onerror=refuse):

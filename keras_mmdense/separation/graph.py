@@ -58,7 +58,7 @@ def network_margin(card: ModelCard) -> int:
     return card.context // card.hop - FILTER_MARGIN
 
 
-def graph_card(networks, stems, window):
+def graph_card(networks: Sequence[NetworkSpec], stems: Sequence[str], window: int) -> ModelCard:
     configs = [spec.config for spec in networks]
     grid = max(BLOCK, *(grid_frames(config) for config in configs))
     if window < grid or window % grid:
@@ -78,5 +78,5 @@ def graph_card(networks, stems, window):
     )
 
 
-def front_end(spec: NetworkSpec):
+def front_end(spec: NetworkSpec) -> tuple[int, int, int, int]:
     return spec.config.sample_rate, spec.config.hop, spec.bins, spec.channels

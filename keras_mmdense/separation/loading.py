@@ -96,7 +96,7 @@ def _tflite_file(name: str | Path, engine: str, window: int | None) -> Path | No
     return compiled.find_compiled(name)
 
 
-def _no_tflite(names, weights, window) -> str:
+def _no_tflite(names: Sequence[str | Path], weights: str | Path | None, window: int | None) -> str:
     said = ", ".join(map(str, names))
     if not compiled.can_run():
         return f'{said}: LiteRT is not installed: pip install "keras-mmdense[export]"'
@@ -107,7 +107,12 @@ def _no_tflite(names, weights, window) -> str:
     return f"{said}: LiteRT takes a shipped network or a .tflite file; see `export tflite`"
 
 
-def _tensorflow(names, stems, weights, window) -> Engine:
+def _tensorflow(
+    names: Sequence[str | Path],
+    stems: Sequence[str] | None,
+    weights: str | Path | None,
+    window: int | None,
+) -> Engine:
     path = Path(names[0])
     try:
         if len(names) == 1 and (path / "saved_model.pb").is_file():

@@ -53,7 +53,7 @@ class ModelCard:
     license: str = "unknown"
     scores: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "stems", check_names("stems", self.stems))
         for field, limits in LIMITS.items():
             check_whole(field, getattr(self, field), *limits)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,11 @@ from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.streaming import Stream, as_floats, check_signal, split
 from keras_mmdense.stems import check_names
 from keras_mmdense.utils.progress import Progress
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_mmdense.pretrained.networks import NetworkSpec
 
 
 class Separator:
@@ -96,7 +101,7 @@ class Separator:
     @classmethod
     def from_networks(
         cls,
-        networks: Sequence[tuple[Any, Any]],
+        networks: Sequence[tuple["NetworkSpec", "keras.Model"]],
         *,
         stems: Sequence[str] | None = None,
         window: int | None = None,
@@ -131,7 +136,7 @@ class Separator:
         return cls(Engine("function", card, run), stems=stems)
 
     @property
-    def graph(self) -> Any:
+    def graph(self) -> "keras.Model":
         """The `keras.Model` from waveforms to stems.
 
         Raises:
@@ -177,7 +182,7 @@ class Separator:
             raise InputError(f"a waveform is (samples, channels), received shape {waveform.shape}")
         sound = waveform if waveform.ndim == 2 else waveform[:, None]
         blocks = split(sound, self._block(sample_rate, sound.shape[1]))
-        parts = {name: [] for name in self.stems}
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in self.stems}
         done = 0
         for stems in self.stream(blocks, sample_rate):
             for name, stem in stems.items():
@@ -248,7 +253,9 @@ class Separator:
             known = str(error).startswith(str(path)) or str(error).startswith(str(out_dir))
             raise (error if known else InputError(f"{path}: {error}")) from error
 
-    def _stream(self, blocks, sample_rate):
+    def _stream(
+        self, blocks: Iterable[np.ndarray], sample_rate: int
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Pairs of mixture and stems by name, of the same samples."""
         stream = None
         for block in blocks:
@@ -268,10 +275,10 @@ class Separator:
         if len(mixture):
             yield mixture, self._by_name(stems)
 
-    def _block(self, sample_rate, channels):
+    def _block(self, sample_rate: int, channels: int) -> int:
         """Samples to read at a time: a window at the graph's rate."""
         check_signal(sample_rate, channels)
         return max(1, int(self.card.window * sample_rate / self.card.sample_rate))
 
-    def _by_name(self, stems):
+    def _by_name(self, stems: np.ndarray) -> dict[str, np.ndarray]:
         return {name: stems[self.card.stems.index(name)] for name in self.stems}

@@ -47,7 +47,7 @@ class Stream:
         self._to_graph = _Resampler(sample_rate, card.sample_rate, wide)
         self._from_graph = _Resampler(card.sample_rate, sample_rate, self._stems * channels)
         self._cutter = WindowCutter(card.window, card.context, (wide,))
-        self._mixture = collections.deque()
+        self._mixture: collections.deque[np.ndarray] = collections.deque()
         self._received = self._given = 0
 
     def push(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,13 +85,13 @@ class Stream:
         ready.append(np.zeros((max(0, missing), self._from_graph.channels), "float32"))
         return self._give(ready)
 
-    def _widen(self, block):
+    def _widen(self, block: np.ndarray) -> np.ndarray:
         columns = [
             group[min(i, len(group) - 1)] for group in self._groups for i in range(self._width)
         ]
         return block[:, columns]
 
-    def _separate(self, window, keep):
+    def _separate(self, window: np.ndarray, keep: int) -> np.ndarray:
         """Stems of a window's core, (keep, stems * channels); one group at a time."""
         parts = []
         for group, sound in zip(
@@ -110,7 +110,7 @@ class Stream:
             parts.append(stems)
         return np.concatenate(parts, axis=-1).transpose(1, 0, 2).reshape(keep, -1)
 
-    def _give(self, parts):
+    def _give(self, parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         empty = np.zeros((0, self._from_graph.channels), "float32")
         flat = np.concatenate([empty, *parts])[: self._received - self._given]
         if not np.isfinite(flat).all():
@@ -119,7 +119,7 @@ class Stream:
         stems = flat.reshape(len(flat), self._stems, self._channels).transpose(1, 0, 2)
         return self._pop_mixture(len(flat)), stems
 
-    def _pop_mixture(self, samples):
+    def _pop_mixture(self, samples: int) -> np.ndarray:
         taken = [np.zeros((0, self._channels), "float32")]
         while samples:
             block = self._mixture.popleft()

@@ -41,7 +41,7 @@ class WindowCutter:
             missing = self.core + 2 * self.context - self._buffered
             yield from self._take(np.zeros((missing, *self._blocks[0].shape[1:]), "float32"))
 
-    def _take(self, block):
+    def _take(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
         self._blocks.append(block)
         self._buffered += len(block)
         size = self.core + 2 * self.context

@@ -78,7 +78,7 @@ def start_from(config: TrainConfig, inner: keras.Model, model: keras.Model) -> N
     _start_averages(config, model)
 
 
-def _start_averages(config, model):
+def _start_averages(config: TrainConfig, model: keras.Model) -> None:
     if config.average:  # Until the first step, which loss scaling may leave out.
         averages = averaged_weights(model.optimizer)
         for average, weight in zip(averages, model.trainable_variables, strict=True):
@@ -138,7 +138,7 @@ def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
     return sum(nested, own)
 
 
-def _optimizer(config):
+def _optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
     rate = config.learning_rate
     if config.schedule == "cosine":
         total = config.epochs * config.steps

@@ -44,7 +44,7 @@ def _parts(graph: keras.Layer) -> list[keras.Model]:
 
 def _is_network(layer: keras.Layer) -> bool:
     """Whether a layer is a model of one input and one output with the axes of magnitudes."""
-    shapes = [getattr(layer, name, None) for name in ("input_shape", "output_shape")]
+    shapes = [getattr(layer, name, ()) for name in ("input_shape", "output_shape")]
     if not isinstance(layer, keras.Model) or not all(isinstance(x, tuple) for x in shapes):
         return False
     return len(shapes[0]) == 4 and len(shapes[1]) in (4, 5)
