@@ -161,7 +161,7 @@ def _percent(value, reference):
 def _walk(model, inputs):
     total = 0
 
-    def call(layer, *args, **kwargs):
+    def call(layer, *args, **kwargs: Any):
         nonlocal total
         outputs = layer(*args, **kwargs)
         total += _count(layer, args[0] if args else None, outputs)

@@ -134,7 +134,7 @@ def scale_name(scale: int) -> str:
     return "1" if scale == 1 else f"1/{scale}"
 
 
-def _draw_bars(axes, one):
+def _draw_bars(axes, one) -> None:
     numbers = np.arange(1, len(one.up) + len(one.skip) + 1)
     border = len(one.up)
     axes.set_visible(True)

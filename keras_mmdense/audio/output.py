@@ -40,7 +40,7 @@ class Output:
     filename: str = TEMPLATE
     model: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.format not in (*FORMATS, STEM_MP4):
             choices = ", ".join((*FORMATS, STEM_MP4))
             raise InputError(f"unknown format {self.format!r}; choose from {choices}")
@@ -92,7 +92,7 @@ class Output:
         exact = self.format != "wav"
         return [x for x in known if exact or not any(codec in x for codec in BLOCK_CODECS)]
 
-    def _check_template(self):
+    def _check_template(self) -> None:
         try:
             parts = [part[1:] for part in string.Formatter().parse(self.filename)]
         except ValueError as error:

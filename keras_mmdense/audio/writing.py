@@ -177,7 +177,7 @@ class StemWriter:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_) -> None:
         with contextlib.suppress(soundfile.SoundFileError):
             self._stack.close()
 
@@ -225,7 +225,7 @@ class StemWriter:
                 os.replace(staged[name], path)
         return Written(self._paths, 20 * float(np.log10(gain)))
 
-    def _check_stem_file(self):
+    def _check_stem_file(self) -> None:
         source = self._source
         if not set(STEMS) <= set(self._stems):
             raise InputError(f"{STEM_MP4} holds all four stems, received {', '.join(self._stems)}")
@@ -251,7 +251,7 @@ class StemWriter:
                 reason = f"{reason or 'write error'} ({free / 1e6:.1f} MB are free)"
             raise InputError(f"{self._out_dir}: cannot write there: {reason}") from error
 
-    def _check(self, name, path):
+    def _check(self, name, path) -> None:
         with open(path, "r+b") as file:
             os.fsync(file.fileno())
         if not _is_whole(path, self._source, self._output):

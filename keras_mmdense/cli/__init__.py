@@ -48,7 +48,7 @@ def _options(
     pass
 
 
-def main():
+def main() -> None:
     """Runs the command.
 
     Bad input, and what the disk or the memory refuses, end in one line on stderr and exit status 2;
@@ -73,10 +73,10 @@ def main():
         _fail("not enough memory")
 
 
-def _fail(reason):
+def _fail(reason) -> None:
     print(f"keras-mmdense: error: {reason}", file=sys.stderr)
     sys.exit(2)
 
 
-def _terminate(number, frame):
+def _terminate(number, frame) -> None:
     sys.exit(128 + number)

@@ -14,7 +14,7 @@ def blend(
     second: Annotated[str, typer.Argument(help="Another of the same stems, a BLSTM in the paper.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
     share: Annotated[float, typer.Option(help="Share of FIRST in the output, lambda.")] = 0.25,
-):
+) -> None:
     """Make one network of two trained ones, whose outputs it blends before the Wiener filter.
 
     `separate`, `evaluate` and `export` take OUTPUT as their --model.

@@ -46,7 +46,7 @@ def progress():
         yield report
 
 
-def say(text):
+def say(text) -> None:
     """Prints a line as it is: a path is not wrapped."""
     console.print(text, soft_wrap=True)
 
@@ -72,7 +72,7 @@ def quiet_startup():
         yield
 
 
-def _start_keras():
+def _start_keras() -> None:
     try:
         import keras
     except (ImportError, ValueError) as error:

@@ -33,7 +33,7 @@ def compare(
         Path | None,
         typer.Option("--output", "-o", help="Folder for comparison.json, .md and .png."),
     ] = None,
-):
+) -> None:
     """Compare two systems on the same songs, with intervals.
 
     Prints the SDR of both systems, medians and means over songs, the difference with a 95 % paired

@@ -24,7 +24,7 @@ def demo(
     model: Model = TRAINED,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the song.")] = 2017,
     seconds: Annotated[float, typer.Option(min=3, help="Length of the song in seconds.")] = 20,
-):
+) -> None:
     """Synthesize a song, separate it, and show what was gained.
 
     Writes the four stems, the mixture (FLAC) and a figure of their spectrograms.

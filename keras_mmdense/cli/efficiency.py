@@ -14,7 +14,7 @@ def efficiency(
         list[Path] | None,
         typer.Argument(metavar="RUN", help="Folders that `train` wrote, for training times."),
     ] = None,
-):
+) -> None:
     """Compare the networks by parameters, multiply-adds for a second of audio, training time.
 
     Each is also given relative to `blend`, the paper's baseline. Training times are those of the

@@ -35,7 +35,7 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="Folder for all scores; rerun to resume an interrupted run.")
     ] = None,
-):
+) -> None:
     """Score networks, exported files and other tools' estimates beside oracles.
 
     SDR, SIR, SAR and ISR in dB. Rule museval: median over songs of the median over 1 s frames,

@@ -25,7 +25,7 @@ def saved_model(
         ),
     ],
     out: Annotated[Path, typer.Argument(help="Folder to write; an older export is replaced.")],
-):
+) -> None:
     """Write a SavedModel: waveform or WAV files in, stems out, for TensorFlow and TF Serving.
 
     STFT and Wiener filter are inside. The model card and TF Serving's warm-up requests are in

@@ -48,7 +48,7 @@ def tflite(
         bool,
         typer.Option("--resizable", help="Let the interpreter resize the input; slower, larger."),
     ] = False,
-):
+) -> None:
     """Write a TFLite file: waveform in, stems out, for phones and small machines.
 
     STFT and Wiener filter are inside; every operator is a builtin. The model card, which says how

@@ -19,7 +19,7 @@ def web(
         ),
     ],
     out: Annotated[Path, typer.Argument(help="Folder to write; an older export is replaced.")],
-):
+) -> None:
     """Write a page that separates songs in the browser, ready for any static host.
 
     Songs never leave the browser. `_headers` tells common hosts to allow threads; elsewhere the

@@ -17,7 +17,7 @@ def filters(
     output: Annotated[Path, typer.Option("--output", "-o", help="The figure.")] = Path(
         "filters.png"
     ),
-):
+) -> None:
     """Show how strongly each up-path block reads up-sampled maps and skip maps.
 
     The l2-norm of the filter weights for each input map, in the first convolution of each up-path

@@ -6,7 +6,7 @@ REFERENCE = "blend"
 
 
 @app.command()
-def models():
+def models() -> None:
     """List the networks of the zoo with their size, and the trained ones.
 
     The percentages are of the parameters of `blend`, as in the paper.

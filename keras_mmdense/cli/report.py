@@ -29,7 +29,7 @@ def report(
         ),
     ] = None,
     excerpts: Annotated[int, typer.Option(min=1, help="How many songs to take.")] = 3,
-):
+) -> None:
     """Write a page that shows runs: scores, box plots, spectrograms, players, networks.
 
     One HTML file that needs no network, with a Markdown file of its tables beside it. Without

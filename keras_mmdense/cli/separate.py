@@ -55,7 +55,7 @@ def separate(
             "--resume", help="Skip songs whose files are all there, whole, of this model."
         ),
     ] = False,
-):
+) -> None:
     """Separate songs into OUTPUT/SONG/{vocals,drums,bass,other}.wav.
 
     Stems have exactly the song's length and sample rate. WAV, FLAC, Ogg, Opus and MP3 are read as
@@ -104,7 +104,7 @@ def separate(
         sys.exit(2)
 
 
-def _tell(result):
+def _tell(result) -> None:
     if result.error:
         print(f"keras-mmdense: error: {result.error}", file=sys.stderr, flush=True)
     elif result.written:
@@ -116,7 +116,7 @@ def _tell(result):
         say(f"{result.path}: was there")
 
 
-def _compile(name):
+def _compile(name) -> None:
     """Put a shipped network into the cache, so that the next run starts without TensorFlow."""
     from keras_mmdense.separation.engines import compiled
 

@@ -15,7 +15,7 @@ def synth(
     tracks: Annotated[int, typer.Option(min=1, help="Number of songs.")] = 10,
     seconds: Annotated[float, typer.Option(help="Seconds of a song, from 0.1 to 3600.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Seed; the same gives the same songs.")] = 0,
-):
+) -> None:
     """Write synthesized songs with their stems, in the layout of MUSDB18-HQ.
 
     Example: keras-mmdense synth songs --tracks 20 --seconds 30 --seed 1

@@ -72,7 +72,7 @@ def train(
     devices: option(int, "Devices that share a batch.", MACHINE, "1", min=1) = None,
     seed: option(int, "Seed of weights and batches.", MACHINE, "0", min=0) = None,
     cache: option(Path, "Folder for decoded songs.", MACHINE, "OUTPUT/cache") = None,
-):
+) -> None:
     """Train a network on songs with known stems, mixing stems across songs.
 
     The best network is kept in OUTPUT, with the curve as CSV and PNG and TensorBoard's logs.

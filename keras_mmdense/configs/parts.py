@@ -1,6 +1,7 @@
 """What the tables of the DenseNets are made of, and the checks that all tables share."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from keras_mmdense.utils.values import check_number, check_whole, is_whole
 
@@ -20,7 +21,7 @@ class Conv:
     kernel: tuple[int, int]
     maps: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "kernel", check_kernel(self.kernel))
         check_whole("maps", self.maps)
 
@@ -40,7 +41,7 @@ class DenseBlock:
     layers: int
     cells: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_whole("k", self.k)
         check_whole("layers", self.layers)
         if self.cells != 0:
@@ -72,7 +73,7 @@ class Branch:
     band: tuple[float, float | None] | None = None
     tdf: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         object.__setattr__(self, "kernel", check_kernel(self.kernel))
         if self.band is not None:
@@ -109,12 +110,12 @@ def check_tiling(branches: tuple[Branch, ...]) -> None:
         )
 
 
-def check_kernel(kernel) -> tuple[int, int]:
+def check_kernel(kernel: Iterable[int]) -> tuple[int, int]:
     """Gives a kernel as (frames, bins), or raises ValueError."""
-    kernel = tuple(kernel)
-    if len(kernel) != 2 or not all(map(is_whole, kernel)):
-        raise ValueError(f"a kernel is (frames, bins), received {kernel}")
-    return kernel
+    sizes = tuple(kernel)
+    if len(sizes) != 2 or not all(map(is_whole, sizes)):
+        raise ValueError(f"a kernel is (frames, bins), received {sizes}")
+    return sizes[0], sizes[1]
 
 
 def check_one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -50,7 +50,7 @@ class ModelConfig:
     n_fft: int = 2048
     hop: int = 1024
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_one_of("family", self.family, self.FAMILIES)
         for field in ("sample_rate", "n_fft", "hop"):
             check_whole(field, getattr(self, field), *SIGNAL_LIMITS[field])
@@ -110,7 +110,7 @@ class ModelConfig:
             raise InputError(f"{path}: {error}") from error
 
     @classmethod
-    def _read(cls, fields):
+    def _read(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """Turns nested dicts into the dataclasses of the fields."""
         return fields
 
@@ -128,7 +128,7 @@ class SingleConfig(ModelConfig):
     output: str = "mask"
     bn_momentum: float = 0.9
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_one_of("output", self.output, OUTPUTS)
         if not is_number(self.bn_momentum) or not 0 < self.bn_momentum < 1:
@@ -161,7 +161,7 @@ class DenseNetConfig(SingleConfig):
     input: str = "linear"
     subbands: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "branches", tuple(self.branches))
         object.__setattr__(self, "final_kernel", check_kernel(self.final_kernel))
@@ -200,7 +200,7 @@ class DenseNetConfig(SingleConfig):
         return " with ".join(filter(None, parts))
 
     @classmethod
-    def _read(cls, fields):
+    def _read(cls, fields: dict[str, Any]) -> dict[str, Any]:
         old = fields.pop("streams", None)  # 0.1.0
         branches = tuple(_branch(branch) for branch in old or fields["branches"])
         return {**fields, "branches": branches, "final": DenseBlock(**fields["final"])}
@@ -225,7 +225,7 @@ class FNNConfig(SingleConfig):
     hidden: int = 512
     band_limit: float | None = 16000.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_whole("context", self.context, 1, MAX_CONTEXT)
         check_whole("hidden", self.hidden)
@@ -255,7 +255,7 @@ class BLSTMConfig(SingleConfig):
     layers: int = 3
     band_limit: float | None = 16000.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for field in ("cells", "layers"):
             check_whole(field, getattr(self, field))
@@ -284,7 +284,7 @@ class BlendConfig(ModelConfig):
     second: ModelConfig
     share: float = 0.25
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not is_number(self.share, 0, 1):
             raise ValueError(f"share must lie in [0, 1], received {self.share!r}")
@@ -304,7 +304,7 @@ class BlendConfig(ModelConfig):
         return f"{self.share:g} {self.first.name} + {1 - self.share:g} {self.second.name}"
 
     @classmethod
-    def _read(cls, fields):
+    def _read(cls, fields: dict[str, Any]) -> dict[str, Any]:
         parts = {part: ModelConfig.from_dict(fields[part]) for part in ("first", "second")}
         return {**fields, **parts}
 
@@ -323,6 +323,6 @@ def _branch(table: dict[str, Any]) -> Branch:
     return Branch(**fields)
 
 
-def _check_band_limit(limit):
+def _check_band_limit(limit: float | None) -> None:
     if limit is not None:
         check_number("band_limit in Hz", limit, 1, MAX_HZ)

@@ -1,6 +1,15 @@
 """How large a network of a table would be at most, before it is built."""
 
-from keras_mmdense.configs.schema import BlendConfig, BLSTMConfig, FNNConfig, ModelConfig
+from collections.abc import Sequence
+
+from keras_mmdense.configs.parts import DenseBlock
+from keras_mmdense.configs.schema import (
+    BlendConfig,
+    BLSTMConfig,
+    DenseNetConfig,
+    FNNConfig,
+    ModelConfig,
+)
 from keras_mmdense.errors import InputError
 from keras_mmdense.utils.values import SIGNAL_LIMITS, check_whole
 
@@ -31,7 +40,7 @@ def check_size(config: ModelConfig, bins: int, channels: int) -> None:
             raise InputError(f"the table may give {size} {name}; at most {limit} are built")
 
 
-def _bound(config, bins, channels):
+def _bound(config: ModelConfig, bins: int, channels: int) -> tuple[int, ...]:
     """Layers, parameters and maps of a frame that a network has at most."""
     if isinstance(config, BlendConfig):
         parts = [_bound(part, bins, channels) for part in (config.first, config.second)]
@@ -44,6 +53,7 @@ def _bound(config, bins, channels):
         seen, cells = channels * bins, config.cells
         parameters = config.layers * 8 * cells * (seen + 3 * cells)
         return config.layers, parameters, max(seen, 8 * cells)
+    assert isinstance(config, DenseNetConfig)
     layers = parameters = maps = 0
     for branch in config.branches:
         first = branch.first.maps
@@ -61,7 +71,7 @@ def _bound(config, bins, channels):
     return layers + sizes[0], parameters, sizes[2] * bins
 
 
-def _dense(blocks, area, maps, bins):
+def _dense(blocks: Sequence[DenseBlock], area: int, maps: int, bins: int) -> tuple[int, int, int]:
     """The same of dense blocks, each taken to see the maps of all before it, given `maps`."""
     layers = parameters = 0
     for block in blocks:
@@ -73,5 +83,5 @@ def _dense(blocks, area, maps, bins):
     return layers, parameters, maps
 
 
-def _area(kernel):
+def _area(kernel: tuple[int, int]) -> int:
     return kernel[0] * kernel[1]

@@ -161,7 +161,7 @@ def _digest(path, index):
     return index[str(path)][-1]
 
 
-def _check(song, sample_rate):
+def _check(song, sample_rate) -> None:
     song.check()
     if song.sample_rate != sample_rate:
         raise InputError(f"{_place(song)}: {song.sample_rate} Hz, expected {sample_rate} Hz")
@@ -181,7 +181,7 @@ def _open(path):
         return None
 
 
-def _decode(song, path, channels):
+def _decode(song, path, channels) -> None:
     try:
         with replacing(path) as partial:
             if not (song.sixteen_bits and _write(song, partial, channels, np.dtype("int16"))):
@@ -210,7 +210,7 @@ def _write(song, path, channels, dtype):
     return True
 
 
-def _check_stem(audio, shape, what):
+def _check_stem(audio, shape, what) -> None:
     if audio.shape != shape:
         raise InputError(f"{what} has shape {audio.shape} (samples, channels), expected {shape}")
     if not len(audio):

@@ -51,7 +51,7 @@ class DatasetSpec:
     validate: bool = True
     songs: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         positive = is_number(self.weight) and self.weight > 0
         expected = {
             "root": (_is_path(self.root), "a folder"),

@@ -211,7 +211,7 @@ class WholeSongs(keras.utils.PyDataset):
     A batch has the shapes that `training_batches` gives.
     """
 
-    def __init__(self, songs: Sequence[CachedSong], targets, samples, batch, **kwargs):
+    def __init__(self, songs: Sequence[CachedSong], targets, samples, batch, **kwargs: Any):
         super().__init__(**kwargs)
         self.samples, self.batch = samples, batch
         self.targets = [STEMS.index(target) for target in targets]

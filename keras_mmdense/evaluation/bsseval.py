@@ -85,7 +85,7 @@ def _signals(signals):
     return [signal[:, None] if signal.ndim == 1 else signal for signal in map(np.asarray, signals)]
 
 
-def _check(references, estimates):
+def _check(references, estimates) -> None:
     shapes = [[signal.shape for signal in signals] for signals in (references, estimates)]
     if shapes[0] != shapes[1] or len(set(shapes[0])) != 1 or len(shapes[0][0]) != 2:
         raise ValueError(

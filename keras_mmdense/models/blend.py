@@ -4,11 +4,14 @@ from collections.abc import Callable
 
 import keras
 
-from keras_mmdense.configs import BlendConfig
+from keras_mmdense.configs import BlendConfig, ModelConfig
 from keras_mmdense.layers.sources import Blend
+from keras_mmdense.layers.tensor import Tensor
+
+Assemble = Callable[[Tensor, ModelConfig, int], Tensor]
 
 
-def blend(mixture, config: BlendConfig, targets: int, assemble: Callable):
+def blend(mixture: Tensor, config: BlendConfig, targets: int, assemble: Assemble) -> Tensor:
     """Assembles a blend; each part is a model of its own in the graph, see `part_names`.
 
     Args:

@@ -4,16 +4,19 @@ from keras import layers
 
 from keras_mmdense.configs import Branch, Conv, DenseBlock
 from keras_mmdense.layers.padding import CropLike, PadToMultiple
+from keras_mmdense.layers.tensor import Tensor
 
 
-def composite(x, maps, kernel, momentum, name):
+def composite(x: Tensor, maps: int, kernel: tuple[int, int], momentum: float, name: str) -> Tensor:
     """Batch norm, ReLU and convolution: the composite layer of a dense block."""
     x = layers.BatchNormalization(momentum=momentum, name=f"{name}_bn")(x)
     x = layers.ReLU(name=f"{name}_relu")(x)
     return layers.Conv2D(maps, kernel, padding="same", name=f"{name}_conv")(x)
 
 
-def dense_block(x, block: DenseBlock, kernel, momentum, name):
+def dense_block(
+    x: Tensor, block: DenseBlock, kernel: tuple[int, int], momentum: float, name: str
+) -> Tensor:
     """Dense block: every layer sees the input and all earlier layers' maps.
 
     Args:
@@ -37,7 +40,7 @@ def dense_block(x, block: DenseBlock, kernel, momentum, name):
     return layers.Concatenate(name=f"{name}_lstm_concat")([maps, recurrent])
 
 
-def lstm(x, cells, momentum, name):
+def lstm(x: Tensor, cells: int, momentum: float, name: str) -> Tensor:
     """A bidirectional LSTM over frames (MMDenseLSTM, 2018).
 
     Args:
@@ -58,14 +61,14 @@ def lstm(x, cells, momentum, name):
     return layers.Reshape((-1, bins, 1), name=f"{name}_map")(x)
 
 
-def stage(x, block: DenseBlock, branch: Branch, momentum, name):
+def stage(x: Tensor, block: DenseBlock, branch: Branch, momentum: float, name: str) -> Tensor:
     """A dense block of a branch, and its TDF block if the table asks for one."""
     name = f"{branch.name}_{name}"
     x = dense_block(x, block, branch.kernel, momentum, name)
     return tdf(x, branch.tdf, momentum, f"{name}_tdf") if branch.tdf else x
 
 
-def tdf(x, factor, momentum, name):
+def tdf(x: Tensor, factor: int, momentum: float, name: str) -> Tensor:
     """A residual, time-distributed fully connected block over bins (Choi et al. 2020).
 
     Args:
@@ -88,18 +91,18 @@ def tdf(x, factor, momentum, name):
     return layers.Add(name=f"{name}_add")([x, y])
 
 
-def first_conv(x, conv: Conv, name):
+def first_conv(x: Tensor, conv: Conv, name: str) -> Tensor:
     """The convolution that opens a branch."""
     return layers.Conv2D(conv.maps, conv.kernel, padding="same", name=f"{name}_first_conv")(x)
 
 
-def upsample(x, momentum, name):
+def upsample(x: Tensor, momentum: float, name: str) -> Tensor:
     """Batch norm and a 2x2 transposed convolution that doubles frames and bins, maps kept."""
     x = layers.BatchNormalization(momentum=momentum, name=f"{name}_up_bn")(x)
     return layers.Conv2DTranspose(x.shape[-1], 2, strides=2, name=f"{name}_up_conv")(x)
 
 
-def chain(x, branch: Branch, momentum):
+def chain(x: Tensor, branch: Branch, momentum: float) -> Tensor:
     """A DenseNet at one scale: the branch's dense blocks one after the other."""
     x = first_conv(x, branch.first, branch.name)
     for i, block in enumerate(branch.blocks, 1):
@@ -107,7 +110,7 @@ def chain(x, branch: Branch, momentum):
     return x
 
 
-def multi_scale(x, branch: Branch, momentum):
+def multi_scale(x: Tensor, branch: Branch, momentum: float) -> Tensor:
     """A multi-scale DenseNet (figure 2): dense blocks down to 1 / 2^scales and up again.
 
     Args:

@@ -3,10 +3,11 @@
 from keras import layers
 
 from keras_mmdense.configs import BLSTMConfig
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.heads import crop_band, magnitudes
 
 
-def blstm(mixture, config: BLSTMConfig, targets: int):
+def blstm(mixture: Tensor, config: BLSTMConfig, targets: int) -> Tensor:
     """Assembles the recurrent baseline.
 
     Batch norm of every bin of every channel, bidirectional LSTM layers, and a dense layer that

@@ -1,11 +1,12 @@
 """DenseNet: dense blocks at one scale."""
 
 from keras_mmdense.configs import DenseNetConfig
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blocks import chain
 from keras_mmdense.models.heads import head, network_input
 
 
-def densenet(mixture, config: DenseNetConfig, targets: int):
+def densenet(mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
     """Assembles a DenseNet.
 
     Args:

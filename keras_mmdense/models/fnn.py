@@ -3,10 +3,11 @@
 from keras import layers
 
 from keras_mmdense.configs import FNNConfig
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.heads import crop_band, magnitudes
 
 
-def fnn(mixture, config: FNNConfig, targets: int):
+def fnn(mixture: Tensor, config: FNNConfig, targets: int) -> Tensor:
     """Assembles the feed-forward baseline.
 
     Batch norm of every bin, ReLU layers, and a layer that gives the frame. The network is mono: the

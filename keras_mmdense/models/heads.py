@@ -8,10 +8,11 @@ from keras_mmdense.configs import BLSTMConfig, DenseNetConfig, FNNConfig
 from keras_mmdense.layers.bands import JoinSubbands, SplitSubbands
 from keras_mmdense.layers.sources import SplitSources
 from keras_mmdense.layers.stft import LogMagnitude
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blocks import dense_block
 
 
-def network_input(mixture, config: DenseNetConfig):
+def network_input(mixture: Tensor, config: DenseNetConfig) -> Tensor:
     """Turn the mixture's magnitude into what the first convolutions see.
 
     Args:
@@ -33,7 +34,7 @@ def network_input(mixture, config: DenseNetConfig):
     return x
 
 
-def head(x, mixture, config: DenseNetConfig, targets: int):
+def head(x: Tensor, mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
     """Final dense block, convolution to the output, and what the output means.
 
     Several targets share the network; the final block then grows by k maps a source.
@@ -57,7 +58,7 @@ def head(x, mixture, config: DenseNetConfig, targets: int):
     return magnitudes(x, mixture, config.output, targets)
 
 
-def magnitudes(x, mixture, output: str, targets: int):
+def magnitudes(x: Tensor, mixture: Tensor, output: str, targets: int) -> Tensor:
     """Turns a network's last maps into magnitudes.
 
     Args:
@@ -78,7 +79,7 @@ def magnitudes(x, mixture, output: str, targets: int):
     return x
 
 
-def crop_band(mixture, config: FNNConfig | BLSTMConfig):
+def crop_band(mixture: Tensor, config: FNNConfig | BLSTMConfig) -> Tensor:
     """Cuts off the bins above the table's band limit, (batch, frames, fewer bins, channels)."""
     bins = mixture.shape[2]
     if config.band_limit is None:

@@ -2,8 +2,9 @@
 
 import keras
 
-from keras_mmdense.configs import DenseNetConfig, ModelConfig
+from keras_mmdense.configs import Branch, DenseNetConfig, ModelConfig
 from keras_mmdense.layers.padding import Trim
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.receptive_field import frames_after
 
 
@@ -48,9 +49,11 @@ class _Cuts:
         margin: Frames that the output does not need.
     """
 
-    def __init__(self, model, config, margin):
-        self.left, self._before, self._after = margin, {}, {}
-        if not cuts_inside(model, config):
+    def __init__(self, model: keras.Model, config: ModelConfig, margin: int):
+        self.left = margin
+        self._before: dict[str, list[int]] = {}
+        self._after: dict[str, int] = {}
+        if not isinstance(config, DenseNetConfig) or not cuts_inside(model, config):
             return
         self.left, head = 0, max(0, margin - frames_after(config))
         for branch in config.branches:
@@ -58,17 +61,17 @@ class _Cuts:
         self._after["output_conv"] = margin - head
         self._before["output_mask"] = [0, margin]
 
-    def before(self, layer, inputs):
+    def before(self, layer: keras.Layer, inputs: Tensor) -> Tensor:
         """Cuts a layer's inputs."""
         if layer.name not in self._before:
             return inputs
         return [_trim(x, size) for x, size in zip(inputs, self._before[layer.name], strict=True)]
 
-    def after(self, layer, output):
+    def after(self, layer: keras.Layer, output: Tensor) -> Tensor:
         """Cuts a layer's output."""
         return _trim(output, self._after.get(layer.name, 0))
 
-    def _cut_branch(self, config, branch, margin, head):
+    def _cut_branch(self, config: DenseNetConfig, branch: Branch, margin: int, head: int) -> None:
         cut = 0
         for i in range(1, branch.scales + 1):
             scale = 2 ** (branch.scales - i)
@@ -80,5 +83,5 @@ class _Cuts:
         self._after[f"{branch.name}_crop"] = head - cut
 
 
-def _trim(x, size):
+def _trim(x: Tensor, size: int) -> Tensor:
     return Trim(size, axis=-3)(x) if size else x

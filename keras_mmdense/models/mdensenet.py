@@ -1,11 +1,12 @@
 """MDenseNet: dense blocks over several scales of the full band (section 2.2 of the paper)."""
 
 from keras_mmdense.configs import DenseNetConfig
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blocks import multi_scale
 from keras_mmdense.models.heads import head, network_input
 
 
-def mdensenet(mixture, config: DenseNetConfig, targets: int):
+def mdensenet(mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
     """Assembles an MDenseNet.
 
     Args:

@@ -1,14 +1,17 @@
 """MMDenseNet: an MDenseNet a band and one over the full band (section 2.3 of the paper)."""
 
+from collections.abc import Sequence
+
 from keras import layers
 
-from keras_mmdense.configs import DenseNetConfig
+from keras_mmdense.configs import Branch, DenseNetConfig
 from keras_mmdense.layers.bands import BandSplit
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blocks import multi_scale
 from keras_mmdense.models.heads import head, network_input
 
 
-def mmdensenet(mixture, config: DenseNetConfig, targets: int):
+def mmdensenet(mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
     """Assembles an MMDenseNet.
 
     The bands' maps are joined along the bins, after narrower ones were widened by batch norm and a
@@ -26,8 +29,9 @@ def mmdensenet(mixture, config: DenseNetConfig, targets: int):
         ValueError: If a band holds no bin.
     """
     banded = [branch for branch in config.branches if branch.band is not None]
+    highest = [branch.band[1] for branch in config.branches if branch.band is not None]
     x = network_input(mixture, config)
-    inputs = BandSplit(_edges(banded, config, mixture.shape[2]), name="bands_split")(x)
+    inputs = BandSplit(_edges(highest, config, mixture.shape[2]), name="bands_split")(x)
     maps = [
         multi_scale(band, branch, config.bn_momentum)
         for band, branch in zip(inputs, banded, strict=True)
@@ -47,12 +51,12 @@ def mmdensenet(mixture, config: DenseNetConfig, targets: int):
     return head(x, mixture, config, targets)
 
 
-def _edges(banded, config, bins):
+def _edges(highest: Sequence[float | None], config: DenseNetConfig, bins: int) -> list[int]:
     hz_per_bin = config.sample_rate / (2 * (bins - 1))
-    return [0] + [round(branch.band[1] / hz_per_bin) for branch in banded[:-1]] + [bins]
+    return [0] + [bins if hz is None else round(hz / hz_per_bin) for hz in highest]
 
 
-def _widen(x, maps, momentum, name):
+def _widen(x: Tensor, maps: int, momentum: float, name: str) -> Tensor:
     if x.shape[-1] == maps:
         return x
     x = layers.BatchNormalization(momentum=momentum, name=f"{name}_join_bn")(x)

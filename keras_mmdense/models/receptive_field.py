@@ -1,6 +1,13 @@
 """How far a network looks, and where its windows may begin."""
 
-from keras_mmdense.configs import BlendConfig, BLSTMConfig, Branch, DenseNetConfig, ModelConfig
+from keras_mmdense.configs import (
+    BlendConfig,
+    BLSTMConfig,
+    Branch,
+    DenseNetConfig,
+    FNNConfig,
+    ModelConfig,
+)
 
 RECURRENT_FRAMES = 256
 
@@ -53,9 +60,10 @@ def _reach(config: ModelConfig) -> int:
         return max(_reach(config.first), _reach(config.second))
     if isinstance(config, BLSTMConfig):
         return RECURRENT_FRAMES
-    if isinstance(config, DenseNetConfig):
-        return _dense_net(config) + (RECURRENT_FRAMES if config.recurrent else 0)
-    return config.context
+    if isinstance(config, FNNConfig):
+        return config.context
+    assert isinstance(config, DenseNetConfig)
+    return _dense_net(config) + (RECURRENT_FRAMES if config.recurrent else 0)
 
 
 def _dense_net(config: DenseNetConfig) -> int:

@@ -4,7 +4,7 @@ import dataclasses
 import fnmatch
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import keras
 from keras_mmdense.configs import TABLES, BlendConfig, ModelConfig
 from keras_mmdense.configs.size import check_size
 from keras_mmdense.errors import InputError
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blend import blend
 from keras_mmdense.models.blstm import blstm
 from keras_mmdense.models.densenet import densenet
@@ -22,7 +23,7 @@ from keras_mmdense.models.mmdensenet import mmdensenet
 from keras_mmdense.models.weights_file import load_weights
 from keras_mmdense.stems import check_names
 
-BUILDERS = {
+BUILDERS: dict[str, Callable[[Tensor, Any, int], Tensor]] = {
     "blstm": blstm,
     "densenet": densenet,
     "fnn": fnn,
@@ -117,18 +118,18 @@ def parameters(model: keras.Model) -> int:
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
-def _assemble(mixture, config, targets):
+def _assemble(mixture: Tensor, config: ModelConfig, targets: int) -> Tensor:
     if isinstance(config, BlendConfig):
         return blend(mixture, config, targets, _assemble)
     return BUILDERS[config.family](mixture, config, targets)
 
 
-def _scope(*names):
+def _scope(*names: str) -> str:
     """A name that TensorFlow takes for a scope."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join(names)).lstrip("_-")
 
 
-def _read_table(path):
+def _read_table(path: str) -> ModelConfig:
     config = ModelConfig.from_json(path)
     try:
         check_names("the table's name", (config.name,))
@@ -138,7 +139,7 @@ def _read_table(path):
     return config
 
 
-def _check_sizes(targets, frames):
+def _check_sizes(targets: Sequence[str], frames: int | None) -> None:
     if isinstance(targets, str) or not targets or len(set(targets)) != len(targets):
         raise ValueError(f"targets must be distinct names, received {targets!r}")
     if frames is not None and frames < 1:

@@ -1,6 +1,7 @@
 """Loading a weights file into a network that it fits."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -39,9 +40,9 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
 
 
 def _shapes(path: Path) -> list[tuple[int, ...]]:
-    shapes = []
+    shapes: list[tuple[int, ...]] = []
 
-    def visit(name, item):
+    def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
                 raise InputError(f"{path}: {name} lies in another file")

@@ -1,6 +1,8 @@
 """Making one trained network of two."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from keras_mmdense.configs import BlendConfig
 from keras_mmdense.errors import InputError
@@ -64,7 +66,7 @@ def blend(
     return spec
 
 
-_MUST_AGREE = {
+_MUST_AGREE: dict[str, Callable[[NetworkSpec], Any]] = {
     "targets": lambda spec: spec.targets,
     "sample rate": lambda spec: spec.config.sample_rate,
     "hop": lambda spec: spec.config.hop,
@@ -74,5 +76,5 @@ _MUST_AGREE = {
 }
 
 
-def _text(value):
-    return ", ".join(value) if isinstance(value, tuple) else value
+def _text(value: int | tuple[str, ...]) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

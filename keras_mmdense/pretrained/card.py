@@ -132,9 +132,7 @@ def _training(card: NetworkCard) -> str:
 def _data_set(data: DataSet) -> str:
     facts = f"{data.songs} songs, {data.hours:g} hours, {data.license}"
     details = f". {data.details}" if data.details else ""
-    return textwrap.fill(
-        f"- {data.name}: {facts}{details}", 100, subsequent_indent="  ", **_KEEP_WORDS
-    )
+    return _fill(f"- {data.name}: {facts}{details}", "  ")
 
 
 def _provenance(made: Provenance) -> Iterator[str]:
@@ -171,11 +169,14 @@ def _decibels(score: Score) -> str:
     return f"{score:.2f}"
 
 
-_KEEP_WORDS = {"break_long_words": False, "break_on_hyphens": False}
-
-
 def _wrap(text: str) -> str:
-    return "\n\n".join(textwrap.fill(part, 100, **_KEEP_WORDS) for part in text.split("\n\n"))
+    return "\n\n".join(map(_fill, text.split("\n\n")))
+
+
+def _fill(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def main(arguments: list[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.pretrained.network_card import UNKNOWN, NetworkCard, ScoreTable
+from keras_mmdense.pretrained.network_card import UNKNOWN, NetworkCard, Score, ScoreTable
 
 SHIPPED = Path(__file__).parent
 DESCRIPTION = "network.json"
@@ -95,7 +95,7 @@ def _old_scores(lines: list[str]) -> tuple[ScoreTable, ...]:
     head = heads[0]
     column = _cells(lines[head]).index("separated")
     rows = [_cells(line) for line in lines[head + 2 :] if line.startswith("|")]
-    stems = {row[0]: float(row[column]) for row in rows if row[0] != "mean"}
+    stems: dict[str, Score] = {row[0]: float(row[column]) for row in rows if row[0] != "mean"}
     data = [line for line in lines[:head] if line.strip()][-1].rstrip(":")
     return (ScoreTable(data, "", {"separated": stems}),)
 

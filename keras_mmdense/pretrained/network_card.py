@@ -161,4 +161,7 @@ def _score(value: Any) -> Score:
         isinstance(number, int | float) and math.isfinite(number) for number in numbers
     ):
         raise ValueError(f"a score must be a number or [value, low, high], received {value!r}")
-    return tuple(map(float, numbers)) if len(numbers) == 3 else float(numbers[0])
+    if len(numbers) == 1:
+        return float(numbers[0])
+    value, low, high = map(float, numbers)
+    return value, low, high

@@ -36,10 +36,10 @@ class Clock(keras.callbacks.Callback):
         super().__init__()
         self.seconds = 0.0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs=None) -> None:
         self.start = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         self.seconds += time.perf_counter() - self.start
 
 
@@ -66,7 +66,7 @@ class Validate(keras.callbacks.Callback):
         self.validator, self.trained, self.batches = validator, trained, batches
         self.count, self.sdr_every = count, sdr_every
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         with one_device():
             self.validator.take(self.trained)
             if self.batches is not None:
@@ -93,7 +93,7 @@ class KeepBest(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.validator, self.keep, self.best = folder, validator, keep, float("inf")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         scores = [value for name, value in logs.items() if name.startswith(SDR)]
         if self.keep == "loss":
             scores = [-logs["val_loss"]]
@@ -119,7 +119,7 @@ class Curve(keras.callbacks.Callback):
         self.fields = ("epoch", "audio_seconds", "loss", "val_loss", "learning_rate")
         self.fields += tuple(SDR + source for source in sources)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {**logs, "epoch": epoch + 1, "learning_rate": rate}
         row["audio_seconds"] = round((epoch + 1) * self.seconds, 1)
@@ -131,7 +131,7 @@ class Curve(keras.callbacks.Callback):
         with replacing(self.folder / "curve.png") as partial:
             self._draw(partial)
 
-    def _draw(self, path):
+    def _draw(self, path) -> None:
         from matplotlib.figure import Figure
 
         measured = any(field.startswith(SDR) for row in self.rows for field in row)
@@ -150,7 +150,7 @@ class Curve(keras.callbacks.Callback):
             axes.legend()
         figure.savefig(path, dpi=150)
 
-    def _plot(self, axes, field, label):
+    def _plot(self, axes, field, label) -> None:
         rows = [row for row in self.rows if field in row]
         minutes = [row["audio_seconds"] / 60 for row in rows]
         axes.plot(minutes, [row[field] for row in rows], marker=".", label=label)
@@ -172,12 +172,12 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder, self.variables, self.run, self.state = folder, variables, run, state
         self.callbacks = {type(callback).__name__: callback for callback in callbacks}
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs=None) -> None:
         for name, fields in self.state.get("callbacks", {}).items():
             vars(self.callbacks[name]).update(fields)
         write_run(self.folder, self.run, self.state)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         self.state = {
             "epochs_done": epoch + 1,
             "finished": self.model.stop_training or epoch + 1 == self.params["epochs"],

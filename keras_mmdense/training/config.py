@@ -83,7 +83,7 @@ class TrainConfig:
     init: str = ""
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, allowed, expected in _RULES:
             if not allowed(getattr(self, name)):
                 raise InputError(f"{name} must be {expected}, received {getattr(self, name)!r}")

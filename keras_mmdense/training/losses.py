@@ -25,7 +25,7 @@ class _SpectralLoss(keras.losses.Loss):
 
     domain = "magnitude"
 
-    def __init__(self, n_fft: int = 2048, hop: int = 1024, **kwargs):
+    def __init__(self, n_fft: int = 2048, hop: int = 1024, **kwargs: Any):
         super().__init__(**kwargs)
         self.n_fft, self.hop = n_fft, hop
         self.stft = STFT(n_fft, hop)
@@ -41,11 +41,11 @@ class _SpectralLoss(keras.losses.Loss):
         estimate = ops.reshape(ops.cast(y_pred, "float32"), shape)
         return self.distance(ops.reshape(target, shape), estimate)
 
-    def distance(self, target, estimate):
+    def distance(self, target, estimate) -> None:
         """Return one value for each example, (batch,)."""
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_fft": self.n_fft, "hop": self.hop}
 
 

@@ -165,7 +165,7 @@ def _jax_training_pass(model):
     def statistics(weights, state, x):
         return model.stateless_call(weights, state, x, training=True)[1]
 
-    def run(x):
+    def run(x) -> None:
         weights = [variable.value for variable in model.trainable_variables]
         state = [variable.value for variable in model.non_trainable_variables]
         _assign(model.non_trainable_variables, statistics(weights, state, x))
@@ -173,7 +173,7 @@ def _jax_training_pass(model):
     return run
 
 
-def _assign(variables, values):
+def _assign(variables, values) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(np.array(ops.convert_to_numpy(value)))
 

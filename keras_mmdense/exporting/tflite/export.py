@@ -103,7 +103,7 @@ def export_tflite(
     return card
 
 
-def _check_card(path):
+def _check_card(path) -> None:
     try:
         ModelCard.from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -228,7 +228,7 @@ def _widening(model, graph, index, values):
     return operator
 
 
-def _merge_tensors(model, graph):
+def _merge_tensors(model, graph) -> None:
     """Keeps one tensor of equal constants and none that nothing names; renumbers them."""
     used = {*graph.inputs, *graph.outputs}
     for operator in graph.operators:
@@ -252,7 +252,7 @@ def _merge_tensors(model, graph):
             end.tensorIndex = new[end.tensorIndex]
 
 
-def _drop_labels(graph):
+def _drop_labels(graph) -> None:
     ends = {*graph.inputs, *graph.outputs}
     for index, tensor in enumerate(graph.tensors):
         if index not in ends:
@@ -264,7 +264,7 @@ def _drop_labels(graph):
         tensor.hasRank = len(tensor.shape) == 0
 
 
-def _share_buffers(model):
+def _share_buffers(model) -> None:
     """Keeps one buffer of each content; number 0 is the empty one."""
     first, shared = {b"": 0}, [model.buffers[0]]
 
@@ -320,7 +320,7 @@ class _Builder(flatbuffers.Builder):
         return self._written[key]
 
 
-def _share_tables(model):
+def _share_tables(model) -> None:
     """Has equal tensors without a name, and equal options, written once: a table is an offset."""
     shared = {}
 

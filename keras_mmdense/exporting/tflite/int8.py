@@ -88,7 +88,7 @@ def _magnitude(mixture, card):
 
 
 def _counter(progress, done, total):
-    def report():
+    def report() -> None:
         nonlocal done
         done += 1
         if progress:

@@ -47,13 +47,13 @@ def open_server(folder: str | Path, port: int) -> http.server.ThreadingHTTPServe
         def __init__(self, *arguments):
             super().__init__(*arguments, directory=str(folder))
 
-        def end_headers(self):
+        def end_headers(self) -> None:
             for name, value in HEADERS.items():
                 self.send_header(name, value)
             self.send_header("Cache-Control", "no-cache")
             super().end_headers()
 
-        def log_message(self, *_):
+        def log_message(self, *_) -> None:
             pass
 
     try:
