@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import layers
 
 from keras_mmdense.analysis.run_folders import Training
 from keras_mmdense.configs import BlendConfig
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.registry import list_models, model_config, parameters
 from keras_mmdense.pretrained.networks import NetworkSpec
 
@@ -22,7 +23,7 @@ REFERENCE = "blend"
 FRAMES = 64  # a multiple of every network's coarsest scale, so that the count is per frame exactly
 CONVOLUTIONS = (layers.Conv1D, layers.Conv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose)
-COLUMNS = {
+COLUMNS: dict[str, Callable[[float], str]] = {
     "parameters": "{:,}".format,
     "multiply_adds": lambda value: f"{value / 1e9:.3f}",
     "training": lambda value: f"{3600 * value:,.0f}",
@@ -136,32 +137,33 @@ def per_second(spec: NetworkSpec, model: keras.Model) -> float:
     return multiply_adds(model) / FRAMES * frames_per_second
 
 
-def _alike(one, other):
+def _alike(one: NetworkSpec, other: NetworkSpec) -> bool:
     """Whether two networks are the same but for the names of their sources."""
     renamed = dataclasses.replace(one, targets=other.targets)
     return len(one.targets) == len(other.targets) and renamed == other
 
 
-def _training(spec, trainings):
+def _training(spec: NetworkSpec, trainings: Sequence[Training]) -> float | None:
     """Seconds of training for a second of audio: the network's own, or its parts' together."""
     own = [one for one in trainings if one.seconds and _alike(one.spec, spec)]
     if heard := sum(one.audio_seconds or 0 for one in own):
-        return sum(one.seconds for one in own) / heard
+        return sum(one.seconds or 0 for one in own) / heard
     if isinstance(spec.config, BlendConfig):
         tables = (spec.config.first, spec.config.second)
         parts = [_training(dataclasses.replace(spec, config=one), trainings) for one in tables]
-        return None if None in parts else sum(parts)
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
     return None
 
 
-def _percent(value, reference):
+def _percent(value: float | None, reference: float | None) -> str:
     return "-" if value is None or not reference else f"{100 * value / reference:.1f}"
 
 
-def _walk(model, inputs):
+def _walk(model: keras.Model, inputs: Tensor) -> int:
     total = 0
 
-    def call(layer, *args, **kwargs: Any):
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         nonlocal total
         outputs = layer(*args, **kwargs)
         total += _count(layer, args[0] if args else None, outputs)
@@ -171,7 +173,7 @@ def _walk(model, inputs):
     return total
 
 
-def _count(layer, inputs, outputs):
+def _count(layer: keras.Layer, inputs: Tensor, outputs: Tensor) -> int:
     """Multiply-adds of one call of a layer."""
     if isinstance(layer, keras.Model):
         return _walk(layer, inputs)
@@ -184,13 +186,13 @@ def _count(layer, inputs, outputs):
     if isinstance(layer, CELLS):
         kernels = (layer.cell.kernel, layer.cell.recurrent_kernel)
         return _positions(inputs) * sum(math.prod(kernel.shape) for kernel in kernels)
-    normalising = isinstance(layer, layers.BatchNormalization | layers.LayerNormalization)
-    if getattr(layer, "weights", None) and not normalising:
+    normalizing = isinstance(layer, layers.BatchNormalization | layers.LayerNormalization)
+    if getattr(layer, "weights", None) and not normalizing:
         raise ValueError(f"no count for {type(layer).__name__}, layer {layer.name!r}")
     return 0
 
 
-def _positions(tensor):
+def _positions(tensor: Tensor) -> int:
     """Number of vectors of maps in a tensor."""
     if None in tensor.shape:
         raise ValueError(f"open size in the graph, received shape {tensor.shape}")

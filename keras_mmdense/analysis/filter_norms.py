@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.palette import COLORS
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from rich.table import Table
 
 JOIN = re.compile(r"(.+)_up(\d+)_skip")
@@ -104,7 +104,7 @@ def filters_table(blocks: Sequence[BlockNorms], title: str | None = None) -> Tab
     return table
 
 
-def plot_filters(blocks: Sequence[BlockNorms], path: str | os.PathLike[str]) -> None:
+def plot_filters(blocks: Sequence[BlockNorms], path: str | Path) -> None:
     """Draws one bar a map and one panel a block to a PNG file: a row a branch, a column a scale.
 
     Args:
@@ -134,7 +134,7 @@ def scale_name(scale: int) -> str:
     return "1" if scale == 1 else f"1/{scale}"
 
 
-def _draw_bars(axes, one) -> None:
+def _draw_bars(axes: Axes, one: BlockNorms) -> None:
     numbers = np.arange(1, len(one.up) + len(one.skip) + 1)
     border = len(one.up)
     axes.set_visible(True)
@@ -143,7 +143,7 @@ def _draw_bars(axes, one) -> None:
     axes.set_title(f"{one.branch}, block {one.block}, scale {scale_name(one.scale)}", fontsize=10)
     axes.set_xlabel("input map", fontsize=9)
     axes.tick_params(labelsize=8)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params("x", integer=True)
     axes.set_xlim(0.2, numbers[-1] + 0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,7 @@ class Training:
 
 
 def read_runs(
-    folders: Sequence[str | os.PathLike[str]],
+    folders: Sequence[str | Path],
 ) -> tuple[list[Scores], list[Training]]:
     """Reads what there is in folders that `evaluate --output` or `train` wrote.
 
@@ -95,7 +94,7 @@ def read_runs(
     return scores, trainings
 
 
-def read_score_folder(folder: str | os.PathLike[str]) -> Scores:
+def read_score_folder(folder: str | Path) -> Scores:
     """Reads the `scores.json` of a folder; raises InputError if it is not one."""
     path = Path(folder) / "scores.json"
     systems, content = read_scores(path), read_json(path)
@@ -115,7 +114,7 @@ def read_score_folder(folder: str | os.PathLike[str]) -> Scores:
     return Scores(str(folder), rule, data, systems, descriptions)
 
 
-def read_training(folder: str | os.PathLike[str]) -> Training:
+def read_training(folder: str | Path) -> Training:
     """Reads a folder that `train` wrote; raises InputError if it is not one."""
     folder = Path(folder)
     spec, _ = load_network(folder)

@@ -77,7 +77,7 @@ def check_whole(path: str | Path) -> None:
             raise InputError(f"{path}: the file ends early: its last Ogg page is missing")
 
 
-def _ogg_ends(file, there):
+def _ogg_ends(file: BinaryIO, there: int) -> bool:
     """Whether the last page in a row of pages is whole and marked as the end of a stream."""
     position, ended = 0, False
     while True:
@@ -130,7 +130,7 @@ def mp3_is_whole(path: str | Path) -> bool:
         return position == len(data)
 
 
-def _id3_size(head):
+def _id3_size(head: bytes) -> int:
     if not head.startswith(b"ID3"):
         return 0
     size = 0
@@ -139,7 +139,7 @@ def _id3_size(head):
     return size + 10
 
 
-def _mp3_frame(head):
+def _mp3_frame(head: bytes) -> int:
     """Size in bytes of the frame of layer III that begins with a header; 0 if none does."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
         return 0

@@ -85,7 +85,7 @@ class Output:
             paths[stem] = Path(out_dir) / name
         return paths
 
-    def _subtypes(self):
+    def _subtypes(self) -> list[str]:
         if self.format not in FORMATS:
             return []
         known = soundfile.available_subtypes(self.format.upper())

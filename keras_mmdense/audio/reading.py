@@ -60,7 +60,7 @@ class AudioFile:
                 f"{self.path}: only {done} of {self.samples} samples can be read: {reason}"
             )
 
-    def _readable(self, done):
+    def _readable(self, done: int) -> int:
         """Counts the samples that can be read, of which `done` have been."""
         with contextlib.suppress(soundfile.LibsndfileError):
             self._file.seek(done)
@@ -166,7 +166,7 @@ def _needs_ffmpeg(path: Path) -> bool:
     return info.frames == UNKNOWN or (info.format == "MP3" and not mp3_tells_length(path))
 
 
-def _unreadable(path, error):
+def _unreadable(path: Path, error: Exception) -> InputError:
     reason = getattr(error, "error_string", error)
     return InputError(f"{path}: not an audio file that can be read: {reason}")
 

@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ def plan(
     """
     planned = {path: output.paths(out_dir, song, stems) for path, song in songs.items()}
     inputs = {_identity(path) for path in songs} - {None}
-    taken = {}
+    taken: dict[str, str] = {}
     for path, files in planned.items():
         for stem, file in files.items():
             if _identity(file) in inputs:
@@ -96,11 +96,11 @@ def _is_whole(path: Path, source: AudioFile, output: Output) -> bool:
         return False
 
 
-def _mark(source, output):
+def _mark(source: AudioFile, output: Output) -> str:
     return f"{MAKER} {source.digest} {output.model}".strip()
 
 
-def _identity(path):
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -158,7 +158,7 @@ class StemWriter:
         self._files: dict[str, soundfile.SoundFile] = {}
         self._samples, self._peak = 0, 0.0
 
-    def __enter__(self):
+    def __enter__(self) -> "StemWriter":
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             self._stage = stack.enter_context(staging(self._out_dir))
@@ -177,7 +177,7 @@ class StemWriter:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(soundfile.SoundFileError):
             self._stack.close()
 
@@ -236,11 +236,11 @@ class StemWriter:
                 f"{AAC_BLOCK} samples or more, at one of {', '.join(map(str, AAC_RATES))} Hz"
             )
 
-    def _staged(self, name):
+    def _staged(self, name: str) -> Path:
         return self._stage / f"{self._names.index(name)}.wav"
 
     @contextlib.contextmanager
-    def _writing(self):
+    def _writing(self) -> Iterator[None]:
         """Says in words what a full disk or a vanished folder makes soundfile raise."""
         try:
             yield
@@ -251,7 +251,7 @@ class StemWriter:
                 reason = f"{reason or 'write error'} ({free / 1e6:.1f} MB are free)"
             raise InputError(f"{self._out_dir}: cannot write there: {reason}") from error
 
-    def _check(self, name, path) -> None:
+    def _check(self, name: str, path: Path) -> None:
         with open(path, "r+b") as file:
             os.fsync(file.fileno())
         if not _is_whole(path, self._source, self._output):
@@ -259,7 +259,7 @@ class StemWriter:
                 f"{self._out_dir}: {name} could not be written whole; is the disk full?"
             )
 
-    def _open(self, path, format_, subtype):
+    def _open(self, path: Path, format_: str, subtype: str | None) -> soundfile.SoundFile:
         source = self._source
         try:
             file = soundfile.SoundFile(
@@ -277,7 +277,7 @@ class StemWriter:
                 setattr(file, tag, value)
         return file
 
-    def _convert(self, name, gain):
+    def _convert(self, name: str, gain: float) -> Path:
         staged = self._staged(name)
         if self._output.format == "wav" and self._output.subtype == "FLOAT":
             drop_time(staged)
@@ -292,11 +292,11 @@ class StemWriter:
         staged.unlink()
         return path
 
-    def _mux(self, gain):
+    def _mux(self, gain: float) -> Path:
         """One MP4 file with mixture, drums, bass, other and vocals as AAC streams."""
         path = self._stage / "done.mp4"
         order = ["mixture", "drums", "bass", "other", "vocals"]
-        arguments = []
+        arguments: list[str | Path] = []
         for name in order:
             arguments += ["-i", f"file:{self._staged(name)}"]
         for index in range(len(order)):

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
@@ -22,6 +23,8 @@ from keras_mmdense.utils.progress import Progress
 
 VERSION = 1
 FULL_SCALE = 2**15
+# Path of a file -> its size, its times and its sha256.
+Index = dict[str, list[Any]]
 
 
 class CachedSong:
@@ -98,20 +101,21 @@ def cache_songs(
     for song, path in zip(songs, paths, strict=True):
         if _open(path) is None:
             _check(song, sample_rate)
-    cached = []
+    cached: list[CachedSong] = []
     for song, path in zip(songs, paths, strict=True):
         if progress:
             progress(len(cached), len(songs))
         with lock:
-            if _open(path) is None:
+            if (audio := _open(path)) is None:
                 _decode(song, path, channels)
-        cached.append(CachedSong(song.name, _open(path), song.known))
+                audio = np.load(path, mmap_mode="r")
+        cached.append(CachedSong(song.name, audio, song.known))
     if progress:
         progress(len(cached), len(songs))
     return cached
 
 
-def _lock(folder):
+def _lock(folder: Path) -> filelock.BaseFileLock:
     """A lock that the system releases when its process ends, however it ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,7 +129,7 @@ def _lock(folder):
     return lock
 
 
-def _keys(songs, folder):
+def _keys(songs: Sequence[Song], folder: Path) -> list[str]:
     """Names songs by what their files hold; files are not read twice while they do not change."""
     path = folder / "index.json"
     known = _read_index(path)
@@ -142,7 +146,7 @@ def _keys(songs, folder):
     return keys
 
 
-def _read_index(path):
+def _read_index(path: Path) -> Index:
     try:
         index = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -150,7 +154,7 @@ def _read_index(path):
     return index if isinstance(index, dict) else {}
 
 
-def _digest(path, index):
+def _digest(path: Path, index: Index) -> str:
     try:
         stat = path.stat()
         state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
@@ -161,19 +165,19 @@ def _digest(path, index):
     return index[str(path)][-1]
 
 
-def _check(song, sample_rate) -> None:
+def _check(song: Song, sample_rate: int) -> None:
     song.check()
     if song.sample_rate != sample_rate:
         raise InputError(f"{_place(song)}: {song.sample_rate} Hz, expected {sample_rate} Hz")
 
 
-def _place(song):
+def _place(song: Song) -> Path:
     """Where a song lies: data sets may have songs of one name."""
     path = song.sources[0][1]
     return path if path.name.startswith(song.name) else path.parent
 
 
-def _open(path):
+def _open(path: Path) -> np.ndarray | None:
     """Maps an entry; None if there is none, or one whose writing was cut short."""
     try:
         return np.load(path, mmap_mode="r")
@@ -181,7 +185,7 @@ def _open(path):
         return None
 
 
-def _decode(song, path, channels) -> None:
+def _decode(song: Song, path: Path, channels: int) -> None:
     try:
         with replacing(path) as partial:
             if not (song.sixteen_bits and _write(song, partial, channels, np.dtype("int16"))):
@@ -190,7 +194,7 @@ def _decode(song, path, channels) -> None:
         raise InputError(f"{path.parent}: cannot write there: {error.strerror}") from error
 
 
-def _write(song, path, channels, dtype):
+def _write(song: Song, path: Path, channels: int, dtype: np.dtype) -> bool:
     """Writes an entry stem by stem; stops and gives False at a sample that int16 would clip."""
     with path.open("wb") as file:
         samples = None
@@ -210,7 +214,7 @@ def _write(song, path, channels, dtype):
     return True
 
 
-def _check_stem(audio, shape, what) -> None:
+def _check_stem(audio: np.ndarray, shape: tuple[int, int], what: str) -> None:
     if audio.shape != shape:
         raise InputError(f"{what} has shape {audio.shape} (samples, channels), expected {shape}")
     if not len(audio):

@@ -52,7 +52,7 @@ class DatasetSpec:
     songs: int | None = None
 
     def __post_init__(self) -> None:
-        positive = is_number(self.weight) and self.weight > 0
+        positive = self.weight is not None and is_number(self.weight) and self.weight > 0
         expected = {
             "root": (_is_path(self.root), "a folder"),
             "kind": (self.kind in (*LAYOUTS, "auto"), f"auto or one of {', '.join(LAYOUTS)}"),
@@ -201,7 +201,7 @@ def locate(specs: Sequence[DatasetSpec]) -> dict[str, list[list[Song]]]:
     return located
 
 
-def _locate(spec, split):
+def _locate(spec: DatasetSpec, split: str) -> list[Song]:
     """The songs of a split; without validation all of them train."""
     arguments = (spec.kind, spec.files, spec.missing)
     if spec.validate:
@@ -216,7 +216,7 @@ def _locate(spec, split):
     return songs
 
 
-def _dataset(spec, sample_rate, tracks):
+def _dataset(spec: DatasetSpec, sample_rate: int, tracks: list[CachedSong]) -> Dataset:
     for track in tracks:
         track.gain = 10 ** (spec.gain / 20)
     if spec.weight is not None:
@@ -226,11 +226,11 @@ def _dataset(spec, sample_rate, tracks):
     return Dataset(Path(spec.root).resolve().name, sample_rate, tracks)
 
 
-def _is_path(value):
+def _is_path(value: Any) -> bool:
     return isinstance(value, str | Path)
 
 
-def _are_files(value):
+def _are_files(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
         and set(value) <= set(STEMS)

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -24,11 +25,16 @@ from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 WORKERS = 2
 AHEAD = 2
 TRIES = 8
 # The number of a step seeds its random generator: append, never reorder.
 RANDOM_STEPS = ("places", "swap", "gain", "active", "resample", "double", "polarity", "eq")
+Generators = dict[str, np.random.Generator]
+Batch = tuple[np.ndarray, ...]
 
 
 class RemixedChunks:
@@ -90,7 +96,7 @@ class RemixedChunks:
         mixture = (self.samples, self.songs[0].audio.shape[2])
         return mixture, (len(self.targets), *mixture)
 
-    def _together(self, rngs):
+    def _together(self, rngs: Generators) -> list[np.ndarray]:
         """Chunks of all stems from one place of one song, at one speed."""
         song = self._song(0, rngs["places"])
         samples = self._read_samples(rngs)
@@ -98,7 +104,7 @@ class RemixedChunks:
         chunks = [song.chunk(stem, start, samples) for stem in range(len(STEMS))]
         return [change_speed(chunk, self.samples) for chunk in chunks]
 
-    def _remixed(self, rngs):
+    def _remixed(self, rngs: Generators) -> list[np.ndarray]:
         """Chunks of all stems, each from a song and a place of its own."""
         first = [self._clip(stem, rngs) for stem in range(len(STEMS))]
         if "double" not in self.augment:
@@ -109,7 +115,7 @@ class RemixedChunks:
             for stem, (chunk, more) in enumerate(zip(first, double, strict=True))
         ]
 
-    def _clip(self, stem, rngs):
+    def _clip(self, stem: int, rngs: Generators) -> np.ndarray:
         tries = TRIES if "active" in self.augment and draw_active(rngs["active"]) else 1
         for _ in range(tries):
             song = self._song(stem, rngs["places"])
@@ -119,20 +125,20 @@ class RemixedChunks:
                 break
         return change_speed(chunk, self.samples)
 
-    def _song(self, stem, rng):
+    def _song(self, stem: int, rng: np.random.Generator) -> CachedSong:
         return self.songs[draw_songs(self.shares[stem], 1, rng)[0]]
 
-    def _read_samples(self, rngs):
+    def _read_samples(self, rngs: Generators) -> int:
         """Samples that make up a chunk at the speed that is drawn for it."""
         speed = draw_speed(rngs["resample"]) if "resample" in self.augment else 1.0
         return round(self.samples * speed)
 
-    def _start(self, length, samples, rng):
+    def _start(self, length: int, samples: int, rng: np.random.Generator) -> int:
         if "chunks" in self.augment:
             return draw_start(length, samples, rng)
         return draw_start(length // samples, 1, rng) * samples
 
-    def _augmented(self, chunk, rngs):
+    def _augmented(self, chunk: np.ndarray, rngs: Generators) -> np.ndarray:
         steps = {"swap": swap_channels, "gain": scale, "polarity": flip_polarity, "eq": equalize}
         for name, step in steps.items():
             if name in self.augment:
@@ -140,7 +146,9 @@ class RemixedChunks:
         return chunk
 
 
-def training_batches(chunks: RemixedChunks, batch: int, first: int = 0):
+def training_batches(
+    chunks: RemixedChunks, batch: int, first: int = 0
+) -> "tf.data.Dataset | keras.utils.PyDataset":
     """Batches of consecutive examples, made in the background while the device computes.
 
     Args:
@@ -158,10 +166,10 @@ def training_batches(chunks: RemixedChunks, batch: int, first: int = 0):
     return Batches(chunks, batch, first)
 
 
-def _tensorflow_batches(chunks, batch, first):
+def _tensorflow_batches(chunks: RemixedChunks, batch: int, first: int) -> "tf.data.Dataset":
     import tensorflow as tf
 
-    def example(number):
+    def example(number: "tf.Tensor") -> tuple["tf.Tensor", ...]:
         # Not stateful: TensorFlow would run it in one thread where operations are deterministic.
         arrays = tf.numpy_function(chunks.__getitem__, [number], (tf.float32,) * 2, stateful=False)
         return tuple(map(tf.ensure_shape, arrays, chunks.shapes))
@@ -186,14 +194,14 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.chunks, self.batch, self.first = chunks, batch, first
         self.pool = concurrent.futures.ThreadPoolExecutor(WORKERS)
-        self.pending = {}
+        self.pending: dict[int, concurrent.futures.Future[Batch]] = {}
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Batch:
         wanted = range(index, index + 1 + AHEAD)
         self.pending = {i: self.pending.get(i) or self.pool.submit(self._make, i) for i in wanted}
         return self.pending.pop(index).result()
 
-    def _make(self, index):
+    def _make(self, index: int) -> Batch:
         start = (self.first + index) * self.batch
         examples = [self.chunks[number] for number in range(start, start + self.batch)]
         return tuple(map(np.stack, zip(*examples, strict=True)))
@@ -211,17 +219,24 @@ class WholeSongs(keras.utils.PyDataset):
     A batch has the shapes that `training_batches` gives.
     """
 
-    def __init__(self, songs: Sequence[CachedSong], targets, samples, batch, **kwargs: Any):
+    def __init__(
+        self,
+        songs: Sequence[CachedSong],
+        targets: Sequence[str],
+        samples: int,
+        batch: int,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.samples, self.batch = samples, batch
         self.targets = [STEMS.index(target) for target in targets]
         starts = [(song, range(0, song.samples, samples)) for song in songs]
         self.chunks = [(song, start) for song, all_starts in starts for start in all_starts]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-len(self.chunks) // self.batch)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Batch:
         chunks = self.chunks[index * self.batch : (index + 1) * self.batch]
         stems = np.stack(
             [

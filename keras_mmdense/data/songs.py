@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -57,16 +58,24 @@ class Song:
 
     Attributes:
         sources: The files that hold its audio, as (what for, path); empty if it lies in no file.
-        sixteen_bits: Whether they are coded with 16 bits or fewer, or with loss.
         known: Whether each stem is known, in the order of `STEMS`.
     """
 
     known: tuple[bool, ...] = (True,) * len(STEMS)
     sources: tuple[tuple[str, Path], ...] = ()
-    sixteen_bits = False
 
     def __init__(self, name: str, sample_rate: int, read: Callable[[str], np.ndarray]):
-        self.name, self.sample_rate, self.read = name, sample_rate, read
+        self.name, self._sample_rate, self.read = name, sample_rate, read
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz."""
+        return self._sample_rate
+
+    @property
+    def sixteen_bits(self) -> bool:
+        """Whether the files are coded with 16 bits or fewer, or with loss."""
+        return False
 
     def stems(self) -> dict[str, np.ndarray]:
         """Reads all stems: float32 (samples, channels) by name. The mixture is their sum."""
@@ -91,11 +100,11 @@ class FolderSong(Song):
         self.sources = tuple((stem, path) for stem in STEMS for path in files[stem])
 
     @functools.cached_property
-    def _infos(self):
+    def _infos(self) -> dict[Path, Any]:
         return {path: _info(path) for _, path in self.sources}
 
     @property
-    def _first(self):
+    def _first(self) -> Any:
         return self._infos[self.sources[0][1]]
 
     @property
@@ -143,7 +152,6 @@ class MusdbSong(Song):
         path: The file.
     """
 
-    sixteen_bits = True
     streams = ("mixture", "drums", "bass", "other", "vocals")
 
     def __init__(self, path: Path):
@@ -151,7 +159,7 @@ class MusdbSong(Song):
         self.sources = (("stems", path),)
 
     @functools.cached_property
-    def _track(self):
+    def _track(self) -> Any:
         for tool in ("ffmpeg", "ffprobe"):
             if shutil.which(tool) is None:
                 raise InputError(f"{self.path}: reading it needs {tool}, which is not on the PATH")
@@ -172,6 +180,11 @@ class MusdbSong(Song):
     def sample_rate(self) -> int:
         """Rate in Hz."""
         return self._track.rate
+
+    @property
+    def sixteen_bits(self) -> bool:
+        """Whether the file is coded with 16 bits or fewer, or with loss."""
+        return True
 
     def check(self) -> None:
         """Raises InputError if streams are missing or differ in rate or length."""
@@ -347,7 +360,7 @@ def _folder_song(folder: Path, extra: Mapping[str, Sequence[str]], missing: str)
     return FolderSong(folder, files, missing == "unknown")
 
 
-def _info(path: Path):
+def _info(path: Path) -> Any:
     reading.check_readable(path)
     info = soundfile.info(reading.native(path))
     if info.frames == reading.UNKNOWN:

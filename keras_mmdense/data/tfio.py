@@ -9,6 +9,7 @@ import re
 import uuid
 import warnings
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 import tensorflow as tf
 
@@ -67,11 +68,11 @@ class ChunkReader:
         chunk = tf.pad(chunk, [[0, self._samples - tf.shape(chunk)[0]], [0, 0]])
         return tf.ensure_shape(chunk, (self._samples, self.channels))
 
-    def _read(self, file, start):
+    def _read(self, file: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
         audio = self._open(tf.gather(self._files, file), dtype=self._dtype)
         return audio[start : tf.minimum(start + self._samples, audio.shape[0])]
 
-    def _header(self, file):
+    def _header(self, file: str) -> tuple[int, int, tf.DType, int]:
         try:
             audio = self._open(file)
             length, channels = audio.shape.numpy()
@@ -122,7 +123,7 @@ def random_chunks(
             expected = f"{reader.lengths[first]} as in {files[first]}"
             raise InputError(f"{files[index]}: {length} samples, expected {expected}")
 
-    def draw(step):
+    def draw(step: tf.Tensor) -> tf.Tensor:
         keys = tf.random.experimental.stateless_split(tf.stack([tf.cast(seed, tf.int64), step]))
         odds = tf.math.log(tf.cast(lengths[:, :1], tf.float32))
         song = tf.random.stateless_categorical(tf.transpose(odds), len(STEMS), keys[0])[0]
@@ -135,7 +136,7 @@ def random_chunks(
     return tf.data.Dataset.range(tf.int64.max).map(draw, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _tensorflow_io():
+def _tensorflow_io() -> ModuleType:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -18,7 +18,8 @@ from museval's then, usually upwards. SDR needs no filters and always agrees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -32,6 +33,8 @@ TAPS = 512
 BLOCK = 2**14  # samples of a transform for correlations
 GROUP = 8  # transforms at once
 LONGEST = 2**17  # samples of a frame that are projected at once
+
+Signals = list[np.ndarray]
 
 
 def bsseval(
@@ -65,27 +68,27 @@ def bsseval(
         array([[20., 20.],
                [20., 20.]])
     """
-    references, estimates = _signals(references), _signals(estimates)
-    _check(references, estimates)
-    samples, channels = references[0].shape
-    correlations = _correlations(references, estimates)
+    true, found = _signals(references), _signals(estimates)
+    _check(true, found)
+    samples, channels = true[0].shape
+    correlations = _correlations(true, found)
     size = next_fast_len(min(window, samples, LONGEST) + 2 * (TAPS - 1), real=True)
     response = _response(correlations, channels, size)
     scores = []
     for start in range(0, max(0, samples - window) + 1, hop):
         frame = slice(start, min(start + window, samples))
-        if any(_silent(signal[frame]) for signal in references + estimates):
-            scores.append(np.full((len(COMPUTED), len(references)), np.nan))
+        if any(_silent(signal[frame]) for signal in true + found):
+            scores.append(np.full((len(COMPUTED), len(true)), np.nan))
         else:
-            scores.append(_score(references, estimates, frame, response, size))
+            scores.append(_score(true, found, frame, response, size))
     return dict(zip(COMPUTED, np.stack(scores, axis=-1), strict=True))
 
 
-def _signals(signals):
+def _signals(signals: Iterable[np.ndarray]) -> Signals:
     return [signal[:, None] if signal.ndim == 1 else signal for signal in map(np.asarray, signals)]
 
 
-def _check(references, estimates) -> None:
+def _check(references: Signals, estimates: Signals) -> None:
     shapes = [[signal.shape for signal in signals] for signals in (references, estimates)]
     if shapes[0] != shapes[1] or len(set(shapes[0])) != 1 or len(shapes[0][0]) != 2:
         raise ValueError(
@@ -98,11 +101,11 @@ def _check(references, estimates) -> None:
                 raise ValueError(f"{kind} {index} is silent: its channels sum to zero throughout")
 
 
-def _silent(signal):
+def _silent(signal: np.ndarray) -> bool:
     return not np.dot(signal, np.ones(signal.shape[1], signal.dtype)).any()
 
 
-def _segment(signals, start, stop, first, last):
+def _segment(signals: Signals, start: int, stop: int, first: int, last: int) -> np.ndarray:
     """Samples of all signals' channels, (signals * channels, stop - start), 0 outside a span."""
     channels = signals[0].shape[1]
     segment = np.zeros((len(signals), channels, stop - start))
@@ -112,13 +115,13 @@ def _segment(signals, start, stop, first, last):
     return segment.reshape(len(signals) * channels, stop - start)
 
 
-def _correlations(references, estimates):
+def _correlations(references: Signals, estimates: Signals) -> np.ndarray:
     """Sum over t of reference(t) * signal(t + lag), for the references' and then the estimates'
     channels: (reference channels, all channels, TAPS)."""
     samples, channels = references[0].shape
     sources = len(references) * channels
     step = BLOCK - TAPS + 1
-    spectrum = 0.0
+    spectrum: Any = 0.0
     for start in range(0, samples, GROUP * step):
         stop = start + GROUP * step + TAPS - 1
         segment = _segment(references + estimates, start, stop, 0, samples)
@@ -132,11 +135,11 @@ def _correlations(references, estimates):
     return correlations
 
 
-def _bins_first(spectra):
+def _bins_first(spectra: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(spectra, -1, 0))
 
 
-def _response(correlations, channels, size):
+def _response(correlations: np.ndarray, channels: int, size: int) -> np.ndarray:
     """Responses of all sources' filters, then of each source's own: (bins, inputs, outputs)."""
     sources = len(correlations)
     filters = np.zeros((sources, 2, sources, TAPS))
@@ -148,7 +151,7 @@ def _response(correlations, channels, size):
     return _bins_first(rfft(filters.reshape(sources, 2 * sources, TAPS), size, workers=1))
 
 
-def _filters(correlations, cross):
+def _filters(correlations: np.ndarray, cross: np.ndarray) -> np.ndarray:
     """Least-squares filters from inputs to outputs, (inputs, outputs, TAPS)."""
     inputs, outputs, taps = cross.shape
     gram = np.zeros((inputs * taps, inputs * taps), order="F")
@@ -165,9 +168,11 @@ def _filters(correlations, cross):
     return solution.reshape(inputs, taps, outputs).swapaxes(1, 2)
 
 
-def _score(references, estimates, frame, response, size):
+def _score(
+    references: Signals, estimates: Signals, frame: slice, response: np.ndarray, size: int
+) -> np.ndarray:
     """All metrics of one frame, (metrics, sources) in dB."""
-    energies = 0.0
+    energies: Any = 0.0
     step = size - TAPS + 1
     for start in range(frame.start, frame.stop + TAPS - 1, step):
         span = start - TAPS + 1, start + step, frame.start, frame.stop
@@ -175,21 +180,22 @@ def _score(references, estimates, frame, response, size):
         spectrum = rfft(true, workers=1).T[:, None] @ response
         projected = irfft(spectrum[:, 0].T, size, workers=1)
         parts = (true, estimate, *np.split(projected, 2))
-        energies = energies + _energies(*(part[:, TAPS - 1 :] for part in parts), len(references))
+        energies = energies + _energies([part[:, TAPS - 1 :] for part in parts], len(references))
     wanted, unwanted = energies
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(unwanted == 0, np.inf, 10 * np.log10(wanted / unwanted))
 
 
-def _energies(true, estimate, everything, own, sources):
+def _energies(parts: Signals, sources: int) -> np.ndarray:
     """What each metric compares: ((wanted, unwanted), metrics, sources)."""
+    true, estimate, everything, own = parts
     if sources == 1:
         own = everything
     wanted = (true, true, own, everything)
     unwanted = (estimate - true, own - true, everything - own, estimate - everything)
-    return np.array([[_energy(part, sources) for part in parts] for parts in (wanted, unwanted)])
+    return np.array([[_energy(part, sources) for part in side] for side in (wanted, unwanted)])
 
 
-def _energy(signals, sources):
+def _energy(signals: np.ndarray, sources: int) -> np.ndarray:
     signals = signals.reshape(sources, -1)
     return np.einsum("st,st->s", signals, signals)

@@ -66,7 +66,7 @@ class StemComparison:
         """Return what the mean of the paired differences says, in words."""
         if not any(self.songs.values()):
             return "no difference"
-        if len(self.songs) < FEWEST_SONGS:
+        if self.mean.interval is None or len(self.songs) < FEWEST_SONGS:
             return f"too few songs to tell: {len(self.songs)}, expected {FEWEST_SONGS} or more"
         low, high = self.mean.interval
         if low <= 0 <= high:

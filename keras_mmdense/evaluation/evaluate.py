@@ -18,7 +18,7 @@ from keras_mmdense.evaluation.museval_json import Tracks
 from keras_mmdense.evaluation.oracles import ORACLES
 from keras_mmdense.evaluation.protocols import Rule, find_rule
 from keras_mmdense.evaluation.scoring import SongScores
-from keras_mmdense.evaluation.systems import System
+from keras_mmdense.evaluation.systems import Song, System
 from keras_mmdense.evaluation.tasks import Task, score_here, score_parallel
 from keras_mmdense.stems import STEMS, Stems
 
@@ -29,7 +29,7 @@ Done = dict[tuple[str, str], SongScores]
 
 
 def evaluate_songs(
-    songs: Sequence[Any],
+    songs: Sequence[Song],
     systems: Sequence[System],
     progress: SongProgress | None = None,
     *,
@@ -123,7 +123,7 @@ def _open(
 
 
 def _read_done(
-    songs: Sequence[Any], plan: Mapping[str, System], tracks: Mapping[str, Tracks]
+    songs: Sequence[Song], plan: Mapping[str, System], tracks: Mapping[str, Tracks]
 ) -> Done:
     done = {}
     for name, track in tracks.items():
@@ -140,7 +140,7 @@ def _digest(system: System, song: str) -> str | None:
 
 
 def _separate(
-    songs: Sequence[Any], plan: Mapping[str, System], done: Done, rule: Rule, engine: str
+    songs: Sequence[Song], plan: Mapping[str, System], done: Done, rule: Rule, engine: str
 ) -> Iterator[tuple[Task, Stems, Stems | None]]:
     """Tasks that are not done yet, each with references and estimates; None for an oracle."""
     before = set(done)

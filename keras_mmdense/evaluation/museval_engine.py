@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import math
 import shutil
@@ -33,7 +34,7 @@ def find_engine(name: str, rule: Rule) -> Callable[..., dict[str, np.ndarray]]:
     if name not in ENGINES:
         raise InputError(f"unknown engine {name!r}; choices: {', '.join(ENGINES)}")
     if name == "museval":
-        return lambda *signals: bsseval(*signals, mode=rule.mode)
+        return functools.partial(bsseval, mode=rule.mode)
     if rule.mode != "v4":
         raise InputError(f"the engine fast computes v4 only; rule {rule.name!r} needs museval")
     from keras_mmdense.evaluation import bsseval as fast_bsseval
@@ -122,9 +123,9 @@ def _linalg_alias() -> Iterator[None]:
     """
     missing = "linalg" not in vars(np.linalg)
     if missing:
-        np.linalg.linalg = np.linalg
+        vars(np.linalg)["linalg"] = np.linalg
     try:
         yield
     finally:
         if missing:
-            del np.linalg.linalg
+            del vars(np.linalg)["linalg"]

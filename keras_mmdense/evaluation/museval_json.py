@@ -132,8 +132,8 @@ def _scores(content: Mapping[str, Any]) -> SongScores:
         }
         for target in content["targets"]
     }
-    name, *facts = (content[key] for key in FACTS)
-    return SongScores(name, *facts[:3], frames, *facts[3:])
+    facts = {key: content[key] for key in FACTS if key != "song"}
+    return SongScores(name=content["song"], frames=frames, **facts)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

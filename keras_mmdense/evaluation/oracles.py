@@ -7,6 +7,7 @@ front end does, and go through the stems twice to hold few spectrograms at once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -71,15 +72,13 @@ def ideal_binary_mask(references: Stems, n_fft: int = 2048, hop: int = 1024) -> 
     """
 
     def masks(signals: Stems, spectrogram: Callable) -> Callable:
-        largest = winner = None
-        for index, signal in enumerate(signals.values()):
-            magnitude = np.abs(spectrogram(signal))
-            if largest is None:
-                largest, winner = magnitude, np.zeros(magnitude.shape, np.uint8)
-            else:
-                winner[magnitude > largest] = index
-                largest = np.maximum(largest, magnitude)
         order = list(signals)
+        largest = np.abs(spectrogram(signals[order[0]]))
+        winner = np.zeros(largest.shape, np.uint8)
+        for index, stem in enumerate(order[1:], 1):
+            magnitude = np.abs(spectrogram(signals[stem]))
+            winner[magnitude > largest] = index
+            largest = np.maximum(largest, magnitude)
         return lambda stem: winner == order.index(stem)
 
     return _mask(references, masks, n_fft, hop)
@@ -100,7 +99,8 @@ def wiener_filter(references: Stems, n_fft: int = 2048, hop: int = 1024) -> dict
     """
     shape = _check(references, n_fft, hop)
     spectrogram, waveform = _transform(shape[0], n_fft, hop)
-    total, powers, covariances = 0.0, {}, {}
+    total: Any = 0.0
+    powers, covariances = {}, {}
     for stem, audio in references.items():
         spectrum = spectrogram(audio.T)
         total = total + spectrum

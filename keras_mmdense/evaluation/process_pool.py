@@ -8,10 +8,10 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from keras_mmdense.errors import InputError
 
@@ -19,12 +19,25 @@ THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")
 # Of the memory that is free at the start, the share that the processes may take together.
 SHARE = 0.8
 
+
+class Job(Protocol):
+    """What a process is given to work on."""
+
+    @property
+    def name(self) -> str:
+        """Name for messages."""
+
+    @property
+    def memory(self) -> float:
+        """Bytes that it needs at its peak."""
+
+
 Work = Callable[[Any], Any]
 
 
 def run_jobs(
     work: Work, jobs: Iterable[Any], processes: int, scratch: Path
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any], None, None]:
     """Works on jobs in parallel, each in one of some processes that are started fresh.
 
     A process has one thread of linear algebra. Jobs are taken from `jobs` when they are needed:
@@ -47,24 +60,24 @@ def run_jobs(
     """
     budget = SHARE * free_memory()
     with _start(work, processes, scratch) as idle:
-        busy: dict[connection.Connection, Any] = {}
-        jobs, job = iter(jobs), None
+        busy: dict[Any, Job] = {}
+        waiting, job = iter(jobs), None
         while True:
-            job = next(jobs, None) if job is None else job
+            job = next(waiting, None) if job is None else job
             while job is not None and idle and _fits(job, busy.values(), budget):
                 pipe = idle.pop()
                 with _naming(job):
                     pipe.send(job)
-                busy[pipe], job = job, next(jobs, None)
+                busy[pipe], job = job, next(waiting, None)
             if not busy:
                 return
-            for pipe in connection.wait(busy):
-                done = busy.pop(pipe)
-                yield done, _receive(pipe, done)
-                idle.append(pipe)
+            for ready in connection.wait(busy):
+                done = busy.pop(ready)
+                yield done, _receive(ready, done)
+                idle.append(ready)
 
 
-def _fits(job, running, budget: float) -> bool:
+def _fits(job: Job, running: Iterable[Job], budget: float) -> bool:
     needed = sum(other.memory for other in running) + job.memory
     if job.memory > budget:
         raise InputError(
@@ -74,7 +87,7 @@ def _fits(job, running, budget: float) -> bool:
     return needed <= budget
 
 
-def _receive(pipe, job):
+def _receive(pipe: Any, job: Job) -> Any:
     with _naming(job):
         result, error = pipe.recv()
     if error is not None:
@@ -83,7 +96,7 @@ def _receive(pipe, job):
 
 
 @contextlib.contextmanager
-def _naming(job):
+def _naming(job: Job) -> Iterator[None]:
     """Says which job a process was on whose pipe is broken."""
     try:
         yield
@@ -95,7 +108,7 @@ def _naming(job):
 
 
 @contextlib.contextmanager
-def _start(work: Work, count: int, scratch: Path) -> Iterator[list[connection.Connection]]:
+def _start(work: Work, count: int, scratch: Path) -> Iterator[list[Any]]:
     """Starts processes and gives a pipe to each."""
     spawn = multiprocessing.get_context("spawn")
     pipes, processes = [], []
@@ -139,6 +152,7 @@ def _serve(pipe: connection.Connection, work: Work, scratch: Path) -> None:
     with contextlib.suppress(EOFError):
         while True:
             job = pipe.recv()
+            answer: tuple[Any, Exception | None]
             try:
                 answer = work(job), None
             except Exception as error:
@@ -147,7 +161,8 @@ def _serve(pipe: connection.Connection, work: Work, scratch: Path) -> None:
 
 
 def _end_with_parent(scratch: Path) -> None:
-    multiprocessing.parent_process().join()
+    if parent := multiprocessing.parent_process():
+        parent.join()
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(1)
 

@@ -30,9 +30,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ FORMAT = "keras-mmdense scores 1"
 
 
 def write_scores(
-    path: str | os.PathLike[str],
+    path: str | Path,
     results: Mapping[str, Sequence[SongScores]],
     rule: Rule | str = "museval",
     *,
@@ -87,8 +87,8 @@ def write_scores(
 def _system(
     songs: Sequence[SongScores], rule: Rule, description: Mapping[str, Any]
 ) -> dict[str, Any]:
-    times = [song.seconds for song in songs]
-    seconds = {} if not times or None in times else {"seconds": sum(times)}
+    times = [song.seconds for song in songs if song.seconds is not None]
+    seconds = {"seconds": sum(times)} if times and len(times) == len(songs) else {}
     return {
         "description": {**description, **seconds},
         "summary": summarize(songs, rule),
@@ -98,7 +98,7 @@ def _system(
     }
 
 
-def read_scores(path: str | os.PathLike[str]) -> dict[str, list[SongScores]]:
+def read_scores(path: str | Path) -> dict[str, list[SongScores]]:
     """Reads the scores that `write_scores` wrote.
 
     Args:

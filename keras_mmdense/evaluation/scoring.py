@@ -33,6 +33,9 @@ from keras_mmdense.stems import Stems, rest_name
 
 PAIR = ("vocals", "accompaniment")
 
+Pair = tuple[Stems, Stems]
+Combine = Callable[[np.ndarray], Any]
+
 
 @dataclass(frozen=True, eq=False)
 class SongScores:
@@ -70,7 +73,7 @@ class SongScores:
         """The song's scores under a rule: stem -> metric -> dB, NaN where there are none."""
         return self.means() if find_rule(rule).over_frames == "mean" else self.medians()
 
-    def _over_frames(self, combine) -> dict[str, dict[str, float]]:
+    def _over_frames(self, combine: Combine) -> dict[str, dict[str, float]]:
         return {
             stem: {metric: _combine(combine, values) for metric, values in metrics.items()}
             for stem, metrics in self.frames.items()
@@ -153,10 +156,10 @@ def summarize(songs: Sequence[SongScores], rule: Rule | str = "museval") -> dict
 
 
 def _check_stems(references: Stems, estimates: Stems) -> None:
-    shapes = {np.shape(audio) for audio in references.values()}
+    shapes: set[tuple[int, ...]] = {np.shape(audio) for audio in references.values()}
     if len(shapes) != 1 or len(shape := next(iter(shapes))) != 2 or 0 in shape:
-        received = {stem: np.shape(audio) for stem, audio in references.items()}
-        raise ValueError(f"references need one shape (samples, channels); received {received}")
+        by_stem = {stem: np.shape(audio) for stem, audio in references.items()}
+        raise ValueError(f"references need one shape (samples, channels); received {by_stem}")
     known = [stem for stem in references if stem in estimates]
     if not known:
         raise ValueError(f"no estimate of {list(references)}; received {list(estimates)}")
@@ -184,26 +187,25 @@ def _frame_lengths(sample_rate: int, rule: Rule) -> tuple[int, int]:
     return lengths
 
 
-def _complete(references: Stems, estimates: Stems) -> tuple[Stems, Stems, tuple[Stems, Stems]]:
+def _complete(references: Stems, estimates: Stems) -> tuple[Stems, Stems, Pair | None]:
     """Stems that sum to the mixture, and the pair beside them if there is one; all in float64."""
-    references = {stem: np.asarray(audio, np.float64) for stem, audio in references.items()}
-    estimates = {stem: np.asarray(audio, np.float64) for stem, audio in estimates.items()}
-    known = [stem for stem in references if stem in estimates]
-    if len(known) == len(references):
-        return references, estimates, _pair(references, estimates)
+    true = {stem: np.asarray(audio, np.float64) for stem, audio in references.items()}
+    found = {stem: np.asarray(audio, np.float64) for stem, audio in estimates.items()}
+    known = [stem for stem in true if stem in found]
     rest = rest_name(known)
-    mixture = _sum(references, references)
-    if rest not in estimates:
-        estimates[rest] = mixture - _sum(estimates, known)
-    others = _sum(references, [stem for stem in references if stem not in known])
-    return {**{stem: references[stem] for stem in known}, rest: others}, estimates, ()
+    if rest is None or len(known) == len(true):
+        return true, found, _pair(true, found)
+    if rest not in found:
+        found[rest] = _sum(true, true) - _sum(found, known)
+    others = _sum(true, [stem for stem in true if stem not in known])
+    return {**{stem: true[stem] for stem in known}, rest: others}, found, None
 
 
-def _pair(references: Stems, estimates: Stems) -> tuple[Stems, Stems]:
+def _pair(references: Stems, estimates: Stems) -> Pair | None:
     vocals, accompaniment = PAIR
     others = [stem for stem in references if stem != vocals]
     if vocals not in references or (len(others) < 2 and accompaniment not in estimates):
-        return ()
+        return None
     estimate = estimates[accompaniment] if accompaniment in estimates else _sum(estimates, others)
     return (
         {vocals: references[vocals], accompaniment: _sum(references, others)},
@@ -247,7 +249,7 @@ def _find_silent(references: Stems, estimates: Stems) -> dict[str, str]:
     return silent
 
 
-def _combine(combine: Callable, values: np.ndarray) -> float:
+def _combine(combine: Combine, values: np.ndarray) -> float:
     scored = values[~np.isnan(values)]
     with np.errstate(invalid="ignore"):  # the mean of both infinities
         return float(combine(scored)) if scored.size else float("nan")

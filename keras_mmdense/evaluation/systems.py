@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import soundfile
@@ -16,6 +16,32 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS, Stems
 
 NAMES = (*STEMS, "accompaniment")
+
+
+class Song(Protocol):
+    """A song with true stems."""
+
+    @property
+    def name(self) -> str:
+        """Name of the song."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz."""
+
+    def stems(self) -> Stems:
+        """Return the stems by name, each `(samples, channels)`."""
+
+
+class StemSeparator(Protocol):
+    """Separates waveforms, as `keras_mmdense.Separator` does."""
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems."""
+
+    def separate(self, waveform: np.ndarray, sample_rate: int) -> Stems:
+        """Return the stems of a waveform `(samples, channels)`, each of its shape."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +68,10 @@ class System:
 
 
 def from_separator(
-    name: str, separator: Any, identity: str | None = None, parameters: int | None = None
+    name: str,
+    separator: StemSeparator,
+    identity: str | None = None,
+    parameters: int | None = None,
 ) -> System:
     """Makes a system of a separator.
 

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Task:
 Separated = tuple[Task, Stems, Stems | None]
 
 
-def score_here(separated: Iterable[Separated]) -> Iterator[tuple[Task, SongScores]]:
+def score_here(separated: Iterable[Separated]) -> Generator[tuple[Task, SongScores], None, None]:
     """Scores tasks, each with its references and estimates, one after the other."""
     for task, references, estimates in separated:
         yield task, _score(task, references, estimates)
@@ -55,7 +55,7 @@ def score_here(separated: Iterable[Separated]) -> Iterator[tuple[Task, SongScore
 
 def score_parallel(
     separated: Iterable[Separated], processes: int
-) -> Iterator[tuple[Task, SongScores]]:
+) -> Generator[tuple[Task, SongScores], None, None]:
     """Scores tasks in processes of their own, see `process_pool.run_jobs`.
 
     The signals pass through temporary files, which are deleted when they are no longer needed, and
@@ -82,12 +82,13 @@ class _Job:
         return f"{self.task.name}, {self.task.system}"
 
 
-def _write_jobs(separated, scratch: Path) -> Iterator[_Job]:
+def _write_jobs(separated: Iterable[Separated], scratch: Path) -> Iterator[_Job]:
     """Writes signals to files; the jobs of a song share the references by hard links."""
-    song = last = None
+    song: Path | None = None
+    last = None
     for number, (task, references, estimates) in enumerate(separated):
         folder = scratch / str(number)
-        if task.name != last:
+        if song is None or task.name != last:
             if song:
                 shutil.rmtree(song)
             song, last = scratch / f"song{number}", task.name
@@ -120,9 +121,15 @@ def _work(job: _Job) -> SongScores:
 def _score(task: Task, references: Stems, estimates: Stems | None) -> SongScores:
     if estimates is None:
         estimates = _oracle(task, references)
-    options = {"engine": task.engine, "name": task.name}
     try:
-        scores = score_song(references, estimates, task.sample_rate, task.rule, **options)
+        scores = score_song(
+            references,
+            estimates,
+            task.sample_rate,
+            task.rule,
+            engine=task.engine,
+            name=task.name,
+        )
     except ValueError as error:
         raise InputError(f"{task.name}, {task.system}: {error}") from error
     return dataclasses.replace(scores, seconds=task.seconds)

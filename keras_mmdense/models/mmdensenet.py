@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from keras import layers
 
-from keras_mmdense.configs import Branch, DenseNetConfig
+from keras_mmdense.configs import DenseNetConfig
 from keras_mmdense.layers.bands import BandSplit
 from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blocks import multi_scale

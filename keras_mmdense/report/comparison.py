@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +42,8 @@ def comparison_table(comparison: Comparison, names: Names) -> Table:
     title = markup.escape("A: {}\nB: {}".format(*names))
     table = Table(title=title, caption=CAPTION, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in HEADINGS:
-        justify = "left" if heading in ("stem", "over songs") else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
+        text = heading in ("stem", "over songs")
+        table.add_column(heading, justify="left" if text else "right", no_wrap=True)
     for row in _rows(comparison):
         table.add_row(*row, end_section=not row[0])
     return table
@@ -60,9 +59,7 @@ def sentences(comparison: Comparison) -> list[str]:
     return lines + [f"{stem}: not compared, {why}" for stem, why in comparison.left_out.items()]
 
 
-def write_comparison(
-    folder: str | os.PathLike[str], comparison: Comparison, names: Names, rule: str
-) -> None:
+def write_comparison(folder: str | Path, comparison: Comparison, names: Names, rule: str) -> None:
     """Write `comparison.json`, `comparison.md` and `comparison.png`, each atomically.
 
     Args:
@@ -133,7 +130,7 @@ def _draw(comparison: Comparison, names: Names, path: Path) -> None:
         axes.scatter(place + spread, values, s=12, color=COLORS[0], alpha=0.6, label=dots)
         low, high = one.mean.interval or (one.mean.difference,) * 2
         errors = [[one.mean.difference - low], [high - one.mean.difference]]
-        bar = {"fmt": "D", "color": "black", "capsize": 4, "markersize": 5}
+        bar: dict[str, Any] = {"fmt": "D", "color": "black", "capsize": 4, "markersize": 5}
         label = "mean with 95 % interval" if place == 0 else None
         axes.errorbar(place + 0.2, one.mean.difference, yerr=errors, label=label, **bar)
     axes.axhline(0.0, color="black", linewidth=0.8)

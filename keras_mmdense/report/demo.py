@@ -1,6 +1,7 @@
 """The demo: a synthesized song, separated, heard and seen."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -13,6 +14,9 @@ from keras_mmdense.stems import STEMS
 from keras_mmdense.synthesis.songs import synthesize
 from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def run(
@@ -38,7 +42,7 @@ def run(
         raise InputError(f"the demo takes a network of four stems, not {list(separator.stems)}")
     folder, sample_rate = Path(folder), separator.sample_rate
     truth = synthesize(seed, seconds, sample_rate)
-    mixture = sum(truth.values())
+    mixture = np.sum(list(truth.values()), axis=0)
     stems = separator.separate(mixture, sample_rate, progress)
     for name, stem in stems.items():
         writing.write(folder / f"{name}.wav", stem, sample_rate)
@@ -54,7 +58,7 @@ def sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
     return float(10 * np.log10(np.sum(reference.astype("float64") ** 2) / error))
 
 
-def gains_table(gains: dict[str, tuple[float, float]]):
+def gains_table(gains: dict[str, tuple[float, float]]) -> "Table":
     """Lays out what `run` returned as a rich table."""
     from rich.table import Table
 
@@ -62,8 +66,7 @@ def gains_table(gains: dict[str, tuple[float, float]]):
     table.add_column("stem")
     for column in ("mixture", "separated", "gained"):
         table.add_column(column, justify="right")
-    rows = [(name, before, after) for name, (before, after) in gains.items()]
-    rows.append(("mean", *(float(np.mean(values)) for values in zip(*gains.values(), strict=True))))
-    for name, before, after in rows:
+    mean = np.mean(list(gains.values()), axis=0)
+    for name, (before, after) in {**gains, "mean": mean}.items():
         table.add_row(name, f"{before:.2f}", f"{after:.2f}", f"{after - before:+.2f}")
     return table

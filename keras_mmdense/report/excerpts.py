@@ -6,13 +6,13 @@ import dataclasses
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import soundfile
 
+from keras_mmdense.evaluation.systems import Song
 from keras_mmdense.separation.separator import Separator
-from keras_mmdense.stems import STEMS
+from keras_mmdense.stems import STEMS, Stems
 from keras_mmdense.utils.progress import Progress
 
 # What MPEG audio layer III knows; other rates are encoded as FLAC, without loss.
@@ -51,7 +51,7 @@ class Excerpt:
 
 
 def take_excerpts(
-    songs: Sequence[Any],
+    songs: Sequence[Song],
     separator: Separator,
     count: int = 3,
     seconds: float = 6.0,
@@ -103,14 +103,14 @@ def encode(waveform: np.ndarray, sample_rate: int) -> tuple[str, bytes]:
     return "audio/flac", buffer.getvalue()
 
 
-def _choose(songs, count, scored):
+def _choose(songs: Sequence[Song], count: int, scored: Mapping[str, float]) -> list[Song]:
     known = [song for song in songs if not math.isnan(scored.get(song.name, math.nan))]
     ranked = sorted(known, key=lambda song: scored[song.name]) or list(songs)
     places = np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int)
     return [ranked[place] for place in places]
 
 
-def _excerpt(song, separator, seconds):
+def _excerpt(song: Song, separator: Separator, seconds: float) -> Excerpt:
     stems, sample_rate = song.stems(), song.sample_rate
     mixture = np.sum(list(stems.values()), axis=0)
     references = _references(stems, separator.stems)
@@ -131,13 +131,13 @@ def _excerpt(song, separator, seconds):
     )
 
 
-def _references(stems, given):
+def _references(stems: Stems, given: Sequence[str]) -> dict[str, np.ndarray]:
     """True stems by the names of the estimates; the rest is the sum of the stems not named."""
     others = [stems[stem] for stem in STEMS if stem not in given]
     return {stem: stems[stem] if stem in stems else np.sum(others, axis=0) for stem in given}
 
 
-def _loudest(signals, length, sample_rate):
+def _loudest(signals: Sequence[np.ndarray], length: int, sample_rate: int) -> int:
     """Start of the window in which the stems sound most together, to half a second."""
     step = max(1, sample_rate // 2)
     starts = range(0, len(signals[0]) - length + 1, step)

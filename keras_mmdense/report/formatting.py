@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from keras_mmdense.evaluation.protocols import find_rule
+from keras_mmdense.evaluation.protocols import Rule, find_rule
 
 SILENCES = {
     "reference": "true stem silent",
@@ -40,7 +40,7 @@ def billions(number: float | None) -> str:
     return "–" if number is None else f"{number / 1e9:.2f} G"
 
 
-def describe(rule, capital: bool = False) -> str:
+def describe(rule: Rule | str, capital: bool = False) -> str:
     """A rule, or the rule of a name, in words."""
     words = find_rule(rule).describe()
     return words[0].upper() + words[1:] if capital else words

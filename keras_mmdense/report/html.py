@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import math
-import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.report.excerpts import Excerpt, encode
@@ -17,9 +19,10 @@ from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.palette import COLORS, INK
 
 TEMPLATE = "report.html.j2"
+Summary = dict[str, dict[str, dict[str, Any]]]
 
 
-def write_html(path: str | os.PathLike[str], contents: Report) -> None:
+def write_html(path: str | Path, contents: Report) -> None:
     """Writes a report as one HTML file, atomically.
 
     The page holds its figures and sounds and forbids the browser to fetch anything; it runs no
@@ -81,7 +84,7 @@ def _group(group: Group) -> dict:
     }
 
 
-def _stem(group, stem, summary, colors):
+def _stem(group: Group, stem: str, summary: Summary, colors: dict[str, str]) -> dict[str, Any]:
     values = group.song_values(stem)
     columns = {name: list(songs.values()) for name, songs in values.items()}
     paint = [colors[name] for name in values]
@@ -95,7 +98,7 @@ def _stem(group, stem, summary, colors):
 
 
 def _excerpt(excerpt: Excerpt, contents: Report) -> dict:
-    def clip(waveform):
+    def clip(waveform: np.ndarray) -> tuple[str, str]:
         image = spectrogram_image(waveform, excerpt.sample_rate)
         sound = encode(waveform * excerpt.gain, excerpt.sample_rate)
         return _uri("image/webp", image), _uri(*sound)
@@ -116,14 +119,11 @@ def _excerpt(excerpt: Excerpt, contents: Report) -> dict:
 
 def _curves(contents: Report) -> dict:
     """Plots of the losses of every network whose training is known: name -> scheme -> image."""
-    known = [network for network in contents.networks if network.training]
+    curves = {one.name: one.training.curve for one in contents.networks if one.training}
     return {
-        network.name: {
-            scheme: _uri("image/svg+xml", curve_plot(network.training.curve, scheme))
-            for scheme in INK
-        }
-        for network in known
-        if network.training.curve
+        name: {scheme: _uri("image/svg+xml", curve_plot(curve, scheme)) for scheme in INK}
+        for name, curve in curves.items()
+        if curve
     }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.report.formatting import SILENCES, billions, decibels, describe, duration
@@ -12,7 +12,7 @@ from keras_mmdense.report.report import STEM_ORDER, Group, Report
 from keras_mmdense.utils.files import replacing
 
 
-def write_markdown(path: str | os.PathLike[str], contents: Report) -> None:
+def write_markdown(path: str | Path, contents: Report) -> None:
     """Writes the tables of a report as a Markdown file, atomically.
 
     Args:

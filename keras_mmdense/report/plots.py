@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +16,15 @@ from keras_mmdense.report.formatting import literal
 from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.palette import COLORS, INK
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
+
 
 def plot_scores(
     results: Mapping[str, Sequence[SongScores]],
-    path: str | os.PathLike[str],
+    path: str | Path,
     metric: str = "SDR",
     rule: Rule | str = "museval",
 ) -> None:
@@ -80,7 +86,9 @@ def _values(
     return values
 
 
-def _draw_boxes(axes, columns, center: np.ndarray, width: float, color: str) -> None:
+def _draw_boxes(
+    axes: Axes, columns: Sequence[Sequence[float]], center: np.ndarray, width: float, color: str
+) -> None:
     boxes = axes.boxplot(
         columns,
         positions=center,
@@ -98,7 +106,7 @@ def _draw_boxes(axes, columns, center: np.ndarray, width: float, color: str) -> 
 
 
 def plot_spectrograms(
-    path: str | os.PathLike[str],
+    path: str | Path,
     mixture: np.ndarray,
     references: Mapping[str, np.ndarray],
     estimates: Mapping[str, np.ndarray],
@@ -131,7 +139,7 @@ def plot_spectrograms(
         figure.savefig(temporary, format="png", dpi=110)
 
 
-def _draw_spectrogram(axes, waveform, sample_rate, title):
+def _draw_spectrogram(axes: Axes, waveform: np.ndarray, sample_rate: int, title: str) -> QuadMesh:
     from scipy.signal import spectrogram
 
     mono = np.asarray(waveform).mean(axis=1)
@@ -169,7 +177,7 @@ def box_plot(values: Mapping[str, Sequence[float]], colors: Sequence[str], schem
     return _svg(figure, axes, scheme)
 
 
-def _draw_box(axes, column, place: int, color: str, ink: str) -> None:
+def _draw_box(axes: Axes, column: Sequence[float], place: int, color: str, ink: str) -> None:
     line = {"color": color, "linewidth": 1.5}
     axes.boxplot(
         [column],
@@ -219,7 +227,7 @@ def curve_plot(curve: Sequence[Mapping[str, float]], scheme: str) -> bytes:
     return _svg(figure, axes, scheme)
 
 
-def _svg(figure, axes, scheme: str) -> bytes:
+def _svg(figure: Figure, axes: Axes, scheme: str) -> bytes:
     """The figure as SVG without a ground of its own, text in the color of the scheme."""
     axes.tick_params(colors=INK[scheme], length=0, labelsize=9)
     for label in (axes.xaxis.label, axes.yaxis.label):
@@ -251,7 +259,7 @@ def spectrogram_image(waveform: np.ndarray, sample_rate: int) -> bytes:
     axes.set_axis_off()
     seconds = len(waveform) / sample_rate
     outline = [withStroke(linewidth=1.5, foreground="black")]
-    text = {"color": "white", "fontsize": 7, "path_effects": outline}
+    text: dict[str, Any] = {"color": "white", "fontsize": 7, "path_effects": outline}
     for kilohertz in (0.5, 1, 2, 5, 10):
         if kilohertz < 0.8 * sample_rate / 2000:
             axes.text(0.008 * seconds, kilohertz, f"{kilohertz:g} kHz", va="center", **text)

@@ -153,7 +153,7 @@ def _data_name(scores: Scores) -> str:
 
 
 def _same(some: Sequence[SongScores], others: Sequence[SongScores]) -> bool:
-    def values(songs):
+    def values(songs: Sequence[SongScores]) -> dict[tuple[str, str, str, int], float | str]:
         return {
             (song.name, stem, metric, index): "nan" if math.isnan(value) else value
             for song in songs
@@ -220,7 +220,7 @@ def rank_songs(scores: Sequence[Scores], model: str, stems: Sequence[str]) -> di
     return {}
 
 
-def _mean_sdr(scores, stems):
+def _mean_sdr(scores: Mapping[str, Mapping[str, float]], stems: Sequence[str]) -> float:
     values = [scores[stem]["SDR"] for stem in stems if stem in scores]
     finite = [value for value in values if math.isfinite(value)]
     return sum(finite) / len(finite) if finite else math.nan

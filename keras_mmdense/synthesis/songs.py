@@ -1,6 +1,5 @@
 """Synthesize multitrack songs: demo audio and training data without anyone's rights in it."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -114,7 +113,7 @@ def _finish(track: np.ndarray, decibels: float, sample_rate: int) -> np.ndarray:
 
 
 def write_songs(
-    root: str | os.PathLike[str],
+    root: str | Path,
     tracks: int,
     seconds: float,
     seed: int,
@@ -172,7 +171,7 @@ def _write_song(folder: Path, seed: int, seconds: float, sample_rate: int) -> No
         raise FileExistsError(f"song folder exists already: {folder}")
     stems = synthesize(seed, seconds, sample_rate)
     files = {stem: np.round(sound * 32767).astype(np.int16) for stem, sound in stems.items()}
-    files["mixture"] = sum(files.values())
+    files["mixture"] = np.sum(list(files.values()), axis=0, dtype=np.int16)
     draft = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
     try:
         for name, sound in files.items():

@@ -2,8 +2,9 @@
 
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -17,7 +18,11 @@ from keras_mmdense.training.run_folder import CHECKPOINT, write_run
 from keras_mmdense.training.validation import Validator
 from keras_mmdense.utils.files import replacing
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 SDR = "val_sdr_"
+Logs = dict[str, float]
 
 # What a resumed run must know of each callback; the others keep nothing.
 STATE = {
@@ -32,14 +37,14 @@ STATE = {
 class Clock(keras.callbacks.Callback):
     """Adds up the seconds that epochs take, without what comes after their last step."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
 
-    def on_epoch_begin(self, epoch, logs=None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.start = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.seconds += time.perf_counter() - self.start
 
 
@@ -60,13 +65,13 @@ class Validate(keras.callbacks.Callback):
         trained: keras.Model,
         batches: Batches | None,
         count: int,
-        sdr_every,
+        sdr_every: int,
     ):
         super().__init__()
         self.validator, self.trained, self.batches = validator, trained, batches
         self.count, self.sdr_every = count, sdr_every
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         with one_device():
             self.validator.take(self.trained)
             if self.batches is not None:
@@ -93,7 +98,7 @@ class KeepBest(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.validator, self.keep, self.best = folder, validator, keep, float("inf")
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         scores = [value for name, value in logs.items() if name.startswith(SDR)]
         if self.keep == "loss":
             scores = [-logs["val_loss"]]
@@ -115,11 +120,12 @@ class Curve(keras.callbacks.Callback):
     def __init__(self, folder: Path, seconds: float, sources: tuple[str, ...], loss: str):
         super().__init__()
         self.loss = loss
-        self.folder, self.seconds, self.rows = folder, seconds, []
-        self.fields = ("epoch", "audio_seconds", "loss", "val_loss", "learning_rate")
-        self.fields += tuple(SDR + source for source in sources)
+        self.folder, self.seconds = folder, seconds
+        self.rows: list[dict[str, float]] = []
+        fields = ("epoch", "audio_seconds", "loss", "val_loss", "learning_rate")
+        self.fields = (*fields, *(SDR + source for source in sources))
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {**logs, "epoch": epoch + 1, "learning_rate": rate}
         row["audio_seconds"] = round((epoch + 1) * self.seconds, 1)
@@ -131,7 +137,7 @@ class Curve(keras.callbacks.Callback):
         with replacing(self.folder / "curve.png") as partial:
             self._draw(partial)
 
-    def _draw(self, path) -> None:
+    def _draw(self, path: Path) -> None:
         from matplotlib.figure import Figure
 
         measured = any(field.startswith(SDR) for row in self.rows for field in row)
@@ -150,7 +156,7 @@ class Curve(keras.callbacks.Callback):
             axes.legend()
         figure.savefig(path, dpi=150)
 
-    def _plot(self, axes, field, label) -> None:
+    def _plot(self, axes: "Axes", field: str, label: str) -> None:
         rows = [row for row in self.rows if field in row]
         minutes = [row["audio_seconds"] / 60 for row in rows]
         axes.plot(minutes, [row[field] for row in rows], marker=".", label=label)
@@ -167,17 +173,24 @@ class Checkpoint(keras.callbacks.Callback):
         state: State of a checkpoint to go on from, or an empty dict.
     """
 
-    def __init__(self, folder: Path, variables, callbacks, run: dict[str, Any], state: dict):
+    def __init__(
+        self,
+        folder: Path,
+        variables: Sequence[keras.Variable],
+        callbacks: Sequence[keras.callbacks.Callback],
+        run: dict[str, Any],
+        state: dict[str, Any],
+    ):
         super().__init__()
         self.folder, self.variables, self.run, self.state = folder, variables, run, state
         self.callbacks = {type(callback).__name__: callback for callback in callbacks}
 
-    def on_train_begin(self, logs=None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         for name, fields in self.state.get("callbacks", {}).items():
             vars(self.callbacks[name]).update(fields)
         write_run(self.folder, self.run, self.state)
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.state = {
             "epochs_done": epoch + 1,
             "finished": self.model.stop_training or epoch + 1 == self.params["epochs"],

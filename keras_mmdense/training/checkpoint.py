@@ -58,7 +58,7 @@ def load_checkpoint(path: Path, variables: Sequence[keras.Variable]) -> dict[str
     return state
 
 
-def _check_sizes(path) -> None:
+def _check_sizes(path: Path) -> None:
     """Raises ValueError if an array would be larger than the file, before any memory is taken."""
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():

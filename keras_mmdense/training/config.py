@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ LOSSES = ("mse", "l1", "complex", "snr", "wiener")
 KEEP = ("sdr", "loss")
 MAX_SEED = 2**32 - 1
 SCHEDULES = ("cosine", "plateau", "constant")
+# Whether a value is allowed, and what is.
+Allowed = tuple[Callable[[Any], bool], str]
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -140,29 +142,29 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     return read_json(path)
 
 
-def _read(value):
+def _read(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _whole(low, high=None):
+def _whole(low: int, high: int | None = None) -> Allowed:
     reach = f"{low} up" if high is None else f"{low} to {high}"
     return lambda value: is_whole(value, low, high), f"a whole number from {reach}"
 
 
-def _choice(choices):
+def _choice(choices: tuple[str, ...]) -> Allowed:
     return choices.__contains__, f"one of {', '.join(choices)}"
 
 
-def _several(choices, least):
-    def allowed(values):
+def _several(choices: tuple[str, ...], least: int) -> Allowed:
+    def allowed(values: Any) -> bool:
         known = isinstance(values, tuple) and all(value in choices for value in values)
         return known and len(values) == len(set(values)) >= least
 
     return allowed, f"distinct names of {', '.join(choices)}"
 
 
-_AMOUNT = lambda value: is_number(value, 0), "a number from 0 up"
-_RULES = (
+_AMOUNT: Allowed = (lambda value: is_number(value, 0), "a number from 0 up")
+_RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("model", lambda value: isinstance(value, str), "a name"),
     ("targets", *_several(STEMS, 1)),
     *((name, *_whole(1)) for name in ("epochs", "steps", "batch", "patience", "devices")),

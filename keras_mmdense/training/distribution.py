@@ -1,13 +1,15 @@
 """Several devices that share every batch: MirroredStrategy on TensorFlow, DataParallel on JAX."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 
 from keras_mmdense.errors import InputError
 
 
-def replicas(devices: int):
+def replicas(devices: int) -> Any:
     """Gives what spreads batches over devices.
 
     Args:
@@ -35,18 +37,18 @@ def replicas(devices: int):
     raise InputError(f"{backend} trains on one device; choose the backend tensorflow or jax")
 
 
-def building(spread) -> contextlib.AbstractContextManager:
+def building(spread: Any) -> contextlib.AbstractContextManager:
     """The scope to build and compile a model in that trains on what `replicas` gave."""
     return spread.scope() if spread else contextlib.nullcontext()
 
 
-def fitting(spread) -> contextlib.AbstractContextManager:
+def fitting(spread: Any) -> contextlib.AbstractContextManager:
     """The scope to call `fit` in."""
     return building(spread if keras.backend.backend() == "jax" else None)
 
 
 @contextlib.contextmanager
-def one_device():
+def one_device() -> Iterator[None]:
     """A scope inside `fitting` for models that were built outside of `building`."""
     if keras.backend.backend() != "jax":
         yield
@@ -59,7 +61,7 @@ def one_device():
         keras.distribution.set_distribution(spread)
 
 
-def _first(found, devices):
+def _first(found: Sequence[str], devices: int) -> Sequence[str]:
     if len(found) < devices:
         raise InputError(f"{devices} devices wanted, found {len(found)}: {', '.join(found)}")
     return found[:devices]

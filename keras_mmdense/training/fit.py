@@ -126,7 +126,13 @@ def make_reproducible(config: TrainConfig) -> None:
         tf.config.set_visible_devices([], "GPU")  # TensorBoard's writer would take its memory.
 
 
-def _callbacks(config, validator, trained, chunks, output):
+def _callbacks(
+    config: TrainConfig,
+    validator: Validator,
+    trained: keras.Model,
+    chunks: RemixedChunks,
+    output: Path,
+) -> list[keras.callbacks.Callback]:
     batches = Batches(chunks, config.batch) if config.average else None
     count = min(STATISTICS_BATCHES, config.steps)
     sample_rate = validator.spec.config.sample_rate
@@ -153,6 +159,6 @@ def _callbacks(config, validator, trained, chunks, output):
     return callbacks
 
 
-def _has_tensorboard():
+def _has_tensorboard() -> bool:
     """Keras writes TensorBoard's logs through TensorFlow, whatever the backend."""
     return all(importlib.util.find_spec(name) for name in ("tensorboard", "tensorflow"))

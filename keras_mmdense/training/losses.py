@@ -1,9 +1,12 @@
 """The losses that training offers, one value for each example."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_mmdense.layers.stft import STFT, Magnitude
+from keras_mmdense.layers.tensor import Tensor
 
 SNR_LIMIT = 1e-3
 QUIET = 1e-6
@@ -30,7 +33,7 @@ class _SpectralLoss(keras.losses.Loss):
         self.n_fft, self.hop = n_fft, hop
         self.stft = STFT(n_fft, hop)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         sources, samples, channels = y_true.shape[1:]
         real, imag = self.stft(ops.reshape(y_true, (-1, samples, channels)))
         if self.domain == "magnitude":
@@ -41,7 +44,7 @@ class _SpectralLoss(keras.losses.Loss):
         estimate = ops.reshape(ops.cast(y_pred, "float32"), shape)
         return self.distance(ops.reshape(target, shape), estimate)
 
-    def distance(self, target, estimate) -> None:
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         """Return one value for each example, (batch,)."""
         raise NotImplementedError
 
@@ -53,7 +56,7 @@ class _SpectralLoss(keras.losses.Loss):
 class MagnitudeMSE(_SpectralLoss):
     """Mean squared error between magnitudes, the paper's loss."""
 
-    def distance(self, target, estimate):
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         return ops.mean(ops.square(estimate - target), axis=(1, 2, 3, 4))
 
 
@@ -61,7 +64,7 @@ class MagnitudeMSE(_SpectralLoss):
 class MagnitudeL1(_SpectralLoss):
     """Mean absolute error between magnitudes."""
 
-    def distance(self, target, estimate):
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         return ops.mean(ops.abs(estimate - target), axis=(1, 2, 3, 4))
 
 
@@ -71,7 +74,7 @@ class ComplexMSE(_SpectralLoss):
 
     domain = "complex"
 
-    def distance(self, target, estimate):
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         return ops.mean(ops.square(estimate - target), axis=(1, 2, 3, 4))
 
 
@@ -85,7 +88,7 @@ class ComplexSNR(_SpectralLoss):
 
     domain = "complex"
 
-    def distance(self, target, estimate):
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         full_scale = 3 / 8 * self.n_fft  # The power of a bin when samples have the power 1.
         signal = ops.mean(ops.square(target), axis=(2, 3, 4)) / full_scale + QUIET
         noise = ops.mean(ops.square(estimate - target), axis=(2, 3, 4)) / full_scale

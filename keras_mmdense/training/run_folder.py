@@ -8,6 +8,7 @@ import keras
 
 from keras_mmdense.configs import ModelConfig
 from keras_mmdense.errors import InputError
+from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.model import network_of
 from keras_mmdense.utils.files import read_json, replacing
@@ -62,11 +63,11 @@ def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
     return found
 
 
-def describe_run(config, spec) -> dict[str, Any]:
+def describe_run(config: TrainConfig, spec: NetworkSpec) -> dict[str, Any]:
     backend = {"backend": keras.backend.backend(), "keras": keras.__version__}
     return {**config.to_dict(), "table": spec.config.to_dict(), **backend}
 
 
-def _short(value):
+def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) < 100 else f"{text[:97]}..."

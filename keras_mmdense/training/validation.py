@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import Batches, WholeSongs
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.stems import STEMS
@@ -89,7 +90,7 @@ class Validator:
         `SDR_TOTAL` seconds: four long ones, or all of a set of short clips.
         """
         sample_rate = self.spec.config.sample_rate
-        scores = {source: [] for source in self.spec.targets}
+        scores: dict[str, list[float]] = {source: [] for source in self.spec.targets}
         total = 0
         for song in self.songs:
             if total >= SDR_TOTAL * sample_rate:
@@ -105,13 +106,13 @@ class Validator:
         return {source: _median(values) for source, values in scores.items()}
 
     @functools.cached_property
-    def _separator(self):
+    def _separator(self) -> Separator:
         return Separator.from_networks(
             [LoadedNetwork(self.spec, self.model)], stems=self.spec.targets
         )
 
     @functools.cached_property
-    def _training_pass(self):
+    def _training_pass(self) -> Callable[[Tensor], object]:
         return training_pass(self._from_waveform)
 
 
@@ -137,7 +138,7 @@ def median_sdr(reference: np.ndarray, estimate: np.ndarray, frame: int) -> float
         return _median(10 * np.log10((s**2).sum(axis=1) / ((s - e) ** 2).sum(axis=1)))
 
 
-def training_pass(model: keras.Model) -> Callable[[object], None]:
+def training_pass(model: keras.Model) -> Callable[[Tensor], object]:
     """Compiles a call in training mode, which updates the statistics and nothing else.
 
     Args:
@@ -158,14 +159,14 @@ def training_pass(model: keras.Model) -> Callable[[object], None]:
     return torch.no_grad()(lambda x: model(x, training=True))
 
 
-def _jax_training_pass(model):
+def _jax_training_pass(model: keras.Model) -> Callable[[Tensor], None]:
     import jax
 
     @jax.jit
-    def statistics(weights, state, x):
+    def statistics(weights: list[Tensor], state: list[Tensor], x: Tensor) -> list[Tensor]:
         return model.stateless_call(weights, state, x, training=True)[1]
 
-    def run(x) -> None:
+    def run(x: Tensor) -> None:
         weights = [variable.value for variable in model.trainable_variables]
         state = [variable.value for variable in model.non_trainable_variables]
         _assign(model.non_trainable_variables, statistics(weights, state, x))
@@ -173,11 +174,11 @@ def _jax_training_pass(model):
     return run
 
 
-def _assign(variables, values) -> None:
+def _assign(variables: Sequence[keras.Variable], values: Sequence[Tensor]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(np.array(ops.convert_to_numpy(value)))
 
 
-def _median(values):
-    values = np.asarray(values)[~np.isnan(values)]
-    return float(np.median(values)) if len(values) else float("nan")
+def _median(values: Sequence[float] | np.ndarray) -> float:
+    known = np.asarray(values)[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")
