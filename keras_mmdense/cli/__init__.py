@@ -73,10 +73,10 @@ def main() -> None:
         _fail("not enough memory")
 
 
-def _fail(reason) -> None:
+def _fail(reason: object) -> None:
     print(f"keras-mmdense: error: {reason}", file=sys.stderr)
     sys.exit(2)
 
 
-def _terminate(number, frame) -> None:
+def _terminate(number: int, frame: object) -> None:
     sys.exit(128 + number)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.catalog import DEFAULT, DESCRIPTION, network_folder, read_card
+from keras_mmdense.utils.progress import Progress as Report
 from keras_mmdense.utils.quiet import quiet_stderr
 
 app = typer.Typer(
@@ -33,20 +35,26 @@ Model = Annotated[
 
 
 @contextlib.contextmanager
-def progress():
+def progress() -> Iterator[Callable[[str], Report]]:
     """Gives a function that makes a progress bar with an estimate: name -> callback."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
-    options = {"console": console, "transient": True, "speed_estimate_period": 3600}
-    with Progress(*columns, TimeRemainingColumn(), **options) as bars:
+    bars = Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        speed_estimate_period=3600,
+    )
+    with bars:
 
-        def report(name):
+        def report(name: str) -> Report:
             task = bars.add_task(name, total=None)
             return lambda done, total: bars.update(task, completed=done, total=total)
 
         yield report
 
 
-def say(text) -> None:
+def say(text: str) -> None:
     """Prints a line as it is: a path is not wrapped."""
     console.print(text, soft_wrap=True)
 
@@ -64,7 +72,7 @@ def tell_terms(*models: str | Path) -> None:
 
 
 @contextlib.contextmanager
-def quiet_startup():
+def quiet_startup() -> Iterator[None]:
     """Hides the lines that TensorFlow logs while it is imported and starts."""
     with quiet_stderr():
         if "keras" not in sys.modules:

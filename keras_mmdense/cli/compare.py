@@ -1,12 +1,17 @@
 """Two systems on the same songs."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keras_mmdense.cli.common import app, console, quiet_startup
 from keras_mmdense.errors import InputError
+
+if TYPE_CHECKING:
+    from keras_mmdense.analysis.run_folders import Scores
+    from keras_mmdense.evaluation.scoring import SongScores
 
 
 @app.command()
@@ -57,11 +62,11 @@ def compare(
         )
     chosen = baseline or _only_system(first, "--baseline", None)
     other = system or _only_system(second, "--system", chosen if second is first else None)
-    scores = [_scores(first, chosen), _scores(second, other)]
+    before, after = _scores(first, chosen), _scores(second, other)
     with quiet_startup():
         from keras_mmdense.evaluation import comparison
         from keras_mmdense.report.comparison import comparison_table, sentences, write_comparison
-    found = comparison.compare(*scores, first.rule)
+    found = comparison.compare(before, after, first.rule)
     names = (f"{chosen} ({first.name})", f"{other} ({second.name})")
     if output:
         write_comparison(output, found, names, first.rule.name)
@@ -70,7 +75,7 @@ def compare(
         console.print(line, highlight=False, markup=False)
 
 
-def _read(folder):
+def _read(folder: Path) -> "Scores":
     if not (folder / "scores.json").is_file():
         raise InputError(f"{folder}: expected scores.json, which evaluate --output writes")
     with quiet_startup():
@@ -78,7 +83,7 @@ def _read(folder):
     return read_score_folder(folder)
 
 
-def _only_system(scores, option, taken):
+def _only_system(scores: "Scores", option: str, taken: str | None) -> str:
     """The system that is neither an oracle nor taken, if there is just one."""
     known = [
         name
@@ -91,7 +96,7 @@ def _only_system(scores, option, taken):
     return known[0]
 
 
-def _scores(scores, name):
+def _scores(scores: "Scores", name: str) -> Sequence["SongScores"]:
     if name not in scores.systems:
         choices = ", ".join(scores.systems)
         raise InputError(f"{scores.name}: no system {name!r}; choices: {choices}")

@@ -1,12 +1,16 @@
 """Scoring networks, exported files and other tools' estimates."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from keras_mmdense.cli.common import TRAINED, app, console, progress, quiet_startup, tell_terms
+
+if TYPE_CHECKING:
+    from keras_mmdense.evaluation.systems import System
 
 
 @app.command()
@@ -63,19 +67,22 @@ def evaluate(
     chosen = find_oracles(oracles)
     systems = _systems(model or ([] if estimates else [TRAINED]), estimates)
     songs, place = find_songs(root, split), {"root": root.resolve().name, "split": split}
-    options = {"rule": rule, "engine": engine, "processes": processes or _cores(), **place}
+    processes = processes or _cores()
     with progress() as bars:
-        bar = bars(f"{engine}, {options['processes']} at a time")
+        bar = bars(f"{engine}, {processes} at a time")
         results = evaluate_songs(
             songs,
             systems,
             lambda done, total, _: bar(done, total),
             oracles=chosen,
+            rule=rule,
+            engine=engine,
+            processes=processes,
             output=output,
-            **options,
+            **place,
         )
     if output:
-        facts = {name: {"oracle": True} for name in chosen}
+        facts: dict[str, Mapping[str, Any]] = {name: {"oracle": True} for name in chosen}
         facts |= {system.name: system.description for system in systems}
         path = output / "scores.json"
         results_file.write_scores(
@@ -85,7 +92,7 @@ def evaluate(
     console.print(terminal.scores_table(results, rule, title=" ".join(place.values())))
 
 
-def _systems(models, estimates):
+def _systems(models: list[str], estimates: Path | None) -> list["System"]:
     from keras_mmdense.evaluation.systems import from_folder, from_separator
 
     systems = [from_folder(estimates)] if estimates else []
@@ -104,10 +111,12 @@ def _systems(models, estimates):
     return systems
 
 
-def _engine(name):
+def _engine(name: str) -> str:
     """TensorFlow, which tells the number of parameters, wherever it runs the artifact."""
     return "litert" if name.endswith(".tflite") else "tensorflow"
 
 
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

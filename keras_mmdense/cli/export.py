@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from keras_mmdense.cli.common import app, console, quiet_startup, tell_terms
 
@@ -40,10 +41,8 @@ def saved_model(
     console.print(files_table(out, f"{', '.join(card.network)}: {', '.join(card.stems)}"))
 
 
-def files_table(path: Path, title: str):
+def files_table(path: Path, title: str) -> Table:
     """Lays out what an export wrote, a file a row with its size."""
-    from rich.table import Table
-
     table = Table("file", title=title)
     table.add_column("bytes", justify="right")
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]

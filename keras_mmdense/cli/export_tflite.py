@@ -1,12 +1,15 @@
 """Writing trained networks as TFLite files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keras_mmdense.cli.common import progress, quiet_startup, say, tell_terms
 from keras_mmdense.cli.export import export
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CALIBRATION = 4
 
@@ -82,7 +85,7 @@ def tflite(
     )
 
 
-def _mixtures(root):
+def _mixtures(root: Path) -> list["np.ndarray"]:
     """Sums of the stems of some of a data set's train songs."""
     import numpy as np
 

@@ -1,5 +1,7 @@
 """Listing networks."""
 
+from rich.table import Table
+
 from keras_mmdense.cli.common import app, console, quiet_startup
 
 REFERENCE = "blend"
@@ -14,13 +16,13 @@ def models() -> None:
     Example: keras-mmdense models
     """
     with quiet_startup():
-        from keras_mmdense.models import registry
-    console.print(_networks(registry))
+        from keras_mmdense.models import registry  # noqa: F401
+    console.print(_networks())
     console.print(_trained())
 
 
-def _networks(registry):
-    from rich.table import Table
+def _networks() -> Table:
+    from keras_mmdense.models import registry
 
     table = Table(title="Networks (one source, stereo) and their trainable parameters")
     for column in ("network", "shape", "STFT / hop"):
@@ -37,9 +39,7 @@ def _networks(registry):
     return table
 
 
-def _trained():
-    from rich.table import Table
-
+def _trained() -> Table:
     from keras_mmdense.pretrained import catalog
     from keras_mmdense.pretrained.networks import read_description
 

@@ -1,12 +1,17 @@
 """Scores, spectrograms and sounds on one page."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keras_mmdense.cli.common import app, progress, quiet_startup, say, tell_terms
 from keras_mmdense.errors import InputError
+
+if TYPE_CHECKING:
+    from keras_mmdense.analysis.run_folders import Scores
+    from keras_mmdense.report.excerpts import Excerpt
 
 
 @app.command()
@@ -58,7 +63,7 @@ def report(
     beside = output.with_suffix(".md")
     if beside.exists() and not beside.read_bytes().startswith(f"# {Report.title}".encode()):
         raise InputError(f"{beside}: is no report, and would be replaced; choose another name")
-    taken = ()
+    taken: list[Excerpt] = []
     if root:
         networks = [model] if model else find_networks(scores, trainings)
         if not networks:
@@ -70,7 +75,9 @@ def report(
     say(f"{output} and {beside.name}")
 
 
-def _take(root, split, model, scores, count):
+def _take(
+    root: Path, split: str, model: str, scores: Sequence["Scores"], count: int
+) -> list["Excerpt"]:
     from keras_mmdense.data.songs import find_songs
 
     with quiet_startup():

@@ -2,13 +2,18 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from keras_mmdense.cli.common import TRAINED, app, console, progress, say, tell_terms
 from keras_mmdense.errors import InputError
+
+if TYPE_CHECKING:
+    from keras_mmdense.separation.batch import Result
 
 
 @app.command()
@@ -23,7 +28,7 @@ def separate(
             "SavedModel folder, a .tflite or a .keras file; the first two may be given several "
             "times for networks of one stem each. A SavedModel is a program: open those you trust.",
         ),
-    ] = (TRAINED,),
+    ] = [TRAINED],  # noqa: B006
     stems: Annotated[
         str | None,
         typer.Option(help="Stems to write, such as vocals,drums; only the networks needed run."),
@@ -104,7 +109,7 @@ def separate(
         sys.exit(2)
 
 
-def _tell(result) -> None:
+def _tell(result: "Result") -> None:
     if result.error:
         print(f"keras-mmdense: error: {result.error}", file=sys.stderr, flush=True)
     elif result.written:
@@ -116,7 +121,7 @@ def _tell(result) -> None:
         say(f"{result.path}: was there")
 
 
-def _compile(name) -> None:
+def _compile(name: str) -> None:
     """Put a shipped network into the cache, so that the next run starts without TensorFlow."""
     from keras_mmdense.separation.engines import compiled
 
@@ -127,9 +132,7 @@ def _compile(name) -> None:
             say(f"{path}: {name} for LiteRT; from now on it starts without TensorFlow")
 
 
-def _summary(results):
-    from rich.table import Table
-
+def _summary(results: Sequence["Result"]) -> Table:
     table = Table("song", "result", title="Separated songs")
     table.add_column("seconds", justify="right")
     for result in results:

@@ -18,9 +18,8 @@ def serve(
 
     Example: keras-mmdense serve site
     """
-    from keras_mmdense.exporting.web.server import open_server
+    from keras_mmdense.exporting.web.server import HOST, open_server
 
     with open_server(folder, port) as server, contextlib.suppress(KeyboardInterrupt):
-        host, port = server.server_address
-        console.print(f"http://{host}:{port}/ (Ctrl-C ends)")
+        console.print(f"http://{HOST}:{server.server_port}/ (Ctrl-C ends)")
         server.serve_forever()

@@ -75,9 +75,10 @@ def _scores(folder: Path, card: NetworkCard) -> dict[str, Any]:
         data = content.get("data", "not named in the file of scores")
         return {"data": data, "rule": rule, "sdr": sdr} if sdr else {}
     for table in card.scores:
-        if sdr := table.systems.get(NETWORK):
+        if scores := table.systems.get(NETWORK):
             values = {
-                stem: value[0] if isinstance(value, tuple) else value for stem, value in sdr.items()
+                stem: value[0] if isinstance(value, tuple) else value
+                for stem, value in scores.items()
             }
             return {"data": table.data, "sdr": values}
     return {}

@@ -43,7 +43,7 @@ class PublishedTable:
     rows: tuple[Published, ...]
 
 
-def _row(system, certainty, *sdr):
+def _row(system: str, certainty: str, *sdr: float) -> Published:
     stems = ("bass", "drums", "other", "vocals", "accompaniment")
     return Published(system, dict(zip(stems, sdr, strict=False)), certainty)
 

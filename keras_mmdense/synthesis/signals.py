@@ -4,8 +4,10 @@ Signals are mono `(samples,)` or stereo `(2, samples)`.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import fft, signal
 
 Rng = np.random.Generator
@@ -13,7 +15,7 @@ _TABLE = 4096
 _BLOCK = 32768
 
 
-def hertz(pitch):
+def hertz(pitch: ArrayLike) -> Any:
     """Frequency in Hz of a MIDI pitch, or of an array of them."""
     return 440.0 * 2.0 ** ((np.asarray(pitch) - 69.0) / 12.0)
 

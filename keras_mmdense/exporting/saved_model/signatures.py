@@ -1,13 +1,17 @@
 """The functions that a SavedModel serves, each with named inputs and a dict of outputs."""
 
+from collections.abc import Callable
+
+import keras
 import tensorflow as tf
 
-from keras_mmdense.exporting.saved_model.validation import checked, finite, require, shaped
+from keras_mmdense.exporting.saved_model.validation import Axes, checked, finite, require, shaped
 from keras_mmdense.exporting.saved_model.wav import decode_wav, encode_wav
 from keras_mmdense.exporting.saved_model.windows import in_windows
 from keras_mmdense.exporting.source import Source
 
 BYTES = "_bytes"  # TF Serving's REST interface writes strings of such a name in base64.
+Stems = dict[str, tf.Tensor]
 
 
 class Signatures:
@@ -27,7 +31,7 @@ class Signatures:
             (spec.targets, _function(model, self._magnitude)) for spec, model in source.networks
         ]
 
-    def all(self) -> dict[str, tuple]:
+    def all(self) -> dict[str, tuple[Callable[..., Stems], list[tf.TensorSpec]]]:
         """Gives the signatures: name -> (function, specs of its inputs)."""
         waveform = _spec(self._waveform, "waveform")
         lengths = tf.TensorSpec([None], tf.int32, "lengths")
@@ -41,12 +45,12 @@ class Signatures:
             "spectrogram": (self.spectrogram, [magnitude]),
         }
 
-    def separate(self, waveform):
+    def separate(self, waveform: tf.Tensor) -> Stems:
         """Waveforms of one length: stems (batch, samples, channels) by name."""
         waveform = checked(waveform, "waveform", self._waveform)
         return self._by_name(in_windows(self._graph, self.card, waveform))
 
-    def separate_batch(self, waveform, lengths):
+    def separate_batch(self, waveform: tf.Tensor, lengths: tf.Tensor) -> Stems:
         """Padded waveforms with their lengths; behind those, nothing has effect and stems are 0."""
         waveform = shaped(waveform, "waveform", self._waveform)
         lengths = shaped(lengths, "lengths", {"batch": None})
@@ -61,7 +65,7 @@ class Signatures:
         stems = in_windows(self._graph, self.card, waveform)
         return self._by_name(tf.where(mask[:, None], stems, 0.0))
 
-    def separate_window(self, waveform):
+    def separate_window(self, waveform: tf.Tensor) -> Stems:
         """Waveforms with the card's context on either side; stems without it."""
         waveform = checked(waveform, "waveform", self._waveform)
         context, samples = self.card.context, tf.shape(waveform)[1]
@@ -69,7 +73,7 @@ class Signatures:
         waveform = require(waveform, samples > 2 * context, message, samples)
         return self._by_name(self._graph(waveform))
 
-    def separate_wav(self, wav_bytes):
+    def separate_wav(self, wav_bytes: tf.Tensor) -> Stems:
         """WAV files; stems as 32-bit float WAV with the file's channels, `<stem>_bytes` by name."""
         wav_bytes = shaped(wav_bytes, "wav_bytes", {"batch": None})
         names = [stem + BYTES for stem in self.card.stems]
@@ -78,7 +82,7 @@ class Signatures:
             self._separate_wav, wav_bytes, fn_output_signature=spec, parallel_iterations=1
         )
 
-    def spectrogram(self, magnitude):
+    def spectrogram(self, magnitude: tf.Tensor) -> Stems:
         """Magnitudes of mixtures; the networks' magnitudes, of the same shape, by stem."""
         magnitude = checked(magnitude, "magnitude", self._magnitude)
         lowest = tf.reduce_min(magnitude)
@@ -91,7 +95,7 @@ class Signatures:
             stems.update({name: maps[:, i] for i, name in enumerate(targets)})
         return stems
 
-    def _separate_wav(self, wav):
+    def _separate_wav(self, wav: tf.Tensor) -> Stems:
         card = self.card
         waveform = finite(decode_wav(wav, card.sample_rate), "wav")
         mono = tf.shape(waveform)[1] == 1
@@ -108,11 +112,11 @@ class Signatures:
             for i, stem in enumerate(card.stems)
         }
 
-    def _by_name(self, stems):
+    def _by_name(self, stems: tf.Tensor) -> Stems:
         return {stem: stems[:, i] for i, stem in enumerate(self.card.stems)}
 
 
-def _function(model, axes):
+def _function(model: keras.Model, axes: Axes) -> Callable[[tf.Tensor], tf.Tensor]:
     """A model as one TensorFlow function, which all signatures share."""
     # Without autograph, which would only rewrite Keras' own code.
     return tf.function(
@@ -120,5 +124,5 @@ def _function(model, axes):
     )
 
 
-def _spec(axes, name=None):
+def _spec(axes: Axes, name: str | None = None) -> tf.TensorSpec:
     return tf.TensorSpec(list(axes.values()), tf.float32, name)

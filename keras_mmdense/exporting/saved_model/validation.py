@@ -2,8 +2,11 @@
 
 import tensorflow as tf
 
+# Axes in order: name -> size, or None for any size from 1 up.
+Axes = dict[str, int | None]
 
-def require(x, condition, message, *values):
+
+def require(x: tf.Tensor, condition: tf.Tensor, message: str, *values: tf.Tensor) -> tf.Tensor:
     """Gives `x` if `condition` holds; else the run ends with the message.
 
     Args:
@@ -20,7 +23,7 @@ def require(x, condition, message, *values):
         return tf.identity(x)
 
 
-def checked(x, name, shape):
+def checked(x: tf.Tensor, name: str, shape: Axes) -> tf.Tensor:
     """Gives a float tensor whose shape is checked when the graph runs, and that is finite.
 
     Servers do not compare a request with the signature's shapes, and the graph would take some
@@ -35,7 +38,7 @@ def checked(x, name, shape):
     return finite(x, name)
 
 
-def shaped(x, name, shape):
+def shaped(x: tf.Tensor, name: str, shape: Axes) -> tf.Tensor:
     """As `checked`, without looking at the values."""
     # The placeholder hides the signature's shape, or the check would be taken for always true.
     x = tf.compat.v1.placeholder_with_default(x, None)
@@ -50,7 +53,7 @@ def shaped(x, name, shape):
     return tf.ensure_shape(x, sizes)
 
 
-def finite(x, name):
+def finite(x: tf.Tensor, name: str) -> tf.Tensor:
     """Gives `x` if no value is NaN or infinite."""
     wrong = tf.size(x) - tf.reduce_sum(tf.cast(tf.math.is_finite(x), tf.int32))
     message = f"{name} must hold finite numbers; {{}} are NaN or infinite"

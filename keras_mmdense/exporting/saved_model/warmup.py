@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -37,8 +38,8 @@ def write_warmup(path: Path, card: ModelCard) -> None:
             file.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
 
 
-def _requests(card) -> Iterator[tuple[str, dict]]:
-    def silence(*shape):
+def _requests(card: ModelCard) -> Iterator[tuple[str, dict[str, Any]]]:
+    def silence(*shape: int) -> Any:
         return tf.make_tensor_proto(0.0, tf.float32, shape)  # One value stands for all.
 
     window, hop, channels = card.window + 2 * card.context, card.hop, card.channels

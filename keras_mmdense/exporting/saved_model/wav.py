@@ -13,7 +13,7 @@ GUID_TAIL = bytes.fromhex("00001000800000aa00389b71")
 MAX_CHUNKS = 1000
 
 
-def decode_wav(wav, sample_rate: int, name: str = "wav"):
+def decode_wav(wav: tf.Tensor, sample_rate: int, name: str = "wav") -> tf.Tensor:
     """Reads a WAV file: 16- and 24-bit PCM or 32-bit float, mono or stereo.
 
     Args:
@@ -42,7 +42,7 @@ def decode_wav(wav, sample_rate: int, name: str = "wav"):
     return tf.reshape(tf.switch_case(kind, readers), [-1, channels])
 
 
-def encode_wav(waveform, sample_rate: int):
+def encode_wav(waveform: tf.Tensor, sample_rate: int) -> tf.Tensor:
     """Writes a WAV file of 32-bit floats, so that nothing clips.
 
     Args:
@@ -65,7 +65,7 @@ def encode_wav(waveform, sample_rate: int):
     return tf.strings.join(parts)
 
 
-def _find_chunks(wav, name):
+def _find_chunks(wav: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Where the format begins and the data, and the size of the data, in bytes (int64)."""
     total = tf.cast(tf.strings.length(wav), tf.int64)
     head = tf.strings.substr(wav, 0, 12)
@@ -74,10 +74,10 @@ def _find_chunks(wav, name):
     message = f"{name} must be a WAV file (RIFF WAVE); received {{}} bytes of something else"
     total = require(total, riff & (tail == b"WAVE"), message, total)
 
-    def more(position, fmt, data):
+    def more(position: tf.Tensor, fmt: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
         return (position + 8 <= total) & (data < 0)
 
-    def step(position, fmt, data):
+    def step(position: tf.Tensor, fmt: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, ...]:
         chunk = tf.strings.substr(wav, position, 4)
         size = _size(wav, position)
         fmt = tf.where((chunk == b"fmt ") & (size >= 16), position + 8, fmt)
@@ -95,12 +95,12 @@ def _find_chunks(wav, name):
     return fmt, data, size
 
 
-def _size(wav, position):
+def _size(wav: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
     size = tf.io.decode_raw(tf.strings.substr(wav, position + 4, 4), tf.uint8)
     return tf.reduce_sum(tf.cast(size, tf.int64) * [1, 1 << 8, 1 << 16, 1 << 24])
 
 
-def _format(wav, fmt, name):
+def _format(wav: tf.Tensor, fmt: tf.Tensor, name: str) -> tuple[tf.Tensor, ...]:
     """Kind of samples (0: 16-bit, 1: 24-bit, 2: float), channels, rate in Hz, bytes a frame."""
     fields = tf.io.decode_raw(tf.strings.substr(wav, fmt, 16), tf.uint16)
     code, channels, low, high, _, _, align, bits = tf.unstack(tf.cast(fields, tf.int32), 8)
@@ -116,7 +116,7 @@ def _format(wav, fmt, name):
     return tf.argmax(kinds, output_type=tf.int32), channels, sample_rate, align
 
 
-def _extended(wav, fmt, name):
+def _extended(wav: tf.Tensor, fmt: tf.Tensor, name: str) -> tf.Tensor:
     """The format that an extensible one names, 0 for none of the common ones."""
     message = f"{name} must have a fmt chunk of 40 bytes for its extensible format, received {{}}"
     size = _size(wav, fmt - 8)
@@ -126,21 +126,21 @@ def _extended(wav, fmt, name):
     return tf.where(tf.strings.substr(guid, 4, 12) == GUID_TAIL, code, 0)
 
 
-def _pcm16(data):
+def _pcm16(data: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.io.decode_raw(data, tf.int16), tf.float32) / 2**15
 
 
-def _pcm24(data):
+def _pcm24(data: tf.Tensor) -> tf.Tensor:
     parts = tf.cast(tf.reshape(tf.io.decode_raw(data, tf.uint8), [-1, 3]), tf.int32)
     value = parts[:, 0] + 256 * parts[:, 1] + 65536 * parts[:, 2]
     return tf.cast(tf.where(value < 2**23, value, value - 2**24), tf.float32) / 2**23
 
 
-def _float32(data):
+def _float32(data: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_raw(data, tf.float32)
 
 
-def _raw(values):
+def _raw(values: tf.Tensor | list[int]) -> tf.Tensor:
     """The bytes of a tensor, little-endian: they end its serialized form."""
     values = tf.convert_to_tensor(values)
     size = tf.size(values) * values.dtype.size

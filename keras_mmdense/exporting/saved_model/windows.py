@@ -1,13 +1,16 @@
 """Any length through a separation graph, in bounded memory, inside a TensorFlow graph."""
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from keras_mmdense.separation.model_card import ModelCard
 
 
-def in_windows(graph, card: ModelCard, waveform):
+def in_windows(
+    graph: Callable[[tf.Tensor], tf.Tensor], card: ModelCard, waveform: tf.Tensor
+) -> tf.Tensor:
     """Separates a waveform window by window, each with its context, as `Separator` does.
 
     A window keeps at most `window + 2 * context` samples, so that a client's window with its
@@ -29,7 +32,7 @@ def in_windows(graph, card: ModelCard, waveform):
     end = context + count * core - samples
     padded = tf.pad(waveform, [[0, 0], [context, end], [0, 0]])
 
-    def separate(i):
+    def separate(i: tf.Tensor) -> tf.Tensor:
         return graph(padded[:, i * core : (i + 1) * core + 2 * context])
 
     sources, channels = len(card.stems), card.channels
@@ -40,5 +43,5 @@ def in_windows(graph, card: ModelCard, waveform):
     return stems[:, :, :samples]
 
 
-def _up(a, b):
+def _up(a: tf.Tensor, b: tf.Tensor | int) -> tf.Tensor:
     return (a + b - 1) // b

@@ -1,6 +1,7 @@
 """From a graph to TFLite's builtin operators."""
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -29,7 +30,7 @@ class Function:
         outputs: Names of the outputs.
     """
 
-    call: object
+    call: Callable[[tf.Tensor], list[tf.Tensor]]
     name: str
     shape: tuple[int | None, ...]
     outputs: tuple[str, ...]
@@ -52,7 +53,7 @@ def network_function(source: Source) -> Function:
     """The networks alone, from the mixture's magnitude to the sources'."""
     models = [merge_batch_norm(model) for _, model in source.networks]
 
-    def call(x):
+    def call(x: tf.Tensor) -> list[tf.Tensor]:
         outputs = [model(x, training=False) for model in models]
         return [
             part for y in outputs for part in (tf.unstack(y, axis=1) if len(y.shape) == 5 else [y])
@@ -89,7 +90,7 @@ def converter_of(function: Function, size: int | None) -> tf.lite.TFLiteConverte
     live = tf.function(function.call).get_concrete_function(spec)
     frozen = convert_variables_to_constants_v2(live)
 
-    def named(x):
+    def named(x: tf.Tensor) -> dict[str, tf.Tensor]:
         return dict(zip(function.outputs, frozen(x), strict=True))
 
     module = tf.Module()
@@ -111,7 +112,7 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     layers of as many maps share. A batch norm over bins stays as it is.
     """
 
-    def replace(layer):
+    def replace(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, keras.Model):
             return merge_batch_norm(layer)
         if _over_maps(layer):
@@ -144,7 +145,7 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     return copy
 
 
-def _over_maps(layer):
+def _over_maps(layer: keras.Layer) -> bool:
     """Whether a layer is a batch norm of maps of frames and bins, and not of frames or of bins."""
     if not isinstance(layer, layers.BatchNormalization):
         return False

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.exporting.source import load_source
+from keras_mmdense.exporting.source import Source, load_source
 from keras_mmdense.exporting.tflite.conversion import convert, network_function, waveform_function
 from keras_mmdense.exporting.tflite.flatbuffer import check_builtin, finish, replace_masks
 from keras_mmdense.exporting.tflite.int8 import int8_masks
@@ -103,7 +103,7 @@ def export_tflite(
     return card
 
 
-def _check_card(path) -> None:
+def _check_card(path: Path) -> None:
     try:
         ModelCard.from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -112,7 +112,7 @@ def _check_card(path) -> None:
         ) from error
 
 
-def _card(source, seconds, quantize):
+def _card(source: Source, seconds: float, quantize: str | None) -> ModelCard:
     card = source.separator.card
     if not 0 < seconds <= 600:
         raise InputError(f"seconds must lie between 0 and 600, received {seconds}")

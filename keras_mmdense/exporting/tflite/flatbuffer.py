@@ -1,7 +1,8 @@
 """A TFLite file's flatbuffer: what is in it, and the model card among its metadata."""
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -13,6 +14,8 @@ from keras_mmdense.separation.model_card import TFLITE_CARD, ModelCard
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 SMALL = 128
 STATEFUL = ("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+
+Table = Any  # an object of TFLite's schema, whose module has no types
 
 _NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
@@ -107,7 +110,7 @@ def weight_types(content: bytes) -> dict[str, int]:
     """Counts the bytes of a file's constants by type, such as {"FLOAT16": 676704}."""
     model = _read(content)
     names = {code: name for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
-    types = {}
+    types: dict[str, int] = {}
     for graph in model.subgraphs:
         for tensor in graph.tensors:
             data = model.buffers[tensor.buffer].data
@@ -180,7 +183,7 @@ def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
     return _write(model)
 
 
-def _append(model, part, entry, end):
+def _append(model: Table, part: Table, entry: int, end: int) -> list[Table]:
     """Adds a file's tensors to a model; gives its operators, between two tensors of the model."""
     graph, added = model.subgraphs[0], part.subgraphs[0]
     for own, other in ((entry, added.inputs[0]), (end, added.outputs[0])):
@@ -202,7 +205,7 @@ def _append(model, part, entry, end):
     return added.operators
 
 
-def _needed(operators, outputs):
+def _needed(operators: list[Table], outputs: Iterable[int]) -> list[Table]:
     """Leaves out operators whose results nothing takes; their order stays."""
     needed, kept = set(outputs), []
     for operator in reversed(operators):
@@ -212,7 +215,7 @@ def _needed(operators, outputs):
     return kept[::-1]
 
 
-def _widening(model, graph, index, values):
+def _widening(model: Table, graph: Table, index: int, values: np.ndarray) -> Table:
     """The operator that fills tensor `index` with float16 values."""
     result, narrow = graph.tensors[index], schema.TensorT()
     narrow.shape, narrow.type, narrow.hasRank = result.shape, schema.TensorType.FLOAT16, True
@@ -228,12 +231,14 @@ def _widening(model, graph, index, values):
     return operator
 
 
-def _merge_tensors(model, graph) -> None:
+def _merge_tensors(model: Table, graph: Table) -> None:
     """Keeps one tensor of equal constants and none that nothing names; renumbers them."""
     used = {*graph.inputs, *graph.outputs}
     for operator in graph.operators:
         used |= {*operator.inputs, *operator.outputs}
-    new, first, kept = {-1: -1}, {}, []
+    new: dict[int, int] = {-1: -1}
+    kept: list[Table] = []
+    first: dict[Any, int] = {}
     for index in sorted(used - {-1}):
         tensor = graph.tensors[index]
         data = model.buffers[tensor.buffer].data
@@ -252,7 +257,7 @@ def _merge_tensors(model, graph) -> None:
             end.tensorIndex = new[end.tensorIndex]
 
 
-def _drop_labels(graph) -> None:
+def _drop_labels(graph: Table) -> None:
     ends = {*graph.inputs, *graph.outputs}
     for index, tensor in enumerate(graph.tensors):
         if index not in ends:
@@ -264,11 +269,11 @@ def _drop_labels(graph) -> None:
         tensor.hasRank = len(tensor.shape) == 0
 
 
-def _share_buffers(model) -> None:
+def _share_buffers(model: Table) -> None:
     """Keeps one buffer of each content; number 0 is the empty one."""
     first, shared = {b"": 0}, [model.buffers[0]]
 
-    def place(index):
+    def place(index: int) -> int:
         data = model.buffers[index].data
         content = b"" if data is None else bytes(data)
         if content not in first:
@@ -281,50 +286,51 @@ def _share_buffers(model) -> None:
     model.buffers = shared
 
 
-def _operator(code):
+def _operator(code: Table) -> str:
     if code.customCode:
         return code.customCode.decode()
     return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def _read(content):
+def _read(content: bytes) -> Table:
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
 
 
 class _Once:
     """A table that is written once, wherever it stands."""
 
-    def __init__(self, table):
-        self._table, self._offset = table, None
+    def __init__(self, table: Table):
+        self._table = table
+        self._offset: int | None = None
 
-    def Pack(self, builder):
+    def Pack(self, builder: flatbuffers.Builder) -> int:
         if self._offset is None:
-            self._offset = self._table.Pack(builder)
+            self._offset = int(self._table.Pack(builder))
         return self._offset
 
 
 class _Builder(flatbuffers.Builder):
     """Writes equal vectors, such as shapes, once; aligns bytes, among them weights, to 16."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(1 << 20)
-        self._written = {}
+        self._written: dict[tuple[str, bytes], int] = {}
 
-    def StartVector(self, size, count, alignment):
+    def StartVector(self, size: int, count: int, alignment: int) -> int:
         return super().StartVector(size, count, 16 if size == 1 else alignment)
 
-    def CreateNumpyVector(self, x):
+    def CreateNumpyVector(self, x: np.ndarray) -> int:
         key = x.dtype.str, x.tobytes()
         if key not in self._written:
             self._written[key] = super().CreateNumpyVector(x)
         return self._written[key]
 
 
-def _share_tables(model) -> None:
+def _share_tables(model: Table) -> None:
     """Has equal tensors without a name, and equal options, written once: a table is an offset."""
-    shared = {}
+    shared: dict[tuple[type, bytes], _Once] = {}
 
-    def once(table):
+    def once(table: Table) -> _Once:
         return shared.setdefault((type(table), pickle.dumps(vars(table))), _Once(table))
 
     for graph in model.subgraphs:
@@ -334,7 +340,7 @@ def _share_tables(model) -> None:
                 operator.builtinOptions = once(operator.builtinOptions)
 
 
-def _write(model):
+def _write(model: Table) -> bytes:
     builder = _Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

@@ -1,6 +1,6 @@
 """Networks in 8-bit arithmetic, from the mixture's magnitude to the mask."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -80,14 +80,14 @@ def mask_function(spec: NetworkSpec, model: keras.Model, margin: int) -> Functio
     return Function(lambda x: [masks(x, training=False)], "magnitude", shape, ("mask",))
 
 
-def _magnitude(mixture, card):
+def _magnitude(mixture: np.ndarray, card: ModelCard) -> np.ndarray:
     """A mixture's first window as the networks see it, (1, frames, bins, channels)."""
     window = np.zeros((1, card.window + 2 * card.context, card.channels), "float32")
     window[0, : len(mixture)] = mixture[: window.shape[1]]
     return np.asarray(Magnitude()(STFT(card.n_fft, card.hop)(window)))
 
 
-def _counter(progress, done, total):
+def _counter(progress: Progress | None, done: int, total: int) -> Callable[[], None]:
     def report() -> None:
         nonlocal done
         done += 1
@@ -97,8 +97,10 @@ def _counter(progress, done, total):
     return report
 
 
-def _converted(function, spectra, report):
-    def windows():
+def _converted(
+    function: Function, spectra: Sequence[np.ndarray], report: Callable[[], None]
+) -> bytes:
+    def windows() -> Iterator[dict[str, np.ndarray]]:
         for spectrum in spectra:
             yield {"magnitude": spectrum}
             report()
@@ -111,7 +113,7 @@ def _converted(function, spectra, report):
         return converter.convert()
 
 
-def _shift(function, content, spectra):
+def _shift(function: Function, content: bytes, spectra: Sequence[np.ndarray]) -> np.ndarray:
     """What to add before the sigmoid so that 8-bit masks pass as much power as the float ones.
 
     One step of Newton's method, for each of the masks' channels.
@@ -119,7 +121,7 @@ def _shift(function, content, spectra):
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(model_content=content).get_signature_runner()
-    missing = slope = 0
+    missing, slope = np.zeros(()), np.zeros(())
     for spectrum in spectra:
         exact = np.asarray(function.call(spectrum)[0])
         mask = runner(magnitude=spectrum)["mask"]
@@ -127,6 +129,6 @@ def _shift(function, content, spectra):
         power = spectrum[:, margin : spectrum.shape[1] - margin] ** 2
         # The channels of a source lie side by side.
         power = np.tile(power, mask.shape[-1] // power.shape[-1])
-        missing += np.sum(power * (exact - mask), axis=(0, 1, 2))
-        slope += np.sum(power * mask * (1 - mask), axis=(0, 1, 2))
+        missing = missing + np.sum(power * (exact - mask), axis=(0, 1, 2))
+        slope = slope + np.sum(power * mask * (1 - mask), axis=(0, 1, 2))
     return missing / np.maximum(slope, 1e-9)

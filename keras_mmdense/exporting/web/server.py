@@ -2,6 +2,7 @@
 
 import http.server
 from pathlib import Path
+from typing import Any
 
 from keras_mmdense.errors import InputError
 
@@ -44,7 +45,7 @@ def open_server(folder: str | Path, port: int) -> http.server.ThreadingHTTPServe
             ".wasm": "application/wasm",
         }
 
-        def __init__(self, *arguments):
+        def __init__(self, *arguments: Any):
             super().__init__(*arguments, directory=str(folder))
 
         def end_headers(self) -> None:
@@ -53,7 +54,7 @@ def open_server(folder: str | Path, port: int) -> http.server.ThreadingHTTPServe
             self.send_header("Cache-Control", "no-cache")
             super().end_headers()
 
-        def log_message(self, *_) -> None:
+        def log_message(self, *_: object) -> None:
             pass
 
     try:
