@@ -13,7 +13,8 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.protocols import Rule, find_rule
 from keras_mmdense.evaluation.results_file import read_scores
 from keras_mmdense.evaluation.scoring import SongScores
-from keras_mmdense.pretrained.networks import DESCRIPTION, NetworkSpec, load_network
+from keras_mmdense.pretrained.catalog import DESCRIPTION
+from keras_mmdense.pretrained.networks import NetworkSpec, load_network
 from keras_mmdense.utils.files import read_json
 from keras_mmdense.utils.values import check_number, check_whole
 

@@ -5,8 +5,6 @@ The paper's steps are `PAPER`; the others help where music is scarce.
 
 import numpy as np
 
-from keras_mmdense.data.augmentation_names import AUGMENTATIONS, PAPER  # noqa: F401
-
 GAIN = (0.25, 1.25)
 QUIET = 1e-3  # RMS of a chunk, -60 dB of full scale.
 QUIET_SHARE = 0.1

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from keras_mmdense.data.augmentation import (
-    PAPER,
     change_speed,
     draw_active,
     draw_double,
@@ -21,6 +20,7 @@ from keras_mmdense.data.augmentation import (
     scale,
     swap_channels,
 )
+from keras_mmdense.data.augmentation_names import PAPER
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS

@@ -164,7 +164,7 @@ def _pair_songs(
     return pairs
 
 
-def _frame_grid(song: SongScores) -> tuple:
+def _frame_grid(song: SongScores) -> tuple[float, ...]:
     """Number, length and distance of a song's frames."""
     counts = {len(metrics["SDR"]) for metrics in song.frames.values()}
     return *counts, song.window, song.hop
@@ -212,7 +212,7 @@ def _compare_stems(
 
 
 def _difference(
-    combine: Callable, stems: Sequence[np.ndarray], draws: np.ndarray, songs: int
+    combine: Callable[..., np.ndarray], stems: Sequence[np.ndarray], draws: np.ndarray, songs: int
 ) -> Difference:
     baseline, other = np.mean([combine(both, axis=1) for both in stems], axis=0)
     if songs == 1:

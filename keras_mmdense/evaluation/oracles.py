@@ -18,6 +18,9 @@ from keras_mmdense.stems import Stems
 FLOOR = 1e-10
 BLOCK = 256
 
+Transform = Callable[[np.ndarray], np.ndarray]
+Masks = Callable[[str], np.ndarray]
+
 
 def mixture(references: Stems) -> dict[str, np.ndarray]:
     """Gives the sum of the stems as the estimate of each, and of all that several leave.
@@ -29,7 +32,9 @@ def mixture(references: Stems) -> dict[str, np.ndarray]:
     return dict.fromkeys((*references, "accompaniment", "remainder"), total)
 
 
-def ideal_ratio_mask(references: Stems, n_fft: int = 2048, hop: int = 1024) -> dict:
+def ideal_ratio_mask(
+    references: Stems, n_fft: int = 2048, hop: int = 1024
+) -> dict[str, np.ndarray]:
     """Separates the sum of the stems with the ideal ratio mask of their powers.
 
     The mask of stem j is `|S_j|^2 / sum_i |S_i|^2`, for each frame, bin and channel by itself,
@@ -51,7 +56,7 @@ def ideal_ratio_mask(references: Stems, n_fft: int = 2048, hop: int = 1024) -> d
     Source: oracle IRM2 of the SiSEC 2018 campaign (Liutkus, Stöter and Ito, LVA/ICA 2018).
     """
 
-    def masks(signals: Stems, spectrogram: Callable) -> Callable:
+    def masks(signals: Stems, spectrogram: Transform) -> Masks:
         total = sum(np.abs(spectrogram(signal)) ** 2 for signal in signals.values())
         total = np.maximum(total, np.finfo(np.float64).tiny)
         return lambda stem: np.abs(spectrogram(signals[stem])) ** 2 / total
@@ -59,7 +64,9 @@ def ideal_ratio_mask(references: Stems, n_fft: int = 2048, hop: int = 1024) -> d
     return _mask(references, masks, n_fft, hop)
 
 
-def ideal_binary_mask(references: Stems, n_fft: int = 2048, hop: int = 1024) -> dict:
+def ideal_binary_mask(
+    references: Stems, n_fft: int = 2048, hop: int = 1024
+) -> dict[str, np.ndarray]:
     """Separates the sum of the stems with ideal binary masks.
 
     Each frame, bin and channel of the mixture's complex spectrogram goes to the stem that has the
@@ -71,7 +78,7 @@ def ideal_binary_mask(references: Stems, n_fft: int = 2048, hop: int = 1024) -> 
     with the strongest of several stems as the target.
     """
 
-    def masks(signals: Stems, spectrogram: Callable) -> Callable:
+    def masks(signals: Stems, spectrogram: Transform) -> Masks:
         order = list(signals)
         largest = np.abs(spectrogram(signals[order[0]]))
         winner = np.zeros(largest.shape, np.uint8)
@@ -84,7 +91,7 @@ def ideal_binary_mask(references: Stems, n_fft: int = 2048, hop: int = 1024) -> 
     return _mask(references, masks, n_fft, hop)
 
 
-def wiener_filter(references: Stems, n_fft: int = 2048, hop: int = 1024) -> dict:
+def wiener_filter(references: Stems, n_fft: int = 2048, hop: int = 1024) -> dict[str, np.ndarray]:
     """Separates the sum of the stems with the multichannel Wiener filter of their true PSDs.
 
     Stem j is modelled by its PSD v_j, the channel mean of `|s_j|^2` in each frame and bin, and a
@@ -148,7 +155,7 @@ def _check(references: Stems, n_fft: int, hop: int) -> tuple[int, int]:
     return next(iter(shapes.values()))
 
 
-def _transform(samples: int, n_fft: int, hop: int) -> tuple[Callable, Callable]:
+def _transform(samples: int, n_fft: int, hop: int) -> tuple[Transform, Transform]:
     """Functions from waveforms (..., samples) to spectrograms (..., bins, frames), and back."""
     from scipy.signal import ShortTimeFFT
     from scipy.signal.windows import hann
@@ -166,7 +173,9 @@ def _transform(samples: int, n_fft: int, hop: int) -> tuple[Callable, Callable]:
     return spectrogram, waveform
 
 
-def _mask(references: Stems, masks: Callable, n_fft: int, hop: int) -> dict[str, np.ndarray]:
+def _mask(
+    references: Stems, masks: Callable[[Stems, Transform], Masks], n_fft: int, hop: int
+) -> dict[str, np.ndarray]:
     """Multiplies the mixture's spectrogram, channel by channel, by a mask for each stem."""
     samples, channels = _check(references, n_fft, hop)
     spectrogram, waveform = _transform(samples, n_fft, hop)

@@ -218,7 +218,10 @@ def _sum(stems: Stems, names: Iterable[str]) -> np.ndarray:
 
 
 def _score_frames(
-    references: Stems, estimates: Stems, lengths: tuple[int, int], compute: Callable
+    references: Stems,
+    estimates: Stems,
+    lengths: tuple[int, int],
+    compute: Callable[..., dict[str, np.ndarray]],
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
     """Frames' scores and silent stems, for a window and a hop in samples."""
     window, hop = lengths

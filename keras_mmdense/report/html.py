@@ -67,7 +67,7 @@ def render(contents: Report) -> str:
     )
 
 
-def _group(group: Group) -> dict:
+def _group(group: Group) -> dict[str, Any]:
     summary = group.summary()
     names = list(summary)
     colors = {name: COLORS[i % len(COLORS)] for i, name in enumerate(names)}
@@ -97,7 +97,7 @@ def _stem(group: Group, stem: str, summary: Summary, colors: dict[str, str]) -> 
     }
 
 
-def _excerpt(excerpt: Excerpt, contents: Report) -> dict:
+def _excerpt(excerpt: Excerpt, contents: Report) -> dict[str, Any]:
     def clip(waveform: np.ndarray) -> tuple[str, str]:
         image = spectrogram_image(waveform, excerpt.sample_rate)
         sound = encode(waveform * excerpt.gain, excerpt.sample_rate)
@@ -117,7 +117,7 @@ def _excerpt(excerpt: Excerpt, contents: Report) -> dict:
     }
 
 
-def _curves(contents: Report) -> dict:
+def _curves(contents: Report) -> dict[str, dict[str, str]]:
     """Plots of the losses of every network whose training is known: name -> scheme -> image."""
     curves = {one.name: one.training.curve for one in contents.networks if one.training}
     return {

@@ -89,7 +89,7 @@ def _published() -> list[str]:
     return blocks
 
 
-def _table(heading: Sequence[str], rows: Iterable[Sequence], texts: int) -> str:
+def _table(heading: Sequence[str], rows: Iterable[Sequence[object]], texts: int) -> str:
     """A table whose first columns are text and whose others are numbers."""
     ruler = ["---"] * texts + ["---:"] * (len(heading) - texts)
     lines = [heading, ruler, *rows]

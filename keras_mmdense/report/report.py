@@ -14,7 +14,8 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.protocols import METRICS, Rule
 from keras_mmdense.evaluation.scoring import SongScores, summarize
 from keras_mmdense.models.registry import parameters
-from keras_mmdense.pretrained.networks import DESCRIPTION, list_weights, load_network
+from keras_mmdense.pretrained.catalog import DESCRIPTION, list_weights
+from keras_mmdense.pretrained.networks import load_network
 from keras_mmdense.report.excerpts import Excerpt
 
 STEM_ORDER = ("vocals", "accompaniment", "drums", "bass", "other", "remainder")

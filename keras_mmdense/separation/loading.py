@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.pretrained.catalog import SHIPPED, WEIGHTS
 from keras_mmdense.separation.engines import compiled
 from keras_mmdense.separation.engines.engine import Engine
 
@@ -59,9 +60,9 @@ def open_engine(
 
 def fingerprint(name: str | Path) -> str:
     """Compute the sha256 of all the files of an artifact."""
-    path = compiled.SHIPPED / name if compiled.is_shipped(name) else Path(name)
+    path = SHIPPED / name if compiled.is_shipped(name) else Path(name)
     if (path / "network.json").is_file():
-        files = [path / "network.json", path / compiled.WEIGHTS]
+        files = [path / "network.json", path / WEIGHTS]
     else:
         files = (
             [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())

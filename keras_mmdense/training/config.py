@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_mmdense.data.augmentation import AUGMENTATIONS, PAPER
+from keras_mmdense.data.augmentation_names import AUGMENTATIONS, PAPER
 from keras_mmdense.data.datasets import DatasetSpec
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS

@@ -37,12 +37,12 @@ def replicas(devices: int) -> Any:
     raise InputError(f"{backend} trains on one device; choose the backend tensorflow or jax")
 
 
-def building(spread: Any) -> contextlib.AbstractContextManager:
+def building(spread: Any) -> contextlib.AbstractContextManager[Any]:
     """The scope to build and compile a model in that trains on what `replicas` gave."""
     return spread.scope() if spread else contextlib.nullcontext()
 
 
-def fitting(spread: Any) -> contextlib.AbstractContextManager:
+def fitting(spread: Any) -> contextlib.AbstractContextManager[Any]:
     """The scope to call `fit` in."""
     return building(spread if keras.backend.backend() == "jax" else None)
 
