@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.pretrained.catalog import DEFAULT, DESCRIPTION, network_folder, read_card
+from keras_mmdense.pretrained.catalog import DEFAULT
 from keras_mmdense.utils.progress import Progress as Report
 from keras_mmdense.utils.quiet import quiet_stderr
 
@@ -63,12 +63,13 @@ def tell_terms(*models: str | Path) -> None:
     """Print the terms of trained networks whose stems may be used for research only, a line each.
 
     Args:
-        *models: Names and folders of networks; other files are passed over.
+        *models: Names and folders of networks, SavedModel folders and `.tflite` files.
     """
+    from keras_mmdense.separation.terms import research_terms
+
     for model in dict.fromkeys(map(str, models)):
-        folder = network_folder(model)
-        if (folder / DESCRIPTION).is_file() and (card := read_card(folder)).restricted:
-            say(f"{model}: {card.terms}")
+        if terms := research_terms(model):
+            say(f"{model}: {terms}")
 
 
 @contextlib.contextmanager

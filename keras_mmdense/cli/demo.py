@@ -42,7 +42,6 @@ def demo(
         from keras_mmdense.report.demo import gains_table, run
         from keras_mmdense.separation.separator import Separator
 
-        tell_terms(model)
         separator = Separator(model)
     with progress() as report:
         gains = run(separator, output, seed, seconds, report("separating"))

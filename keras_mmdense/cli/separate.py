@@ -96,7 +96,6 @@ def separate(
 
         artifacts = model[0] if len(model) == 1 else list(model)
         separator = Separator(artifacts, stems=wanted, engine=engine)
-    tell_terms(*model)
     made_by = "".join(fingerprint(name)[:8] for name in model)
     with progress() as report:
         job = batch.Job(separator, output, dataclasses.replace(written, model=made_by), resume)

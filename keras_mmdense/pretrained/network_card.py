@@ -37,9 +37,9 @@ class Provenance:
     """How a network was made.
 
     Args:
-        command: The command that trained it.
+        command: The command that trained it, "" if it was not a command.
         seed: Seed of the training.
-        commit: Commit of this repository that ran the command.
+        commit: Commit of this repository that ran the command, "" if it is not known.
         machine: Processor or accelerator.
         software: Versions of the backend and of Keras.
         date: Date of the training, such as "2026-11-22".
@@ -151,8 +151,22 @@ def join_cards(*cards: NetworkCard) -> NetworkCard:
 
 
 def join_terms(*cards: NetworkCard) -> str:
-    """Return the terms of networks that are used together, each once."""
-    return "; ".join(dict.fromkeys(card.terms for card in cards))
+    """Return the terms of networks that are used together, each once.
+
+    Those of a network for research say so, see `is_restricted`.
+    """
+    terms = (
+        f"research use only; {card.terms}"
+        if card.restricted and not is_restricted(card.terms)
+        else card.terms
+        for card in cards
+    )
+    return "; ".join(dict.fromkeys(terms))
+
+
+def is_restricted(terms: str) -> bool:
+    """Return whether terms, as the cards of exported files have them, name research."""
+    return RESEARCH in terms.lower()
 
 
 def _score(value: Any) -> Score:

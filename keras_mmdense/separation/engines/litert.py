@@ -31,7 +31,7 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
         raise InputError(
             f'{path}: a .tflite file needs ai-edge-litert: pip install "keras-mmdense[export]"'
         ) from error
-    card = ModelCard.from_json(_metadata(path), str(path))
+    card = read_card(path)
     try:
         with quiet_stderr():  # LiteRT says there that it made its delegate
             interpreter = Interpreter(str(path), num_threads=threads or usable_cores())
@@ -61,6 +61,22 @@ def usable_cores() -> int:
     """Count the cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the model card of a `.tflite` file, without loading its graph.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The card in its metadata.
+
+    Raises:
+        InputError: If the file is damaged or has no card.
+        ImportError: If ai-edge-litert is not installed.
+    """
+    return ModelCard.from_json(_metadata(path), str(path))
 
 
 def _metadata(path: Path) -> str:
