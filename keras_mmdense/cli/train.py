@@ -1,5 +1,7 @@
 """Training a network."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,8 +134,8 @@ def train(
         return
     with progress() as report:
         songs = fit.load_songs(settings, cache or output / "cache", report("Decoding songs"))
-    fit.train(settings, songs, output)
-    say(f"{output}: network.json, network.weights.h5, curve.csv, curve.png")
+    fit.train(settings, songs, output, shlex.join(["keras-mmdense", *sys.argv[1:]]))
+    say(f"{output}: network.json, network.weights.h5, CARD.md, curve.csv, curve.png")
 
 
 def _settings(given: dict[str, Any]) -> "TrainConfig":

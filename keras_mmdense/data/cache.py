@@ -35,6 +35,7 @@ class CachedSong:
         audio: (stems, samples, channels), in the order of `STEMS`; floats in [-1, 1], or int16.
         known: Whether each stem is known, in the order of `STEMS`; None if all are.
         gain: Factor of all samples.
+        dataset: Name of the data set that it belongs to.
 
     Attributes:
         weight: How often chunks are drawn from it, relative to other songs; its length at first.
@@ -46,8 +47,9 @@ class CachedSong:
         audio: np.ndarray,
         known: Sequence[bool] | None = None,
         gain: float = 1.0,
+        dataset: str = "songs",
     ):
-        self.name, self.audio, self.gain = name, audio, gain
+        self.name, self.audio, self.gain, self.dataset = name, audio, gain, dataset
         self.known = tuple(known or (True,) * len(STEMS))
         self.weight = float(self.samples)
 

@@ -217,13 +217,14 @@ def _locate(spec: DatasetSpec, split: str) -> list[Song]:
 
 
 def _dataset(spec: DatasetSpec, sample_rate: int, tracks: list[CachedSong]) -> Dataset:
+    name = Path(spec.root).resolve().name
     for track in tracks:
-        track.gain = 10 ** (spec.gain / 20)
+        track.gain, track.dataset = 10 ** (spec.gain / 20), name
     if spec.weight is not None:
         total = sum(track.samples for track in tracks)
         for track in tracks:
             track.weight = spec.weight * track.samples / total
-    return Dataset(Path(spec.root).resolve().name, sample_rate, tracks)
+    return Dataset(name, sample_rate, tracks)
 
 
 def _is_path(value: Any) -> bool:

@@ -73,7 +73,25 @@ def write_card(name: str | Path, card: NetworkCard | None = None) -> Path:
         card = read_card(folder)
     else:
         write_description(folder, spec, digest, card)
-    text = render_card(folder.resolve().name, spec, card, parameters(spec.build()))
+    return render_to_folder(folder, spec, card, parameters(spec.build()))
+
+
+def render_to_folder(folder: Path, spec: NetworkSpec, card: NetworkCard, size: int) -> Path:
+    """Write `CARD.md` to a network's folder, whose name is the network's.
+
+    Args:
+        folder: Folder of the network.
+        spec: The network.
+        card: Its card.
+        size: Number of its trainable parameters.
+
+    Returns:
+        The path of `CARD.md`.
+
+    Raises:
+        InputError: If the folder cannot be written.
+    """
+    text = render_card(folder.resolve().name, spec, card, size)
     with replacing(folder / CARD) as partial:
         partial.write_text(text, encoding="utf-8")
     return folder / CARD
@@ -136,9 +154,11 @@ def _data_set(data: DataSet) -> str:
 
 
 def _provenance(made: Provenance) -> Iterator[str]:
-    yield f"```bash\n{made.command}\n```"
+    if made.command:
+        yield f"```bash\n{made.command}\n```"
+    commit = f" Commit: {made.commit}." if made.commit else ""
     yield _wrap(
-        f"Seed: {made.seed}. Commit: {made.commit}. {made.software}, {made.machine}, {made.date}, "
+        f"Seed: {made.seed}.{commit} {made.software}, {made.machine}, {made.date}, "
         f"{made.minutes:g} minutes. The weights have seen {made.hours_of_audio:g} hours of audio."
     )
     if made.details:

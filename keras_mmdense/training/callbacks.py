@@ -10,7 +10,10 @@ import keras
 import numpy as np
 
 from keras_mmdense.data.pipeline import Batches
+from keras_mmdense.models.registry import parameters
+from keras_mmdense.pretrained.card import render_to_folder
 from keras_mmdense.pretrained.networks import save_network
+from keras_mmdense.training.card import CardWriter
 from keras_mmdense.training.checkpoint import save_checkpoint
 from keras_mmdense.training.distribution import one_device
 from keras_mmdense.training.model import averaged_weights
@@ -85,26 +88,33 @@ class Validate(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Writes the judged network whenever it is the best so far.
+    """Writes the judged network and its card whenever it is the best so far.
 
     Args:
         folder: Folder to write to, see `networks.save_network`.
         validator: Holds the network.
         keep: "sdr", the highest mean SDR of the epochs that measure it, or "loss", the lowest
             validation loss.
+        card: Describes the network of an epoch.
+        clock: Tells how long training took.
     """
 
-    def __init__(self, folder: Path, validator: Validator, keep: str):
+    def __init__(
+        self, folder: Path, validator: Validator, keep: str, card: CardWriter, clock: Clock
+    ):
         super().__init__()
         self.folder, self.validator, self.keep, self.best = folder, validator, keep, float("inf")
+        self.card, self.clock = card, clock
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        scores = [value for name, value in logs.items() if name.startswith(SDR)]
-        if self.keep == "loss":
-            scores = [-logs["val_loss"]]
+        sdr = {name.removeprefix(SDR): logs[name] for name in logs if name.startswith(SDR)}
+        scores = [-logs["val_loss"]] if self.keep == "loss" else list(sdr.values())
         if scores and -np.mean(scores) < self.best:
             self.best = float(-np.mean(scores))
-            save_network(self.folder, self.validator.spec, self.validator.model)
+            spec, model = self.validator.spec, self.validator.model
+            card = self.card.describe(epoch + 1, sdr, self.clock.seconds)
+            save_network(self.folder, spec, model, card)
+            render_to_folder(self.folder, spec, card, parameters(model))
 
 
 class Curve(keras.callbacks.Callback):

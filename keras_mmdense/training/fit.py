@@ -11,6 +11,7 @@ from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import Batches, RemixedChunks, training_batches
 from keras_mmdense.errors import InputError
 from keras_mmdense.training.callbacks import Checkpoint, Clock, Curve, KeepBest, Validate
+from keras_mmdense.training.card import CardWriter
 from keras_mmdense.training.checkpoint import load_checkpoint
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.distribution import building, fitting, replicas
@@ -51,7 +52,9 @@ def load_songs(
     return datasets.load(config.datasets, cache, sample_rate, channels, progress=progress)
 
 
-def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[str, float]]:
+def train(
+    config: TrainConfig, songs: Songs, output: str | Path, command: str = ""
+) -> list[dict[str, float]]:
     """Train a network and keep the best epoch, see `TrainConfig.keep`.
 
     Chunks are remixed across all songs, see `RemixedChunks`; validation runs over whole songs. A
@@ -62,8 +65,9 @@ def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[st
     Args:
         config: All settings.
         songs: What `load_songs` gives.
-        output: Folder for `network.json` and its weights, `checkpoint.npz`, `run.json`,
+        output: Folder for `network.json`, its weights and `CARD.md`, `checkpoint.npz`, `run.json`,
             `curve.csv`, `curve.png` and, if tensorboard is installed, its `logs`.
+        command: The command that trains, for the card.
 
     Returns:
         What every epoch gave, as in `curve.csv`, those before a restart included.
@@ -86,7 +90,9 @@ def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[st
         start_from(config, trained, model)
     state = load_checkpoint(output / CHECKPOINT, variables) if going_on else {}
     chunks = training_chunks(config, songs)
-    callbacks = _callbacks(config, validator, trained, chunks, output)
+    seconds = config.batch * config.steps * chunks.samples / spec.config.sample_rate
+    card = CardWriter(config, spec, songs, seconds, command)
+    callbacks = _callbacks(config, validator, trained, chunks, output, card)
     callbacks.append(Checkpoint(output, variables, callbacks, run, state))
     if state.get("finished"):
         write_run(output, run, state)
@@ -132,15 +138,15 @@ def _callbacks(
     trained: keras.Model,
     chunks: RemixedChunks,
     output: Path,
+    card: CardWriter,
 ) -> list[keras.callbacks.Callback]:
     batches = Batches(chunks, config.batch) if config.average else None
     count = min(STATISTICS_BATCHES, config.steps)
-    sample_rate = validator.spec.config.sample_rate
-    seconds = config.batch * config.steps * chunks.samples / sample_rate
+    clock = Clock()
     callbacks = [
-        Clock(),
+        clock,
         Validate(validator, trained, batches, count, config.sdr_every),
-        KeepBest(output, validator, config.keep if config.sdr_every else "loss"),
+        KeepBest(output, validator, config.keep if config.sdr_every else "loss", card, clock),
     ]
     if config.schedule == "plateau":
         callbacks.append(
@@ -153,7 +159,7 @@ def _callbacks(
         )
     if config.early_stopping:
         callbacks.append(keras.callbacks.EarlyStopping(patience=config.early_stopping))
-    callbacks.append(Curve(output, seconds, config.targets, config.loss))
+    callbacks.append(Curve(output, card.epoch_seconds, config.targets, config.loss))
     if _has_tensorboard():
         callbacks.append(keras.callbacks.TensorBoard(output / "logs", write_graph=False))
     return callbacks

@@ -158,7 +158,14 @@ def test_synth_train_evaluate(tmp_path):
     out = ["--output", run, "--target", "vocals"]
     result = fresh("train", "--root", songs, "--model", "tiny", *out, *sizes)
     assert result.returncode == 0, result.stderr
-    for name in ("network.json", "network.weights.h5", "curve.csv", "curve.png", "run.json"):
+    for name in (
+        "network.json",
+        "network.weights.h5",
+        "CARD.md",
+        "curve.csv",
+        "curve.png",
+        "run.json",
+    ):
         assert (run / name).stat().st_size
     table = succeeds("evaluate", "--root", songs, "--model", run, "--output", tmp_path / "scores")
     assert "vocals" in table and "ideal ratio mask" in table and "SDR" in table

@@ -211,7 +211,9 @@ def test_an_unknown_stem_is_drawn_from_songs_that_have_it():
 @pytest.mark.parametrize("left_out", augmentation_names.AUGMENTATIONS)
 def test_leaving_a_step_out_keeps_the_random_numbers_of_the_others(left_out):
     """The places of the first clip of the first stem are the same in all, where speeds are."""
-    steps = [x for x in augmentation_names.AUGMENTATIONS if x not in ("resample", "chunks", "remix")]
+    steps = [
+        x for x in augmentation_names.AUGMENTATIONS if x not in ("resample", "chunks", "remix")
+    ]
     both = [("remix", "chunks", *(x for x in steps if x != out)) for out in (None, left_out)]
     one, other = (RemixedChunks(ramps(), STEMS, SAMPLES, 0, augment) for augment in both)
     rngs = [{n: np.random.default_rng((0, 5, i)) for i, n in enumerate(RANDOM_STEPS)} for _ in both]
