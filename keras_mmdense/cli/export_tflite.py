@@ -41,9 +41,18 @@ def tflite(
         ),
     ] = None,
     seconds: Annotated[
-        float,
-        typer.Option(help="Length kept of a window; longer is faster and takes more memory."),
-    ] = 6.0,
+        float | None,
+        typer.Option(
+            help="Length kept of a window, or of a step; 6 s of a window, 2.2 s of a step by "
+            "default. Longer is faster and takes more memory."
+        ),
+    ] = None,
+    steps: Annotated[
+        bool,
+        typer.Option(
+            "--steps", help="Take a song in steps and remember the past: faster, less memory."
+        ),
+    ] = False,
     network_only: Annotated[
         bool, typer.Option("--network-only", help="Magnitudes in and out, without STFT and filter.")
     ] = False,
@@ -72,6 +81,7 @@ def tflite(
             out,
             quantize=quantize,
             seconds=seconds,
+            steps=steps,
             network_only=network_only,
             resizable=resizable,
             calibration=_mixtures(calibrate) if calibrate else (),
@@ -79,9 +89,13 @@ def tflite(
         )
     size, rate = out.stat().st_size, card.sample_rate
     say(
-        f"{out}: {', '.join(card.stems)}; {card.precision}, {size:,} bytes; keeps "
-        f"{card.window / rate:.2f} s of a window, with {card.context / rate:.2f} s of context on "
-        "either side"
+        f"{out}: {', '.join(card.stems)}; {card.precision}, {size:,} bytes; "
+        + (
+            f"steps of {card.window / rate:.2f} s, {card.delay / rate:.2f} s late"
+            if card.delay
+            else f"keeps {card.window / rate:.2f} s of a window, with {card.context / rate:.2f} s "
+            "of context on either side"
+        )
     )
 
 

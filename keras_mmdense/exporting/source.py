@@ -10,6 +10,7 @@ from keras_mmdense.models.precision import dtype_policy
 from keras_mmdense.pretrained.catalog import WEIGHTS, network_folder, read_card
 from keras_mmdense.pretrained.network_card import NETWORK, NetworkCard, join_terms
 from keras_mmdense.pretrained.networks import LoadedNetwork, load_network
+from keras_mmdense.separation.graph import WINDOW_FRAMES
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.utils.files import read_json, sha256
 
@@ -29,12 +30,12 @@ class Source:
     separator: Separator
 
 
-def load_source(models: Sequence[str | Path], window: int | None = None) -> Source:
+def load_source(models: Sequence[str | Path], window: int = WINDOW_FRAMES) -> Source:
     """Loads trained networks for export, in float32 whatever the global dtype policy is.
 
     Args:
         models: Names or folders that `networks.load_network` takes.
-        window: Frames of a window that are kept, see `Separator`; None for its default.
+        window: Frames of a window that are kept, see `Separator`.
 
     Returns:
         The networks and the separator around them.

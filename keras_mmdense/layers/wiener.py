@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import pad_to_multiple
 from keras_mmdense.layers.tensor import Shape, Tensor
 
@@ -59,8 +60,9 @@ class WienerFilter(keras.layers.Layer):
         # Never `[:, None]`: TensorFlow Lite copies the tensor for it.
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
         magnitudes, real, imag = (self._blocks(x) for x in (magnitudes, real, imag))
-        pairs = _stereo_filter(magnitudes, real, imag, self._sum)
-        return tuple(_joined(pair, frames) for pair in pairs)
+        statistics = _statistics(magnitudes, real, imag, self._sum)
+        mixture = [*_rotate(*real), *_rotate(*imag)]
+        return tuple(_joined(pair, frames) for pair in _stereo_filter(*statistics, *mixture))
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple[Shape, Shape]:
         return tuple(input_shape[0]), tuple(input_shape[0])
@@ -96,11 +98,63 @@ class WienerFilter(keras.layers.Layer):
         x = ops.sum(x, axis=3)
         if self.reach is None:
             return ops.expand_dims(x, 3)
-        sources, count, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
         side = self.reach // BLOCK
-        x = ops.pad(ops.reshape(x, (-1, count, 1, bins)), ((0, 0), (side, side), (0, 0), (0, 0)))
-        x = ops.average_pool(x, (2 * side + 1, 1), 1, "valid", "channels_last") * (2.0 * side + 1)
-        return ops.reshape(x, (-1, sources, count, 1, bins))
+        x = ops.pad(x, ((0, 0), (0, 0), (side, side), (0, 0)))
+        return _moving_sum(x, 2 * side + 1)
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class StepwiseWienerFilter(WienerFilter):
+    """`WienerFilter` on a song that comes in steps; its output is `reach` frames late.
+
+    Every sum over a block of 8 frames is made once and remembered. Mono is not late.
+
+    Args:
+        reach: Frames on either side over which the sums run, a positive multiple of 8.
+
+    Input shape: as `WienerFilter`, a batch of one, with a fixed multiple of 8 frames.
+    """
+
+    def __init__(self, reach: int, **kwargs: Any):
+        super().__init__(reach, **kwargs)
+        side = reach // BLOCK
+        self._window = 2 * side + 1
+        self._sums = [Remember(2 * side, axis=2, dtype="float32") for _ in range(5)]
+        self._waits = [Delay(side, axis=2, dtype="float32") for _ in range(5)]
+
+    def build(self, input_shape: Sequence[Shape]) -> None:
+        super().build(input_shape)
+        batch, sources, frames, bins, _ = input_shape[0]
+        for memory in self._sums:
+            memory.build((batch, sources, frames // BLOCK, bins))
+        for wait, count in zip(self._waits, (sources, 1, 1, 1, 1), strict=True):
+            wait.build((batch, count, frames // BLOCK, BLOCK, bins))
+
+    def call(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        magnitudes, real, imag = inputs
+        if magnitudes.shape[-1] == 1:
+            return _ratio_mask(magnitudes, real, imag)
+        frames = real.shape[1]
+        real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
+        magnitudes, real, imag = (self._blocks(x) for x in (magnitudes, real, imag))
+        remembered = iter(self._sums)
+
+        def summed(x: Tensor) -> Tensor:
+            return _moving_sum(next(remembered)(ops.sum(x, axis=3)), self._window)
+
+        psd, covariances = _statistics(magnitudes, real, imag, summed)
+        mixture = [*_rotate(*real), *_rotate(*imag)]
+        psd, *mixture = (wait(x) for wait, x in zip(self._waits, (psd, *mixture), strict=True))
+        filtered = _stereo_filter(psd, covariances, *mixture)
+        return tuple(_joined(pair, frames) for pair in filtered)
+
+
+def _moving_sum(x: Tensor, window: int) -> Tensor:
+    """Sums (batch, sources, blocks, bins) over windows of blocks; keeps the whole windows."""
+    sources, count, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
+    x = ops.reshape(x, (-1, count, 1, bins))
+    x = ops.average_pool(x, (window, 1), 1, "valid", "channels_last") * float(window)
+    return ops.reshape(x, (-1, sources, count - window + 1, 1, bins))
 
 
 def _ratio_mask(magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,13 +170,13 @@ def _joined(pair: Pair, frames: int) -> Tensor:
     return ops.moveaxis(x[:, :, :, :frames], 0, -1)
 
 
-def _stereo_filter(
+def _statistics(
     magnitudes: Pair, real: Pair, imag: Pair, summed: Callable[[Tensor], Tensor]
-) -> tuple[Pair, Pair]:
-    """The filter for two channels, every 2x2 matrix written out.
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """PSD of every source and the four numbers of its spatial covariance, of mid and side.
 
-    It works on mid and side instead of left and right: the filter commutes with this rotation, and
-    centered music, whose left-right covariance is nearly singular, becomes well conditioned.
+    Mid and side instead of left and right: the filter commutes with this rotation, and centered
+    music, whose left-right covariance is nearly singular, becomes well conditioned.
     """
     gains = [
         magnitude / ops.maximum(ops.sqrt(ops.square(re) + ops.square(im)), 1e-15)
@@ -133,12 +187,24 @@ def _stereo_filter(
     mid, side = ops.square(m_real) + ops.square(m_imag), ops.square(s_real) + ops.square(s_imag)
     psd = (mid + side) / 2
     total = summed(psd) + 1e-20
-    r_mm, r_ss = summed(mid) / total, summed(side) / total
-    r_re = summed(m_real * s_real + m_imag * s_imag) / total
-    r_im = summed(m_imag * s_real - m_real * s_imag) / total
+    cross_real, cross_imag = m_real * s_real + m_imag * s_imag, m_imag * s_real - m_real * s_imag
+    return psd, [summed(x) / total for x in (mid, side, cross_real, cross_imag)]
+
+
+def _stereo_filter(
+    psd: Tensor,
+    covariances: Sequence[Tensor],
+    mid_real: Tensor,
+    side_real: Tensor,
+    mid_imag: Tensor,
+    side_imag: Tensor,
+) -> tuple[Pair, Pair]:
+    """The filter for two channels, every 2x2 matrix written out; left and right come out."""
+    r_mm, r_ss, r_re, r_im = covariances
     n_im = -r_im
-    covariance = [ops.sum(psd * r, axis=1, keepdims=True) for r in (r_mm, r_ss, r_re, r_im)]
-    (z0, z1), (z2, z3) = _solve(*covariance, *zip(_rotate(*real), _rotate(*imag), strict=True))
+    c_mm, c_ss, c_re, c_im = (ops.sum(psd * r, axis=1, keepdims=True) for r in covariances)
+    mid, side = (mid_real, mid_imag), (side_real, side_imag)
+    (z0, z1), (z2, z3) = _solve(c_mm, c_ss, c_re, c_im, mid, side)
     # Never three terms added: TensorFlow adds those in an order that depends on timing.
     out_real = psd * (r_mm * z0 + r_re * z2 - r_im * z3), psd * (r_ss * z2 + r_re * z0 - n_im * z1)
     out_imag = psd * (r_mm * z1 + r_re * z3 - n_im * z2), psd * (r_ss * z3 + r_re * z1 - r_im * z0)

@@ -16,6 +16,7 @@ from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.model_card import ModelCard
 
 WIENER_REACH = 64
+WINDOW_FRAMES = 384
 FILTER_MARGIN = WIENER_REACH + BLOCK
 
 
@@ -37,17 +38,33 @@ def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> kera
     margin = network_margin(card)
     trim = Trim(margin, axis=-3, name="network_context")
     models = [without_margin(model, spec.config, margin) for spec, model in networks]
-    estimates = [model(mixture) for model in models]
-    estimates = [ops.expand_dims(x, 1) if len(x.shape) == 4 else x for x in estimates]
-    sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
-    if len(card.stems) > sources.shape[1]:
-        sources = Rest(dtype="float32", name="rest")([sources, trim(mixture)])
-    sources = FillUp(dtype="float32", name="fill_up")([sources, trim(mixture)])
+    sources = all_sources([model(mixture) for model in models], trim(mixture), card)
     real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
     trim = Trim(FILTER_MARGIN, axis=-3, name="wiener_context")
     core = Trim(card.context, axis=-2, name="context")(waveform)
     stems = InverseSTFT(card.n_fft, card.hop, name="inverse_stft")([trim(real), trim(imag), core])
     return keras.Model(waveform, stems, name="separation")
+
+
+def all_sources(
+    estimates: Sequence[keras.KerasTensor], mixture: keras.KerasTensor, card: ModelCard
+) -> keras.KerasTensor:
+    """Join what networks estimate to one magnitude for every stem of a card.
+
+    Args:
+        estimates: Magnitudes, (batch, frames, bins, channels) of one target or (batch, targets,
+            frames, bins, channels) of several.
+        mixture: Magnitude of the same frames, (batch, frames, bins, channels).
+        card: One stem more than the networks estimate is what those leave of the mixture.
+
+    Returns:
+        Magnitudes, (batch, stems, frames, bins, channels).
+    """
+    estimates = [ops.expand_dims(x, 1) if len(x.shape) == 4 else x for x in estimates]
+    sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
+    if len(card.stems) > sources.shape[1]:
+        sources = Rest(dtype="float32", name="rest")([sources, mixture])
+    return FillUp(dtype="float32", name="fill_up")([sources, mixture])
 
 
 def network_margin(card: ModelCard) -> int:

@@ -8,13 +8,15 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.stems import check_names
 from keras_mmdense.utils.values import SIGNAL_LIMITS, check_whole
 
-LIMITS = {**SIGNAL_LIMITS, "window": (1, 1 << 26), "context": (0, 1 << 26)}
+LIMITS = {**SIGNAL_LIMITS, "window": (1, 1 << 26), "context": (0, 1 << 26), "delay": (0, 1 << 26)}
 MAX_SAMPLES = 1 << 27  # of all channels of a window with its context: 512 MB
 
 FORMAT = "keras_mmdense model 1"
 # Where exported files keep it: a file in a SavedModel, a metadata buffer in a TFLite file.
 SAVED_MODEL_CARD = "assets.extra/card.json"
 TFLITE_CARD = "keras_mmdense_card"
+# The memories of a TFLite file of steps after silence, see `silence`.
+TFLITE_SILENCE = "keras_mmdense_silence"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,8 @@ class ModelCard:
         window: Samples kept of a window, a multiple of `hop`. Window i keeps samples
             [i * window, (i + 1) * window).
         context: Samples that a window sees on either side, zeros outside the song.
+        delay: Samples by which the stems are late, in a graph that takes a song in steps of a
+            window and remembers the past; 0 for a graph without memory.
         precision: "float32", "float16", "dynamic" or "int8", see `export_tflite`.
         weights: sha256 of each network's weights file, where there is one.
         license: Terms of the weights, or what is known of them.
@@ -48,6 +52,7 @@ class ModelCard:
     hop: int
     window: int
     context: int
+    delay: int = 0
     precision: str = "float32"
     weights: tuple[str, ...] = ()
     license: str = "unknown"

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 class Separator:
     """Separates music into stems with one network of several targets, or several of one.
 
-    The waveform passes through the networks in windows of bounded size; each sees as much context
-    as the networks and the Wiener filter look at, so that the windows' borders leave no trace. The
-    Wiener filter takes its statistics over 64 frames (1.5 s) on either side of a frame, however
-    long the song is.
+    The waveform passes through the networks in steps of 96 frames, and their layers remember what
+    they need of the frames before: memory is bounded, no frame is computed twice, and steps leave
+    no trace. Networks with LSTMs, SavedModels and `.tflite` files of windows see context on either
+    side of a window instead. The Wiener filter takes its statistics over 64 frames (1.5 s) on
+    either side of a frame, however long the song is.
 
     Args:
         model: An artifact, see `from_pretrained`, or several networks of different targets by name
@@ -38,9 +39,9 @@ class Separator:
         stems: Stems to return, None for all; networks that give none of them do not run. With
             `weights`, the targets of the network.
         weights: A `.weights.h5` file for an untrained `model`.
-        window: Frames of a window that are kept, a multiple of the networks' coarsest scale and of
-            8. More is faster and takes more memory and latency. None for 384, or in a file for
-            LiteRT the window it was made for.
+        window: Frames to keep of a window that sees its context, a multiple of the networks'
+            coarsest scale and of 8. None for steps without context where the networks can take
+            them, else for 384; in an exported file, for the window it was made for.
         engine: What runs the graph: "litert", "tensorflow", or "auto" for LiteRT where it can and
             else TensorFlow. Stems are the same within 1e-4.
 
@@ -66,7 +67,7 @@ class Separator:
         stems = None if stems is None else tuple(stems)
         if not isinstance(model, Engine):
             model = open_engine(model, stems=stems, weights=weights, window=window, engine=engine)
-        self.engine, self.card, self._run = model, model.card, model.run
+        self.engine, self.card, self._start = model, model.card, model.start
         self.stems = check_names("stems", self.card.stems if stems is None else stems)
         for stem in self.stems:
             if stem not in self.card.stems:
@@ -111,7 +112,8 @@ class Separator:
         Args:
             networks: `LoadedNetwork`s of different targets.
             stems: Stems to return, None for all; networks that give none of them do not run.
-            window: Frames of a window that are kept; None for 384.
+            window: Frames to keep of a window that sees its context; None for steps, see
+                `Separator`.
         """
         from keras_mmdense.separation.engines.keras_graph import keras_engine
 
@@ -133,11 +135,11 @@ class Separator:
             card: What the graph is.
             stems: Stems to return, None for all.
         """
-        return cls(Engine("function", card, run), stems=stems)
+        return cls(Engine("function", card, lambda: run), stems=stems)
 
     @property
     def graph(self) -> "keras.Model":
-        """The `keras.Model` from waveforms to stems.
+        """The `keras.Model` from waveforms, with context on either side, to stems.
 
         Raises:
             AttributeError: If the engine runs another kind of graph.
@@ -154,7 +156,7 @@ class Separator:
     @property
     def latency(self) -> int:
         """Samples at `sample_rate` that `stream` takes in before it gives the first one out."""
-        return self.card.window + self.card.context
+        return self.card.window + self.card.context + self.card.delay
 
     def separate(
         self, waveform: np.ndarray, sample_rate: int, progress: Progress | None = None
@@ -265,7 +267,7 @@ class Separator:
                     raise InputError(
                         f"a block is (samples, channels), received shape {block.shape}"
                     )
-                stream = Stream(self._run, self.card, sample_rate, block.shape[1])
+                stream = Stream(self._start, self.card, sample_rate, block.shape[1])
             mixture, stems = stream.push(block)
             if len(mixture):
                 yield mixture, self._by_name(stems)

@@ -8,14 +8,13 @@ import numpy as np
 import soxr
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.separation.engines.engine import Run
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.windows import WindowCutter
 
 MIN_RATE, MAX_RATE = 1000, 768_000
 MAX_CHANNELS = 64
 MAX_SAMPLES_A_SECOND = 1 << 22  # of all channels together
-
-Graph = Callable[[np.ndarray], np.ndarray]
 
 
 class Stream:
@@ -25,8 +24,7 @@ class Stream:
     last channel, or mono, is doubled to a pair and averaged back.
 
     Args:
-        graph: From waveforms (batch, context + window + context, channels) to stems (batch, stems,
-            window, channels).
+        start: Begins a signal, see `Engine`; called once for every pair of channels.
         card: What the graph is.
         sample_rate: The signal's rate in Hz.
         channels: The signal's channels.
@@ -35,20 +33,22 @@ class Stream:
         InputError: If the rate or the channels are out of bounds, which bound the memory.
     """
 
-    def __init__(self, graph: Graph, card: ModelCard, sample_rate: int, channels: int):
+    def __init__(self, start: Callable[[], Run], card: ModelCard, sample_rate: int, channels: int):
         check_signal(sample_rate, channels)
-        self._graph, self._stems, self._width = graph, len(card.stems), card.channels
+        self._stems, self._width = len(card.stems), card.channels
         self._channels = channels
         self._groups = [
             list(range(first, min(first + self._width, channels)))
             for first in range(0, channels, self._width)
         ]
+        self._runs = [start() for _ in self._groups]
         wide = len(self._groups) * self._width
         self._to_graph = _Resampler(sample_rate, card.sample_rate, wide)
         self._from_graph = _Resampler(card.sample_rate, sample_rate, self._stems * channels)
         self._cutter = WindowCutter(card.window, card.context, (wide,))
         self._mixture: collections.deque[np.ndarray] = collections.deque()
         self._received = self._given = 0
+        self._delay = self._late = card.delay
 
     def push(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Takes the next samples and gives what is ready.
@@ -78,7 +78,8 @@ class Stream:
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
         """Gives the rest, as `push` does; in all as many samples as were pushed."""
         tail = self._to_graph.push(self._widen(np.zeros((0, self._channels), "float32")), last=True)
-        windows = [*self._cutter.push(tail), *self._cutter.finish()]
+        late = np.zeros((self._delay, tail.shape[1]), "float32")
+        windows = [*self._cutter.push(np.concatenate([tail, late])), *self._cutter.finish()]
         ready = [self._from_graph.push(self._separate(*window)) for window in windows]
         ready.append(self._from_graph.push(np.zeros((0, self._from_graph.channels)), last=True))
         missing = self._received - self._given - sum(len(part) for part in ready)
@@ -94,21 +95,22 @@ class Stream:
     def _separate(self, window: np.ndarray, keep: int) -> np.ndarray:
         """Stems of a window's core, (keep, stems * channels); one group at a time."""
         parts = []
-        for group, sound in zip(
-            self._groups, np.split(window, len(self._groups), axis=1), strict=True
-        ):
-            stems = np.asarray(self._graph(sound[None]))
+        sounds = np.split(window, len(self._groups), axis=1)
+        for group, run, sound in zip(self._groups, self._runs, sounds, strict=True):
+            stems = np.asarray(run(sound[None]))
             fits = stems.ndim == 4 and stems.shape[2] >= keep
             if not fits or stems.shape[:2] + stems.shape[3:] != (1, self._stems, self._width):
                 raise InputError(
                     f"the graph gave stems of shape {stems.shape}, expected (1, {self._stems}, "
                     f"{self._cutter.core}, {self._width})"
                 )
-            stems = stems[0, :, :keep]
+            stems = stems[0, :, min(self._late, keep) : keep]
             if len(group) < self._width:
                 stems = stems.mean(axis=-1, keepdims=True)
             parts.append(stems)
-        return np.concatenate(parts, axis=-1).transpose(1, 0, 2).reshape(keep, -1)
+        self._late -= min(self._late, keep)
+        stems = np.concatenate(parts, axis=-1).transpose(1, 0, 2)
+        return stems.reshape(len(stems), self._from_graph.channels)
 
     def _give(self, parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         empty = np.zeros((0, self._from_graph.channels), "float32")

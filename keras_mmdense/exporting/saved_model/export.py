@@ -11,7 +11,7 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.saved_model.signatures import Signatures
 from keras_mmdense.exporting.saved_model.warmup import write_warmup
 from keras_mmdense.exporting.source import load_source
-from keras_mmdense.separation.engines.keras_graph import CORE_FRAMES
+from keras_mmdense.separation.graph import WINDOW_FRAMES
 from keras_mmdense.separation.model_card import SAVED_MODEL_CARD, ModelCard
 from keras_mmdense.utils.files import replacing_folder
 
@@ -21,7 +21,7 @@ CONTENTS = (EXTRA, "assets", "fingerprint.pb", "saved_model.pb", "variables")
 
 
 def export_saved_model(
-    models: Sequence[str | Path], out: str | Path, window: int = CORE_FRAMES
+    models: Sequence[str | Path], out: str | Path, window: int = WINDOW_FRAMES
 ) -> ModelCard:
     """Writes trained networks with STFT and Wiener filter as one SavedModel.
 

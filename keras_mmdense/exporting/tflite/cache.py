@@ -6,7 +6,10 @@ import keras
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.tflite.export import export_tflite
+from keras_mmdense.pretrained.catalog import network_folder
+from keras_mmdense.pretrained.networks import read_description
 from keras_mmdense.separation.engines.compiled import cached_file
+from keras_mmdense.separation.stepwise_graph import takes_steps
 from keras_mmdense.utils.files import check_writable
 
 
@@ -26,5 +29,6 @@ def fill_cache(name: str) -> Path | None:
         return None
     if keras.backend.backend() != "tensorflow":
         return None
-    export_tflite([name], path)
+    spec, _ = read_description(network_folder(name))
+    export_tflite([name], path, steps=takes_steps([spec]))
     return path

@@ -13,6 +13,9 @@ from keras_mmdense.exporting.source import Source
 from keras_mmdense.exporting.tflite.flatbuffer import narrow_weights
 from keras_mmdense.pretrained.networks import LoadedNetwork
 from keras_mmdense.separation.graph import separation_model
+from keras_mmdense.separation.model_card import ModelCard
+from keras_mmdense.separation.silence import pack
+from keras_mmdense.separation.stepwise_graph import after_silence, memories, stepwise_model
 from keras_mmdense.utils.quiet import quiet_stderr
 
 # Times a smaller scale, the weights behind it could leave the range of float16.
@@ -24,15 +27,13 @@ class Function:
     """A graph to convert.
 
     Args:
-        call: From a tensor to a list of tensors.
-        name: Name of the input.
-        shape: Shape of the input; None at the axis that the file's size fixes.
+        call: From tensors to a list of tensors.
+        inputs: Shapes of the inputs by name; None at the axis that the file's size fixes.
         outputs: Names of the outputs.
     """
 
-    call: Callable[[tf.Tensor], list[tf.Tensor]]
-    name: str
-    shape: tuple[int | None, ...]
+    call: Callable[..., list[tf.Tensor]]
+    inputs: dict[str, tuple[int | None, ...]]
     outputs: tuple[str, ...]
 
 
@@ -43,10 +44,35 @@ def waveform_function(source: Source) -> Function:
     graph = separation_model(networks, card)
     return Function(
         lambda x: tf.unstack(graph(x, training=False), axis=1),
-        "waveform",
-        (1, None, card.channels),
+        {"waveform": (1, None, card.channels)},
         card.stems,
     )
+
+
+def steps_function(source: Source, card: ModelCard) -> tuple[Function, ModelCard, bytes]:
+    """The graph from the next samples and what is remembered to stems and what to remember.
+
+    Args:
+        source: Networks that take steps.
+        card: Front end and stems; `window` is the step.
+
+    Returns:
+        The function, whose memories are called `state_00` and so on, in and out; the card with the
+        delay; and the memories after silence, packed.
+    """
+    networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
+    graph, card = stepwise_model(networks, card)
+    memory = memories(graph)
+
+    def call(waveform: tf.Tensor, *states: tf.Tensor) -> list[tf.Tensor]:
+        with keras.StatelessScope(list(zip(memory, states, strict=True))) as scope:
+            stems = graph(waveform, training=False)
+        return [*tf.unstack(stems, axis=1), *map(scope.get_current_value, memory)]
+
+    states = {f"state_{i:02}": tuple(x.shape) for i, x in enumerate(memory)}
+    inputs = {"waveform": (1, card.window, card.channels), **states}
+    silence = pack(dict(zip(states, after_silence(graph), strict=True)))
+    return Function(call, inputs, (*card.stems, *states)), card, silence
 
 
 def network_function(source: Source) -> Function:
@@ -61,7 +87,7 @@ def network_function(source: Source) -> Function:
 
     spec = source.networks[0].spec
     stems = tuple(name for spec, _ in source.networks for name in spec.targets)
-    return Function(call, "magnitude", (1, None, spec.bins, spec.channels), stems)
+    return Function(call, {"magnitude": (1, None, spec.bins, spec.channels)}, stems)
 
 
 def convert(function: Function, size: int | None, quantize: str | None) -> bytes:
@@ -85,17 +111,19 @@ def convert(function: Function, size: int | None, quantize: str | None) -> bytes
 
 def converter_of(function: Function, size: int | None) -> tf.lite.TFLiteConverter:
     """Sets up the converter of a graph, for builtin operators only; sizes as `convert` takes."""
-    shape = [size if axis is None else axis for axis in function.shape]
-    spec = tf.TensorSpec(shape, tf.float32, name=function.name)
-    live = tf.function(function.call).get_concrete_function(spec)
+    specs = [
+        tf.TensorSpec([size if axis is None else axis for axis in shape], tf.float32, name=name)
+        for name, shape in function.inputs.items()
+    ]
+    live = tf.function(function.call).get_concrete_function(*specs)
     frozen = convert_variables_to_constants_v2(live)
 
-    def named(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return dict(zip(function.outputs, frozen(x), strict=True))
+    def named(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(zip(function.outputs, frozen(*inputs), strict=True))
 
     module = tf.Module()
     # The converter looks the function up in what it saves.
-    module.serving_default = tf.function(named, input_signature=[spec])
+    module.serving_default = tf.function(named, input_signature=specs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.serving_default.get_concrete_function()], module
     )

@@ -9,12 +9,18 @@ import numpy as np
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.source import Source, load_source
-from keras_mmdense.exporting.tflite.conversion import convert, network_function, waveform_function
+from keras_mmdense.exporting.tflite.conversion import (
+    convert,
+    network_function,
+    steps_function,
+    waveform_function,
+)
 from keras_mmdense.exporting.tflite.flatbuffer import check_builtin, finish, replace_masks
 from keras_mmdense.exporting.tflite.int8 import int8_masks
 from keras_mmdense.layers.wiener import BLOCK
 from keras_mmdense.models.receptive_field import grid_frames
 from keras_mmdense.separation.model_card import ModelCard
+from keras_mmdense.separation.stepwise_graph import STEP_FRAMES, takes_steps
 from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.progress import Progress
 
@@ -27,7 +33,8 @@ def export_tflite(
     out: str | Path,
     *,
     quantize: str | None = None,
-    seconds: float = SECONDS,
+    seconds: float | None = None,
+    steps: bool = False,
     network_only: bool = False,
     resizable: bool = False,
     calibration: Sequence[np.ndarray] = (),
@@ -45,7 +52,12 @@ def export_tflite(
         out: The file to write; the card goes beside it, with the suffix `.json`.
         quantize: "float16", "dynamic" (8-bit weights, float32 arithmetic elsewhere) or "int8"
             (8-bit arithmetic from the mixture's magnitude to the mask); None keeps float32.
-        seconds: Length of the part of a window that is kept, rounded to the networks' grid.
+        seconds: Length of the part of a window that is kept, or of a step, rounded to the networks'
+            grid. None for 6 s of a window, or 96 frames of a step.
+        steps: Take a song in steps and remember the past, instead of windows with context: less
+            time, memory and latency. Beside `waveform`, (1, window, channels), the signature takes
+            and gives `state_00` and so on; the stems are late by the card's `delay`. The metadata
+            buffer `keras_mmdense_silence` holds the states to begin a song with, see `silence`.
         network_only: Leave STFT and Wiener filter out: takes `magnitude`, (1, frames, bins,
             channels), and gives the networks' magnitudes by stem, of the same shape.
         resizable: Let the interpreter's `resize_tensor_input` set a window of another number of
@@ -78,6 +90,8 @@ def export_tflite(
         raise InputError("int8, and nothing else, needs mixtures to calibrate on")
     if quantize == "int8" and resizable:
         raise InputError("an int8 file is of a fixed size")
+    if steps and (network_only or resizable or quantize == "int8"):
+        raise InputError("steps go with neither network_only, resizable nor int8")
     out = Path(out)
     if out.suffix != ".tflite":
         raise InputError(f"{out}: expected a name that ends in .tflite")
@@ -86,8 +100,11 @@ def export_tflite(
         _check_card(card_file)
     with replacing(out) as file, replacing(card_file) as beside:
         source = load_source(models)
-        card = _card(source, seconds, quantize)
-        function = network_function(source) if network_only else waveform_function(source)
+        card, silence = _card(source, seconds, steps, quantize), None
+        if steps:
+            function, card, silence = steps_function(source, card)
+        else:
+            function = network_function(source) if network_only else waveform_function(source)
         size = card.window + 2 * card.context
         if network_only:
             size = 1 + size // card.hop
@@ -98,7 +115,7 @@ def export_tflite(
             )
             content = replace_masks(content, list(masks))
         check_builtin(content)
-        file.write_bytes(finish(content, card, size if resizable else None))
+        file.write_bytes(finish(content, card, size if resizable else None, silence))
         beside.write_text(card.to_json())
     return card
 
@@ -112,8 +129,12 @@ def _check_card(path: Path) -> None:
         ) from error
 
 
-def _card(source: Source, seconds: float, quantize: str | None) -> ModelCard:
+def _card(source: Source, seconds: float | None, steps: bool, quantize: str | None) -> ModelCard:
     card = source.separator.card
+    if steps and not takes_steps([spec for spec, _ in source.networks]):
+        raise InputError(f"{', '.join(card.network)}: a network with an LSTM takes no steps")
+    if seconds is None:
+        seconds = STEP_FRAMES * card.hop / card.sample_rate if steps else SECONDS
     if not 0 < seconds <= 600:
         raise InputError(f"seconds must lie between 0 and 600, received {seconds}")
     grid = max(BLOCK, *(grid_frames(spec.config) for spec, _ in source.networks)) * card.hop

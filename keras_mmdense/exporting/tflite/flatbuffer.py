@@ -9,7 +9,7 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.separation.model_card import TFLITE_CARD, ModelCard
+from keras_mmdense.separation.model_card import TFLITE_CARD, TFLITE_SILENCE, ModelCard
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 SMALL = 128
@@ -43,13 +43,16 @@ def check_builtin(content: bytes) -> None:
         raise RuntimeError(f"the converted graph holds more than builtins: {', '.join(foreign)}")
 
 
-def finish(content: bytes, card: ModelCard, samples: int | None = None) -> bytes:
+def finish(
+    content: bytes, card: ModelCard, samples: int | None = None, silence: bytes | None = None
+) -> bytes:
     """Puts the card into a file and leaves out what no interpreter needs, a fifth of a small file.
 
     Args:
         content: The file as the converter gave it.
         card: The card; goes into the metadata buffer named `TFLITE_CARD`, as JSON.
         samples: Length that an input of any length has before it is resized.
+        silence: For a graph of steps, what it remembers after silence, see `silence.pack`.
 
     Returns:
         The file.
@@ -61,15 +64,21 @@ def finish(content: bytes, card: ModelCard, samples: int | None = None) -> bytes
         waveform.shape = [1, samples, *waveform.shape[2:]]
     _drop_labels(graph)
     _merge_tensors(model, graph)
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(card.to_json().encode(), np.uint8)
-    model.buffers.append(buffer)
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = TFLITE_CARD, len(model.buffers) - 1
-    model.metadata = [*(model.metadata or []), entry]
+    _add_metadata(model, TFLITE_CARD, card.to_json().encode())
+    if silence is not None:
+        _add_metadata(model, TFLITE_SILENCE, silence)
     _share_buffers(model)
     _share_tables(model)
     return _write(model)
+
+
+def _add_metadata(model: Table, name: str, content: bytes) -> None:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(content, np.uint8)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
 
 
 def read_card(content: bytes, path: str) -> ModelCard:

@@ -77,7 +77,7 @@ def mask_function(spec: NetworkSpec, model: keras.Model, margin: int) -> Functio
     if cuts_inside(masks, spec.config):
         masks = without_margin(masks, spec.config, margin)
     shape = (1, None, spec.bins, spec.channels)
-    return Function(lambda x: [masks(x, training=False)], "magnitude", shape, ("mask",))
+    return Function(lambda x: [masks(x, training=False)], {"magnitude": shape}, ("mask",))
 
 
 def _magnitude(mixture: np.ndarray, card: ModelCard) -> np.ndarray:

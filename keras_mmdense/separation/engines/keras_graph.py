@@ -1,16 +1,24 @@
 """The engine "tensorflow": the graph as a Keras model, on any backend of Keras."""
 
+import threading
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
-from keras_mmdense.separation.engines.engine import Engine
-from keras_mmdense.separation.graph import front_end, graph_card, separation_model
+from keras_mmdense.separation.engines.engine import Engine, Run
+from keras_mmdense.separation.graph import WINDOW_FRAMES, front_end, graph_card, separation_model
+from keras_mmdense.separation.stepwise_graph import (
+    STEP_FRAMES,
+    after_silence,
+    memories,
+    read,
+    stepwise_model,
+    takes_steps,
+)
 from keras_mmdense.stems import rest_name
-
-CORE_FRAMES = 384
 
 
 def keras_engine(
@@ -24,10 +32,11 @@ def keras_engine(
         networks: Pairs of spec and network, such as `LoadedNetwork`s.
         stems: Stems that will be asked for, None for all; networks that give none of them are left
             out of the graph.
-        window: Frames of a window that are kept; None for 384.
+        window: Frames of a window that are kept; None for steps of 96 frames where the networks
+            take steps, else for 384.
 
     Returns:
-        The engine, which runs the Keras model `graph`.
+        The engine.
 
     Raises:
         InputError: If the networks do not go together, or the window does not fit them.
@@ -44,6 +53,46 @@ def keras_engine(
     names = [target for spec in specs for target in spec.targets]
     if rest := rest_name(names):
         names.append(rest)
-    card = graph_card(specs, names, CORE_FRAMES if window is None else window)
-    graph = separation_model(loaded, card)
-    return Engine("tensorflow", card, graph.predict_on_batch, graph)
+    card = graph_card(specs, names, WINDOW_FRAMES if window is None else window)
+
+    def build_graph() -> keras.Model:
+        return separation_model(loaded, card)
+
+    if window is None and takes_steps(specs):
+        steps, step_card = stepwise_model(loaded, graph_card(specs, names, STEP_FRAMES))
+        return Engine("tensorflow", step_card, _Songs(steps).start, build_graph)
+    graph = build_graph()
+    return Engine("tensorflow", card, lambda: graph.predict_on_batch, lambda: graph)
+
+
+class _Songs:
+    """Songs that share one stepwise graph: its memory holds the past of one of them at a time."""
+
+    def __init__(self, graph: keras.Model):
+        self._graph, self._lock = graph, threading.Lock()
+        self._memory = memories(graph)
+        self._silence: list[np.ndarray] | None = None
+        self._active: list[np.ndarray] | None = None
+
+    def start(self) -> Run:
+        """Begin a song after silence."""
+        with self._lock:
+            if self._silence is None:
+                self._silence = after_silence(self._graph)
+        song = list(self._silence)
+
+        def run(waveform: np.ndarray) -> np.ndarray:
+            with self._lock:
+                self._switch(song)
+                return self._graph.predict_on_batch(waveform)
+
+        return run
+
+    def _switch(self, song: list[np.ndarray]) -> None:
+        if song is self._active:
+            return
+        if self._active is not None:
+            self._active[:] = read(self._memory)
+        for variable, value in zip(self._memory, song, strict=True):
+            variable.assign(value)
+        self._active = song

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.separation.engines.engine import Engine
-from keras_mmdense.separation.model_card import TFLITE_CARD, ModelCard
+from keras_mmdense.separation.engines.engine import Engine, Run
+from keras_mmdense.separation.model_card import TFLITE_CARD, TFLITE_SILENCE, ModelCard
+from keras_mmdense.separation.silence import unpack
 from keras_mmdense.utils.quiet import quiet_stderr
 
 
@@ -31,7 +32,8 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
         raise InputError(
             f'{path}: a .tflite file needs ai-edge-litert: pip install "keras-mmdense[export]"'
         ) from error
-    card = read_card(path)
+    metadata = _metadata(path)
+    card = _card(metadata, path)
     try:
         with quiet_stderr():  # LiteRT says there that it made its delegate
             interpreter = Interpreter(str(path), num_threads=threads or usable_cores())
@@ -41,9 +43,10 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
     except (ValueError, RuntimeError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise InputError(f"{path}: TFLite cannot run it: {reason}") from error
-    if list(inputs) != ["waveform"]:
+    states = {name: x["shape"].tolist() for name, x in inputs.items() if name != "waveform"}
+    if "waveform" not in inputs or bool(states) != (TFLITE_SILENCE in metadata):
         raise InputError(f"{path}: takes {', '.join(inputs)}; expected a graph from a waveform")
-    if missing := sorted(set(card.stems) - set(outputs)):
+    if missing := sorted({*card.stems, *states} - set(outputs)):
         raise InputError(f"{path}: gives no {missing[0]}, which its card names")
     shape = tuple(inputs["waveform"]["shape"].tolist())
     expected = (1, card.window + 2 * card.context, card.channels)
@@ -54,7 +57,24 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
         found = [runner(waveform=waveform[None].astype("float32")) for waveform in waveforms]
         return np.stack([[stems[stem][0] for stem in card.stems] for stems in found])
 
-    return Engine("litert", card, run)
+    if not states:
+        return Engine("litert", card, lambda: run)
+    try:
+        silence = unpack(metadata[TFLITE_SILENCE], states)
+    except Exception as error:  # a damaged archive: zip, zlib, key and value errors
+        raise InputError(f"{path}: a damaged .tflite file") from error
+
+    def start() -> Run:
+        memory = dict(silence)
+
+        def step(waveform: np.ndarray) -> np.ndarray:
+            found = runner(waveform=waveform.astype("float32"), **memory)
+            memory.update({name: found[name] for name in memory})
+            return np.stack([found[stem] for stem in card.stems], axis=1)
+
+        return step
+
+    return Engine("litert", card, start)
 
 
 def usable_cores() -> int:
@@ -76,22 +96,29 @@ def read_card(path: Path) -> ModelCard:
         InputError: If the file is damaged or has no card.
         ImportError: If ai-edge-litert is not installed.
     """
-    return ModelCard.from_json(_metadata(path), str(path))
+    return _card(_metadata(path), path)
 
 
-def _metadata(path: Path) -> str:
-    """The model card in a TFLite file."""
+def _card(metadata: dict[str, bytes], path: Path) -> ModelCard:
+    return ModelCard.from_json(metadata[TFLITE_CARD].decode(errors="replace"), str(path))
+
+
+def _metadata(path: Path) -> dict[str, bytes]:
+    """The metadata of a TFLite file, among it the model card."""
     from ai_edge_litert import schema_py_generated as schema
 
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise InputError(f"{path}: not a .tflite file")
     try:
-        model = schema.Model.GetRootAs(content)
+        model, metadata = schema.Model.GetRootAs(content), {}
         for index in range(model.MetadataLength()):
             entry = model.Metadata(index)
-            if entry.Name() == TFLITE_CARD.encode():
-                return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
+            name = entry.Name().decode()
+            if name in (TFLITE_CARD, TFLITE_SILENCE):
+                metadata[name] = model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
     except Exception as error:  # the reader checks no offsets: struct, index, type errors
         raise InputError(f"{path}: a damaged .tflite file") from error
+    if TFLITE_CARD in metadata:
+        return metadata
     raise InputError(f"{path}: has no model card ({TFLITE_CARD}); export it with keras-mmdense")
