@@ -10,17 +10,28 @@ from keras_mmdense.layers.tensor import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class BandSplit(keras.layers.Layer):
-    """Cuts a spectrogram into bands along its bins (section 3.2 of the paper).
+    """Splits a spectrogram into bands along its bins (section 3.2 of the paper).
 
     `keras.layers.Concatenate(axis=2)` joins the bands again.
 
     Args:
-        edges: Rising bin numbers [0, ..., bins]; band i holds edges[i] up to edges[i + 1].
+        edges: List of int. Increasing bin numbers `[0, ..., bins]`; band i holds the bins from
+            `edges[i]` to `edges[i + 1] - 1`.
 
-    Input shape: (batch, frames, bins, channels). Output: a list of such tensors, one a band.
+    Input shape:
+        `(batch, frames, bins, channels)`.
+
+    Output shape:
+        A list of `(batch, frames, edges[i + 1] - edges[i], channels)`.
 
     Raises:
-        ValueError: If the edges do not rise from 0 to the input's bins.
+        ValueError: If the edges do not increase from 0 to the input's bins.
+
+    Example:
+
+    >>> low, high = keras_mmdense.layers.BandSplit([0, 512, 1025])(numpy.zeros((1, 4, 1025, 2)))
+    >>> low.shape[2], high.shape[2]
+    (512, 513)
     """
 
     def __init__(self, edges: list[int], **kwargs: Any):
@@ -51,18 +62,28 @@ class BandSplit(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class SplitSubbands(keras.layers.Layer):
-    """Cut the bins into equal subbands and stack them as channels (Liu et al. 2020).
+    """Splits the bins into equal subbands and stacks them as channels (Liu et al. 2020).
 
-    Where one bin is left over, as in the n_fft / 2 + 1 bins of an STFT, it is the Nyquist
-    frequency's and is left out. Where more are left over, zeros fill the last subband.
+    If one bin is left over, as of the n_fft / 2 + 1 bins of an STFT, it is the Nyquist frequency's
+    and is dropped. If more are left over, zeros fill the last subband.
 
     Args:
-        subbands: Number of subbands.
+        subbands: int. Number of subbands.
 
-    Input shape: (batch, frames, bins, channels).
+    Input shape:
+        `(batch, frames, bins, channels)`.
 
-    Output shape: (batch, frames, bins of a subband, subbands * channels), the channels of a subband
-    side by side.
+    Output shape:
+        `(batch, frames, bins // subbands, subbands * channels)`, rounded up unless the Nyquist bin
+        is dropped; the channels of a subband are adjacent.
+
+    Raises:
+        ValueError: If `subbands` is less than 1.
+
+    Example:
+
+    >>> keras_mmdense.layers.SplitSubbands(4)(numpy.zeros((1, 8, 1025, 2))).shape[1:]
+    (8, 256, 8)
     """
 
     def __init__(self, subbands: int, **kwargs: Any):
@@ -92,15 +113,17 @@ class SplitSubbands(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class JoinSubbands(keras.layers.Layer):
-    """Undo `SplitSubbands`; a Nyquist bin that it left out repeats the bin below.
+    """Reverses `SplitSubbands`; a dropped Nyquist bin repeats the bin below it.
 
     Args:
-        subbands: Number of subbands.
-        bins: Bins of the result.
+        subbands: int. Number of subbands.
+        bins: int. Bins of the output.
 
-    Input shape: (batch, frames, bins of a subband, subbands * channels).
+    Input shape:
+        `(batch, frames, bins of a subband, subbands * channels)`.
 
-    Output shape: (batch, frames, bins, channels).
+    Output shape:
+        `(batch, frames, bins, channels)`.
     """
 
     def __init__(self, subbands: int, bins: int, **kwargs: Any):

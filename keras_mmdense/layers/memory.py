@@ -10,23 +10,30 @@ from keras_mmdense.layers.tensor import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class Remember(keras.layers.Layer):
-    """Put the last frames of earlier calls before those of this one.
+    """Prepends the last frames of earlier calls to those of this one.
 
     The memory is a non-trainable weight, `state`, zero at first; `keras.Model.stateless_call` and
     `keras.StatelessScope` pass it from call to call.
 
     Args:
-        frames: Number of frames (or samples) to remember.
-        axis: Axis of the frames. Defaults to 1.
+        frames: int. Number of frames (or samples) to remember.
+        axis: int. Axis of the frames. Defaults to `1`.
 
-    Input shape: a batch of one, with a fixed number of frames.
+    Input shape:
+        A batch of one, with a fixed number of frames.
 
-    Output shape: that of the input with `frames` frames more.
+    Output shape:
+        The input's, with `frames` more frames.
+
+    Raises:
+        ValueError: If `frames` is less than 1, or the shape is not fixed.
 
     Example:
-        >>> layer = Remember(2)
-        >>> layer(numpy.ones((1, 4, 8)))[0, :, 0]
-        [0, 0, 1, 1, 1, 1]
+
+    >>> layer = keras_mmdense.layers.memory.Remember(2)
+    >>> joined = layer(numpy.ones((1, 4, 8), "float32"))
+    >>> [int(x) for x in joined[0, :, 0]]
+    [0, 0, 1, 1, 1, 1]
     """
 
     def __init__(self, frames: int, axis: int = 1, **kwargs: Any):
@@ -60,7 +67,14 @@ class Remember(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class Delay(Remember):
-    """Return what came some frames earlier, zeros at first; keeps the shape. See `Remember`."""
+    """Returns its input some frames later, zeros at first. See `Remember`.
+
+    Input shape:
+        A batch of one, with a fixed number of frames.
+
+    Output shape:
+        The input's.
+    """
 
     def call(self, x: Tensor) -> Tensor:
         return self._cut(super().call(x), 0, x.shape[self.axis])

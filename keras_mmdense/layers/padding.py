@@ -11,13 +11,24 @@ from keras_mmdense.layers.tensor import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class PadToMultiple(keras.layers.Layer):
-    """Appends zeros until frames and bins are multiples of a number.
+    """Pads frames and bins with zeros at the end, up to multiples of a number.
 
     Args:
-        multiple: The number, 2^scales for a network that halves `scales` times.
+        multiple: int. The number, 2^scales for a network that halves `scales` times.
 
-    Input shape: (batch, frames, bins, maps). Output shape: the same, frames and bins
-    rounded up.
+    Input shape:
+        `(batch, frames, bins, maps)`.
+
+    Output shape:
+        The input's, with frames and bins rounded up.
+
+    Raises:
+        ValueError: If `multiple` is less than 1.
+
+    Example:
+
+    >>> keras_mmdense.layers.PadToMultiple(8)(numpy.zeros((1, 9, 1025, 2))).shape[1:]
+    (16, 1032, 2)
     """
 
     def __init__(self, multiple: int, **kwargs: Any):
@@ -40,9 +51,13 @@ class PadToMultiple(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class CropLike(keras.layers.Layer):
-    """Crops frames and bins to those of a second tensor; undoes `PadToMultiple`.
+    """Crops frames and bins to those of a second tensor; reverses `PadToMultiple`.
 
-    Called on a list [x, reference], both (batch, frames, bins, maps).
+    Input shape:
+        A list `[x, reference]`, both `(batch, frames, bins, maps)`.
+
+    Output shape:
+        The batch and maps of `x`, the frames and bins of `reference`.
     """
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -61,11 +76,20 @@ class CropLike(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class Trim(keras.layers.Layer):
-    """Cuts the same number off both ends of an axis.
+    """Trims the same number of elements off both ends of an axis.
 
     Args:
-        size: How many frames or samples to cut at either end.
-        axis: Which axis, counted from the last one: -3 for frames, -2 for samples.
+        size: int. Frames or samples to trim at each end.
+        axis: int. The axis, counted from the last one: -3 for frames, -2 for samples.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The input's, with `2 * size` fewer elements along `axis`, float32.
+
+    Raises:
+        ValueError: If `size` or `axis` is out of range.
     """
 
     def __init__(self, size: int, axis: int, **kwargs: Any):
@@ -92,7 +116,7 @@ class Trim(keras.layers.Layer):
 
 
 def pad_to_multiple(x: Tensor, multiple: int, frames: int, bins: int | None = None) -> Tensor:
-    """Appends zeros until frames, and bins if they are named, are multiples of a number.
+    """Pad frames, and bins if given, with zeros at the end, up to multiples of a number.
 
     Args:
         x: A tensor.
@@ -101,7 +125,7 @@ def pad_to_multiple(x: Tensor, multiple: int, frames: int, bins: int | None = No
         bins: Axis of the bins; None leaves them.
 
     Returns:
-        The tensor with both axes rounded up.
+        The tensor with these axes rounded up.
     """
     count, known = ops.shape(x)[frames], x.shape[frames] is not None
     spare = [(0, 0)] * len(x.shape)

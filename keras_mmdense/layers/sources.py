@@ -11,13 +11,16 @@ from keras_mmdense.layers.tensor import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class SplitSources(keras.layers.Layer):
-    """Turns the maps of a network's last convolution into sources.
+    """Splits the maps of a network's last convolution into sources.
 
     Args:
-        sources: Number of sources.
+        sources: int. Number of sources.
 
-    Input shape: (batch, frames, bins, sources * channels), the channels of a source side by side.
-    Output shape: (batch, sources, frames, bins, channels).
+    Input shape:
+        `(batch, frames, bins, sources * channels)`; the channels of a source are adjacent.
+
+    Output shape:
+        `(batch, sources, frames, bins, channels)`.
     """
 
     def __init__(self, sources: int, **kwargs: Any):
@@ -39,10 +42,14 @@ class SplitSources(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class Rest(keras.layers.Layer):
-    """Appends, as one more source, the magnitude that the sources leave of the mixture.
+    """Appends the rest of the mixture's magnitude as one more source.
 
-    Called on [sources, mixture]: (batch, sources, frames, bins, channels) and (batch, frames, bins,
-    channels). Output shape: (batch, sources + 1, frames, bins, channels).
+    Input shape:
+        A list `[sources, mixture]`: `(batch, sources, frames, bins, channels)` and
+        `(batch, frames, bins, channels)`.
+
+    Output shape:
+        `(batch, sources + 1, frames, bins, channels)`.
     """
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -59,13 +66,18 @@ class Rest(keras.layers.Layer):
 class FillUp(keras.layers.Layer):
     """Adds the same magnitude to all sources where they sum to too little of the mixture.
 
-    A filter that shares the mixture out among the sources is then defined everywhere, and a network
+    A filter that shares the mixture among the sources is then defined everywhere, and a network
     that is trained through it learns not to close all its masks at once.
 
     Args:
-        share: Least share of the mixture's magnitude that the sources sum to.
+        share: float. Least share of the mixture's magnitude that the sources sum to. Defaults to
+            `0.1`.
 
-    Called on [sources, mixture], see `Rest`. Output shape: that of the sources.
+    Input shape:
+        A list `[sources, mixture]`, see `Rest`.
+
+    Output shape:
+        That of the sources.
     """
 
     def __init__(self, share: float = 0.1, **kwargs: Any):
@@ -86,10 +98,19 @@ class FillUp(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class Blend(keras.layers.Layer):
-    """Blends two estimates of the same shape: share * first + (1 - share) * second.
+    """Blends two estimates: share * first + (1 - share) * second.
 
     Args:
-        share: Share of the first one, from 0 to 1.
+        share: float. Share of the first one, from 0 to 1.
+
+    Input shape:
+        A list of two tensors of equal shape.
+
+    Output shape:
+        That of each input.
+
+    Raises:
+        ValueError: If `share` lies outside [0, 1].
     """
 
     def __init__(self, share: float, **kwargs: Any):

@@ -20,7 +20,7 @@ WINDOWS: dict[str, Callable[[int], np.ndarray]] = {
 
 
 class _Transform(keras.layers.Layer):
-    """What both directions share: sizes, window, and the cutting of signals into hops."""
+    """Base of both directions: sizes and window."""
 
     def __init__(self, n_fft: int = 2048, hop: int = 1024, window: str = "hann", **kwargs: Any):
         kwargs["dtype"] = "float32"
@@ -49,25 +49,31 @@ class _Transform(keras.layers.Layer):
 class STFT(_Transform):
     """Short-time Fourier transform with centered frames.
 
-    Frame t is centered on sample t * hop; the signal is taken as zero outside its ends. There are
-    1 + ceil(samples / hop) frames, so that the last sample lies under more than the edge of a
-    window and `InverseSTFT` is exact. For a multiple of the hop this equals
+    Frame t is centered on sample t * hop; the signal is zero outside its ends. There are
+    1 + ceil(samples / hop) frames, so that more than the edge of a window covers the last sample
+    and `InverseSTFT` is exact. For a multiple of the hop this equals
     `librosa.stft(center=True, pad_mode="constant")`.
 
     Args:
-        n_fft: Window and transform length in samples.
-        hop: Step between frames in samples; divides n_fft.
-        window: Name of the periodic window, "hann" or "sqrt_hann".
+        n_fft: int. Length of window and transform in samples. Defaults to `2048`.
+        hop: int. Step between frames in samples, a divisor of `n_fft`. Defaults to `1024`.
+        window: str. Periodic window, `"hann"` or `"sqrt_hann"`. Defaults to `"hann"`.
 
-    Input shape: (batch, samples, channels), float32.
+    Input shape:
+        `(batch, samples, channels)`, float32.
 
-    Output shape: two tensors, real and imaginary part, each (batch, frames, n_fft / 2 + 1,
-    channels), float32.
+    Output shape:
+        Two tensors, real and imaginary part, each `(batch, frames, n_fft / 2 + 1, channels)`,
+        float32.
+
+    Raises:
+        ValueError: If an argument is out of range.
 
     Example:
-        >>> real, imag = STFT(2048, 1024)(numpy.zeros((1, 44100, 2), "float32"))
-        >>> real.shape
-        (1, 45, 1025, 2)
+
+    >>> real, imag = keras_mmdense.layers.STFT(2048, 1024)(numpy.zeros((1, 44100, 2), "float32"))
+    >>> real.shape[1:]
+    (45, 1025, 2)
     """
 
     def call(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,14 +106,19 @@ class InverseSTFT(_Transform):
     """Inverse of `STFT` by weighted overlap-add, exact at both ends.
 
     Args:
-        n_fft: Window and transform length in samples.
-        hop: Step between frames in samples; divides n_fft.
-        window: Name of the periodic window, "hann" or "sqrt_hann".
+        n_fft: int. Length of window and transform in samples. Defaults to `2048`.
+        hop: int. Step between frames in samples, a divisor of `n_fft`. Defaults to `1024`.
+        window: str. Periodic window, `"hann"` or `"sqrt_hann"`. Defaults to `"hann"`.
 
-    Called on [real, imag, reference]: real and imaginary part, (batch, sources, frames, bins,
-    channels), and a waveform (batch, samples, channels) that gives the number of samples.
+    Input shape:
+        A list `[real, imag, reference]`: real and imaginary part, each `(batch, sources, frames,
+        bins, channels)`, and a waveform `(batch, samples, channels)`, which sets the length.
 
-    Output shape: (batch, sources, samples, channels), float32.
+    Output shape:
+        `(batch, sources, samples, channels)`, float32.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -133,7 +144,7 @@ class InverseSTFT(_Transform):
         return keras.KerasTensor(self.compute_output_shape([x.shape for x in inputs]), "float32")
 
     def _weight(self, frames: Tensor) -> Tensor:
-        """What every sample is multiplied by: 1 / n_fft over the sum of the squared windows."""
+        """Weight of every sample: 1 / n_fft over the sum of the squared windows."""
         squares = self._window() ** 2
         if self._overlap == 2:  # Every sample that is kept lies under two windows.
             return 1 / (self.n_fft * (squares[: self.hop] + squares[self.hop :]))
@@ -141,7 +152,7 @@ class InverseSTFT(_Transform):
         return 1 / (self.n_fft * ops.maximum(self._overlap_add(ones * squares), 1e-8))
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
-        """Hops of the signal, (..., hops, hop), of overlapping frames."""
+        """Sum overlapping frames to hops of the signal, (..., hops, hop)."""
         overlap, hop = self._overlap, self.hop
         hops = ops.pad(frames[..., :hop], ((0, 0), (0, 0), (0, overlap - 1), (0, 0)))
         for i in range(1, overlap):
@@ -153,7 +164,14 @@ class InverseSTFT(_Transform):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class Magnitude(keras.layers.Layer):
-    """Magnitude of a complex spectrogram given as [real, imag]; keeps the shape, float32."""
+    """Magnitude of a complex spectrogram.
+
+    Input shape:
+        A list `[real, imag]` of two tensors of equal shape.
+
+    Output shape:
+        That of each input, float32.
+    """
 
     def __init__(self, **kwargs: Any):
         kwargs["dtype"] = "float32"
@@ -169,15 +187,27 @@ class Magnitude(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class LogMagnitude(keras.layers.Layer):
-    """Natural logarithm of a magnitude relative to full scale; keeps the shape, float32.
+    """Natural logarithm of a magnitude relative to full scale.
 
     Args:
-        full_scale: Magnitude of a sine of amplitude 1, n_fft / 4 under a Hann window.
-        floor: What is added before the logarithm, relative to full scale; 1e-5 is -100 dB.
+        full_scale: float. Magnitude of a sine of amplitude 1, n_fft / 4 under a Hann window.
+        floor: float. Added before the logarithm, relative to full scale; 1e-5 is -100 dB. Defaults
+            to `1e-5`.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The input's, float32.
+
+    Raises:
+        ValueError: If an argument is not above 0.
 
     Example:
-        >>> LogMagnitude(512.0)(numpy.zeros((1, 1, 1025, 2)))[0, 0, 0, 0]  # log(1e-5)
-        -11.512925
+
+    >>> log = keras_mmdense.layers.LogMagnitude(512.0)(numpy.zeros((1, 1, 1025, 2)))
+    >>> round(float(log[0, 0, 0, 0]), 3)  # log(1e-5)
+    -11.513
     """
 
     def __init__(self, full_scale: float, floor: float = 1e-5, **kwargs: Any):
@@ -200,15 +230,15 @@ class LogMagnitude(keras.layers.Layer):
 
 
 def hartley(real: Tensor, imag: Tensor) -> Tensor:
-    """Inverse real FFT, but for the factor 1 / n_fft, by one forward real FFT.
+    """Inverse real FFT, except for the factor 1 / n_fft, by one forward real FFT.
 
-    A real sequence c whose spectrum is F gives x = Re F + Im F on the first half and its mirror on
-    the second, when c holds real + imag on the first half and real - imag, mirrored, on the second
-    (the Hartley transform is its own inverse). TensorFlow Lite has the forward operator only.
+    A real sequence c with the spectrum F yields x = Re F + Im F on the first half and its mirror on
+    the second, if c holds real + imag on the first half and real - imag, mirrored, on the second
+    (the Hartley transform is its own inverse). TensorFlow Lite has only the forward operator.
 
     Args:
         real: Real part, (..., n_fft / 2 + 1), n_fft even.
-        imag: Imaginary part, same shape; its first and last bin count as zero.
+        imag: Imaginary part, same shape; its first and last bin are taken as zero.
 
     Returns:
         n_fft times the real sequences, (..., n_fft).

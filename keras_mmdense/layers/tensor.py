@@ -1,4 +1,4 @@
-"""Types of what layers take and return."""
+"""Types of the inputs and outputs of layers."""
 
 from typing import Any, TypeAlias
 

@@ -19,25 +19,35 @@ Pair = Sequence[Tensor]
 class WienerFilter(keras.layers.Layer):
     """Multichannel Wiener filter, one iteration, for one or two channels.
 
-    Every source is modelled by its PSD v_j (the channel mean of its squared magnitude) and a
+    Every source is modeled by its PSD v_j (the channel mean of its squared magnitude) and a
     spatial covariance R_j = sum_t s s^H / sum_t v_j, with the mixture's phase; the filter is
     v_j R_j C^-1 with C = sum_k v_k R_k (Nugraha, Liutkus and Vincent 2016; section 4.2 of the
-    paper). C is regularised by 1e-6 of its mean eigenvalue, so that the filter is the same at every
+    paper). C is regularized by 1e-6 of its mean eigenvalue, so that the filter is the same at every
     level and the sources sum to the mixture. A mono input has no spatial covariance: the filter is
     then the ratio mask v_j / sum_k v_k.
 
     Args:
-        reach: Frames on either side over which the sums run, a multiple of 8; the sums move on in
-            blocks of 8 frames. None stands for all frames of the input.
+        reach: int. Frames on either side over which the sums run, a positive multiple of 8; the
+            sums move in blocks of 8 frames. Defaults to `None`: all frames of the input.
 
-    Called on [magnitudes, real, imag]: magnitudes (batch, sources, frames, bins, channels), real
-    and imaginary part of the mixture (batch, frames, bins, channels).
+    Input shape:
+        A list `[magnitudes, real, imag]`: magnitudes `(batch, sources, frames, bins, channels)`,
+        real and imaginary part of the mixture, each `(batch, frames, bins, channels)`.
 
-    Output: two tensors, real and imaginary part of the sources, each (batch, sources, frames, bins,
-    channels), float32.
+    Output shape:
+        Two tensors, real and imaginary part of the sources, each `(batch, sources, frames, bins,
+        channels)`, float32.
 
     Raises:
-        ValueError: If `reach` is no positive multiple of 8, or there are more than two channels.
+        ValueError: If `reach` is not a positive multiple of 8, or there are more than two channels.
+
+    Example:
+
+    >>> shapes = (1, 4, 16, 1025, 2), (1, 16, 1025, 2), (1, 16, 1025, 2)
+    >>> inputs = [numpy.ones(shape, "float32") for shape in shapes]
+    >>> real, imag = keras_mmdense.layers.WienerFilter(reach=64)(inputs)
+    >>> real.shape[1:]
+    (4, 16, 1025, 2)
     """
 
     def __init__(self, reach: int | None = None, **kwargs: Any):
@@ -74,9 +84,9 @@ class WienerFilter(keras.layers.Layer):
         return {**super().get_config(), "reach": self.reach}
 
     def _blocks(self, x: Tensor) -> Pair:
-        """Takes channels apart and cuts frames into blocks, one of all frames without a reach.
+        """Unstack the channels and cut the frames into blocks, or one block if there is no reach.
 
-        Channels come apart on the first axis: TensorFlow Lite is slow at every other number.
+        Channels are on the first axis: TensorFlow Lite is slow on every other one.
 
         Args:
             x: (batch, sources, frames, bins, 2).
@@ -94,7 +104,7 @@ class WienerFilter(keras.layers.Layer):
         return ops.unstack(ops.reshape(x, (2, -1, sources, count, size, bins)), 2)
 
     def _sum(self, x: Tensor) -> Tensor:
-        """Sums blocks over frames, each with those its reach covers; keeps the axes."""
+        """Sum blocks over frames, each with those within reach; keeps the axes."""
         x = ops.sum(x, axis=3)
         if self.reach is None:
             return ops.expand_dims(x, 3)

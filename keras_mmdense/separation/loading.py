@@ -1,4 +1,4 @@
-"""Engines from any artifact: a network by name or folder, or a file that was exported from one."""
+"""Loading of any artifact into an engine: a network by name or folder, or an exported file."""
 
 import hashlib
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ def open_engine(
         artifacts: A network's name or folder, a SavedModel folder, a `.tflite` file or a `.keras`
             file; or several names and folders of networks. With `weights`, a name or table that
             `build` takes.
-        stems: Stems that will be asked for, None for all. With `weights`, the network's targets.
+        stems: Stems that will be requested, None for all. With `weights`, the network's targets.
         weights: A `.weights.h5` file for an untrained network.
-        window: Frames of a window that are kept, in networks that do not fix it; None for the
-            engine's own.
+        window: Frames kept of each window, for artifacts that do not fix it; None for the engine's
+            default.
         engine: "litert", "tensorflow", or "auto": LiteRT for a `.tflite` file, and for a shipped
             network where LiteRT and the network's `.tflite` file are installed; else TensorFlow.
 
@@ -38,8 +38,8 @@ def open_engine(
         The engine.
 
     Raises:
-        InputError: If the artifact is missing or damaged, does not run in the engine asked for, or
-            a package that it needs is not installed.
+        InputError: If the artifact is missing or damaged, does not run in the requested engine, or
+            needs a package that is not installed.
     """
     if engine not in ENGINES:
         raise InputError(f"engine must be one of {', '.join(ENGINES)}, received {engine!r}")
@@ -75,7 +75,7 @@ def fingerprint(name: str | Path) -> str:
 
 
 def parameters(engine: Engine) -> int | None:
-    """Count an engine's trainable parameters; None where an exported file does not tell."""
+    """Count an engine's trainable parameters; None for an exported file, which does not tell."""
     if engine.graph is None:
         return None
     from keras_mmdense.models import registry
@@ -84,7 +84,7 @@ def parameters(engine: Engine) -> int | None:
 
 
 def _tflite_file(name: str | Path, engine: str, window: int | None) -> Path | None:
-    """The file for LiteRT, or None where TensorFlow is to run the artifact."""
+    """Return the file for LiteRT, or None if TensorFlow runs the artifact."""
     path = Path(name)
     if path.suffix in (".tflite", ".keras") and not path.is_file():
         raise InputError(f"{path}: no such file")

@@ -1,4 +1,4 @@
-"""What a stepwise graph remembers after silence, in few bytes: the state in which songs begin."""
+"""Compact storage of a stepwise graph's memories after silence, the state in which songs begin."""
 
 import io
 import math

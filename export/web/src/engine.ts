@@ -92,7 +92,7 @@ export class Engine {
     const stems: Float32Array[] = [];
     for (const stem of card.stems) {
       const output = outputs[stem];
-      if (!output) throw new UserError(`The model gives no ${stem}, which its card names.`);
+      if (!output) throw new UserError(`The model has no output ${stem}, which its card names.`);
       stems.push((await output.data()) as Float32Array);
     }
     for (const output of Object.values(outputs)) output.delete();

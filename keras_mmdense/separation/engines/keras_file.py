@@ -51,9 +51,9 @@ def _is_network(layer: keras.Layer) -> bool:
 
 
 def _network(path: Path, model: keras.Model) -> LoadedNetwork:
-    """What a network is, by its name, its shapes and the zoo's table of that name; and itself.
+    """Identify a network by its name, its shapes and the zoo's table of that name.
 
-    In a separation graph it lacks the margin, so it is built again.
+    Inside a separation graph it lacks the margin, so it is rebuilt.
     """
     shape = model.output_shape
     tables = [name for name in registry.list_models() if model.name.startswith(f"{name}_")]
@@ -68,7 +68,7 @@ def _network(path: Path, model: keras.Model) -> LoadedNetwork:
             return LoadedNetwork(spec, _with_weights(built, model))
     raise InputError(
         f"{path}: cannot tell the table and the stems of the network {model.name!r}; a .keras file "
-        "must hold a network of the zoo as build gives it"
+        "must hold a network that build returned"
     )
 
 

@@ -30,8 +30,8 @@ def keras_engine(
 
     Args:
         networks: Pairs of spec and network, such as `LoadedNetwork`s.
-        stems: Stems that will be asked for, None for all; networks that give none of them are left
-            out of the graph.
+        stems: Stems that will be requested, None for all; networks that estimate none of them are
+            left out of the graph.
         window: Frames of a window that are kept; None for steps of 96 frames where the networks
             take steps, else for 384.
 
@@ -39,12 +39,12 @@ def keras_engine(
         The engine.
 
     Raises:
-        InputError: If the networks do not go together, or the window does not fit them.
+        InputError: If the networks cannot be combined, or the window does not fit them.
     """
     loaded = [LoadedNetwork(*network) for network in networks]
     every = [target for spec, _ in loaded for target in spec.targets]
     if len(set(every)) != len(every):
-        raise InputError(f"two networks give the same stem: {', '.join(every)}")
+        raise InputError(f"two networks estimate the same stem: {', '.join(every)}")
     if stems is not None:
         loaded = [x for x in loaded if set(stems) & set(x.spec.targets)] or loaded
         specs = [spec for spec, _ in loaded]

@@ -23,8 +23,8 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
         The engine; its windows have the size that the file was made for.
 
     Raises:
-        InputError: If ai-edge-litert is missing, or the file is damaged, has no card or does not
-            fit it.
+        InputError: If ai-edge-litert is missing, or the file is damaged, has no card or contradicts
+            its card.
     """
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -35,7 +35,7 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
     metadata = _metadata(path)
     card = _card(metadata, path)
     try:
-        with quiet_stderr():  # LiteRT says there that it made its delegate
+        with quiet_stderr():  # LiteRT logs there that it created its delegate
             interpreter = Interpreter(str(path), num_threads=threads or usable_cores())
             interpreter.allocate_tensors()
             runner = interpreter.get_signature_runner()
@@ -47,7 +47,7 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
     if "waveform" not in inputs or bool(states) != (TFLITE_SILENCE in metadata):
         raise InputError(f"{path}: takes {', '.join(inputs)}; expected a graph from a waveform")
     if missing := sorted({*card.stems, *states} - set(outputs)):
-        raise InputError(f"{path}: gives no {missing[0]}, which its card names")
+        raise InputError(f"{path}: has no output {missing[0]}, which its card names")
     shape = tuple(inputs["waveform"]["shape"].tolist())
     expected = (1, card.window + 2 * card.context, card.channels)
     if shape != expected:
