@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds and training time, as the paper compares them."""
+"""Costs of networks: parameters, multiply-adds and training time, compared as in the paper."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 REFERENCE = "blend"
-FRAMES = 64  # a multiple of every network's coarsest scale, so that the count is per frame exactly
+FRAMES = 64  # a multiple of every network's coarsest scale, for an exact count per frame
 CONVOLUTIONS = (layers.Conv1D, layers.Conv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose)
 COLUMNS: dict[str, Callable[[float], str]] = {
@@ -33,13 +33,13 @@ CELLS = (layers.LSTM, layers.GRU, layers.SimpleRNN)
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What one network costs.
+    """Costs of a network.
 
     Attributes:
-        name: the network's name, with the run it belongs to where its table is not the zoo's.
-        parameters: its trainable parameters.
-        multiply_adds: multiply-adds for a second of audio.
-        training: seconds of training for a second of audio seen, None if no run tells.
+        name: Name of the network, with that of the run if its table is not in the zoo.
+        parameters: Number of trainable parameters.
+        multiply_adds: Multiply-adds per second of audio.
+        training: Seconds of training per second of audio seen, None if not known.
     """
 
     name: str
@@ -49,20 +49,20 @@ class Cost:
 
 
 def multiply_adds(model: keras.Model, frames: int = FRAMES) -> int:
-    """Counts the multiply-adds of a network by walking its graph.
+    """Count the multiply-adds of a network by walking its graph.
 
-    The matrix products of convolutions, dense and recurrent layers count, at the edges too, as
-    TensorFlow's profiler counts them; batch norm, biases, activations and pooling do not.
+    The count includes the matrix products of convolutions, dense and recurrent layers, also at the
+    edges, as in TensorFlow's profiler; it excludes batch norm, biases, activations and pooling.
 
     Args:
-        model: Functional model from (batch, frames, bins, channels), with models nested or not.
-        frames: frames of the input.
+        model: Functional model from (batch, frames, bins, channels), with or without nested models.
+        frames: Frames of the input. Defaults to `64`.
 
     Returns:
-        Multiply-adds for one example of that many frames.
+        Multiply-adds of one example with that many frames.
 
     Raises:
-        ValueError: a layer has weights and no known count, or a size that the graph leaves open.
+        ValueError: If a layer with weights has an unknown type, or a size is undefined.
     """
     _, _, *sizes = model.input_shape
     inputs = keras.Input(batch_shape=(1, frames, *sizes), dtype=model.input_dtype)
@@ -70,17 +70,17 @@ def multiply_adds(model: keras.Model, frames: int = FRAMES) -> int:
 
 
 def efficiency(trainings: Sequence[Training] = ()) -> list[Cost]:
-    """Gives the costs of every network of the zoo, for one stereo source, and of trained ones.
+    """Compute the costs of the zoo's networks, for one stereo source, and of trained ones.
 
-    A run of a network of the zoo tells its training time; of several runs, all seconds are divided
-    by all audio seen. A blend without a run takes as long as its two parts. A run of any other
-    network, or of more than one source, makes an entry of its own.
+    The training time of a network of the zoo is that of its runs: all seconds divided by all audio
+    seen. That of a blend without a run is the sum of its parts. A run of any other network, or of
+    more than one source, is an additional entry.
 
     Args:
-        trainings: what `read_training` gives for folders that `train` wrote.
+        trainings: Results of `read_training` for folders that `train` wrote. Defaults to `()`.
 
     Returns:
-        One entry a network.
+        One entry per network.
 
     Section 4 of the paper compares its networks with the baseline BLEND in this way.
     """
@@ -97,13 +97,13 @@ def efficiency(trainings: Sequence[Training] = ()) -> list[Cost]:
 
 
 def efficiency_table(costs: Sequence[Cost]) -> Table:
-    """Lays out costs as a rich table, relative to the network `blend` if it is among them.
+    """Format costs as a rich table, relative to the network `blend` if it is included.
 
     Args:
-        costs: what `efficiency` gives.
+        costs: Results of `efficiency`.
 
     Returns:
-        The table; a dash where nothing was measured.
+        The table, with a dash for unknown values.
     """
     from rich import box
     from rich.table import Table
@@ -132,19 +132,19 @@ def efficiency_table(costs: Sequence[Cost]) -> Table:
 
 
 def per_second(spec: NetworkSpec, model: keras.Model) -> float:
-    """Counts the multiply-adds of a network for a second of audio, at its own rate and hop."""
+    """Count the multiply-adds of a network per second of audio, at its sample rate and hop."""
     frames_per_second = spec.config.sample_rate / spec.config.hop
     return multiply_adds(model) / FRAMES * frames_per_second
 
 
 def _alike(one: NetworkSpec, other: NetworkSpec) -> bool:
-    """Whether two networks are the same but for the names of their sources."""
+    """Return whether two networks are equal except for the names of their targets."""
     renamed = dataclasses.replace(one, targets=other.targets)
     return len(one.targets) == len(other.targets) and renamed == other
 
 
 def _training(spec: NetworkSpec, trainings: Sequence[Training]) -> float | None:
-    """Seconds of training for a second of audio: the network's own, or its parts' together."""
+    """Return seconds of training per second of audio: the network's, or the sum of its parts'."""
     own = [one for one in trainings if one.seconds and _alike(one.spec, spec)]
     if heard := sum(one.audio_seconds or 0 for one in own):
         return sum(one.seconds or 0 for one in own) / heard
@@ -174,7 +174,7 @@ def _walk(model: keras.Model, inputs: Tensor) -> int:
 
 
 def _count(layer: keras.Layer, inputs: Tensor, outputs: Tensor) -> int:
-    """Multiply-adds of one call of a layer."""
+    """Count the multiply-adds of a call of a layer."""
     if isinstance(layer, keras.Model):
         return _walk(layer, inputs)
     if isinstance(layer, TRANSPOSED):
@@ -193,7 +193,7 @@ def _count(layer: keras.Layer, inputs: Tensor, outputs: Tensor) -> int:
 
 
 def _positions(tensor: Tensor) -> int:
-    """Number of vectors of maps in a tensor."""
+    """Count the vectors of maps in a tensor."""
     if None in tensor.shape:
-        raise ValueError(f"open size in the graph, received shape {tensor.shape}")
+        raise ValueError(f"undefined size in the graph, received shape {tensor.shape}")
     return math.prod(tensor.shape[:-1])

@@ -1,4 +1,4 @@
-"""The command `keras-mmdense`: parses, calls, reports. Heavy imports happen inside commands."""
+"""The command `keras-mmdense`. Heavy imports happen inside the commands."""
 
 import contextlib
 import os
@@ -49,18 +49,18 @@ def _options(
 
 
 def main() -> None:
-    """Runs the command.
+    """Run the command.
 
-    Bad input, and what the disk or the memory refuses, end in one line on stderr and exit status 2;
-    SIGTERM cleans up as Ctrl-C does and ends with 143.
+    Invalid input, and errors of disk or memory, end with one line on stderr and exit status 2;
+    SIGTERM cleans up like Ctrl-C and ends with 143.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow turns it on by itself on processors with AVX-512 only; AVX2 gains as well.
+    # TensorFlow enables it by default only on processors with AVX-512, but AVX2 benefits as well.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
-    with contextlib.suppress(ValueError):  # in another thread than the main one
+    with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, _terminate)
     try:
         app()

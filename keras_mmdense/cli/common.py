@@ -1,4 +1,4 @@
-"""What the commands share: the application, options, progress bars, a quiet start."""
+"""Parts shared by the commands: application, options, progress bars, quiet startup."""
 
 import contextlib
 import os
@@ -17,12 +17,12 @@ from keras_mmdense.utils.progress import Progress as Report
 from keras_mmdense.utils.quiet import quiet_stderr
 
 app = typer.Typer(
-    help="Separates music into stems, and trains and scores the networks that do it.",
+    help="Separate music into stems; train, score and export networks.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
 )
-# Names of files may look like markup or emoji codes, and stay what they are.
+# File names may look like markup or emoji codes, and are printed unchanged.
 console = Console(markup=False, emoji=False, highlight=False)
 
 TRAINED = DEFAULT
@@ -36,7 +36,7 @@ Model = Annotated[
 
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[str], Report]]:
-    """Gives a function that makes a progress bar with an estimate: name -> callback."""
+    """Provide a function that adds a progress bar: name -> callback."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     bars = Progress(
         *columns,
@@ -55,12 +55,12 @@ def progress() -> Iterator[Callable[[str], Report]]:
 
 
 def say(text: str) -> None:
-    """Prints a line as it is: a path is not wrapped."""
+    """Print a line without wrapping."""
     console.print(text, soft_wrap=True)
 
 
 def tell_terms(*models: str | Path) -> None:
-    """Print the terms of trained networks whose stems may be used for research only, a line each.
+    """Print the terms of models whose stems may be used for research only, one line each.
 
     Args:
         *models: Names and folders of networks, SavedModel folders and `.tflite` files.
@@ -74,7 +74,7 @@ def tell_terms(*models: str | Path) -> None:
 
 @contextlib.contextmanager
 def quiet_startup() -> Iterator[None]:
-    """Hides the lines that TensorFlow logs while it is imported and starts."""
+    """Hide the lines that TensorFlow logs while it is imported and starts."""
     with quiet_stderr():
         if "keras" not in sys.modules:
             _start_keras()

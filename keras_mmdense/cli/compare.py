@@ -1,4 +1,4 @@
-"""Two systems on the same songs."""
+"""The command `compare`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,16 +22,17 @@ def compare(
     other_scores: Annotated[
         Path | None,
         typer.Argument(
-            metavar="SCORES_B", help="Folder with scores of the same songs; SCORES_A by default."
+            metavar="SCORES_B", help="Folder with scores of the same songs. Defaults to SCORES_A."
         ),
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(help="System of SCORES_A; by default the one that is no oracle.")
+        str | None,
+        typer.Option(help="System of SCORES_A. Defaults to the one that is not an oracle."),
     ] = None,
     system: Annotated[
         str | None,
         typer.Option(
-            help="System of SCORES_B; by default the one that is no oracle and not the baseline."
+            help="System of SCORES_B. Defaults to the only one except oracles and the baseline."
         ),
     ] = None,
     output: Annotated[
@@ -41,9 +42,9 @@ def compare(
 ) -> None:
     """Compare two systems on the same songs, with intervals.
 
-    Prints the SDR of both systems, medians and means over songs, the difference with a 95 % paired
-    bootstrap interval, and in words whether it is within noise: the mean's interval includes 0, or
-    the mean is below 0.3 dB, which training with another seed may change as well.
+    Prints medians and means over songs of the SDR of both systems, their difference with a 95 %
+    paired bootstrap interval, and whether it is within noise: the interval of the mean includes 0,
+    or the mean is below 0.3 dB, which another training seed may change as well.
 
     Example: keras-mmdense compare scores/before scores/after -o comparison
     """
@@ -84,7 +85,7 @@ def _read(folder: Path) -> "Scores":
 
 
 def _only_system(scores: "Scores", option: str, taken: str | None) -> str:
-    """The system that is neither an oracle nor taken, if there is just one."""
+    """Return the only system that is neither an oracle nor taken."""
     known = [
         name
         for name in scores.systems
@@ -92,7 +93,7 @@ def _only_system(scores: "Scores", option: str, taken: str | None) -> str:
     ]
     if len(known) != 1:
         choices = ", ".join(scores.systems)
-        raise InputError(f"{scores.name}: name one system with {option}; choices: {choices}")
+        raise InputError(f"{scores.name}: select a system with {option}; choices: {choices}")
     return known[0]
 
 

@@ -1,4 +1,4 @@
-"""Showing what separation does."""
+"""The command `demo`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the song.")] = 2017,
     seconds: Annotated[float, typer.Option(min=3, help="Length of the song in seconds.")] = 20,
 ) -> None:
-    """Synthesize a song, separate it, and show what was gained.
+    """Synthesize a song, separate it, and print the gain in SDR.
 
     Writes the four stems, the mixture (FLAC) and a figure of their spectrograms.
 

@@ -1,4 +1,4 @@
-"""What the networks cost."""
+"""The command `efficiency`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +15,10 @@ def efficiency(
         typer.Argument(metavar="RUN", help="Folders that `train` wrote, for training times."),
     ] = None,
 ) -> None:
-    """Compare the networks by parameters, multiply-adds for a second of audio, training time.
+    """Compare the networks by parameters, multiply-adds per second of audio, and training time.
 
-    Each is also given relative to `blend`, the paper's baseline. Training times are those of the
-    runs named, for an hour of audio seen; they compare if the runs had the same machine.
+    All are also relative to `blend`, the paper's baseline. Training times are those of the given
+    runs, per hour of audio seen; they are comparable for runs on the same machine.
 
     Example: keras-mmdense efficiency runs/mmdensenet runs/fnn runs/blstm
     """

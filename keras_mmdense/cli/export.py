@@ -1,4 +1,4 @@
-"""Writing trained networks as files that run elsewhere."""
+"""The command group `export`, and `export saved-model`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from rich.table import Table
 from keras_mmdense.cli.common import app, console, quiet_startup, tell_terms
 
 export = typer.Typer(
-    help="Write a trained network as a file that runs without this package.",
+    help="Export a trained network to a file that runs without this package.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -27,9 +27,9 @@ def saved_model(
     ],
     out: Annotated[Path, typer.Argument(help="Folder to write; an older export is replaced.")],
 ) -> None:
-    """Write a SavedModel: waveform or WAV files in, stems out, for TensorFlow and TF Serving.
+    """Export to a SavedModel: waveform or WAV files in, stems out, for TensorFlow and TF Serving.
 
-    STFT and Wiener filter are inside. The model card and TF Serving's warm-up requests are in
+    STFT and Wiener filter are included. The model card and TF Serving's warm-up requests are in
     OUT/assets.extra.
 
     Example: keras-mmdense export saved-model mdensenet_cws_4stems models/mmdense/1
@@ -42,12 +42,12 @@ def saved_model(
 
 
 def files_table(path: Path, title: str) -> Table:
-    """Lays out what an export wrote, a file a row with its size."""
+    """Format the files of an export with their sizes."""
     table = Table("file", title=title)
     table.add_column("bytes", justify="right")
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     for file in files:
         table.add_row(str(file), f"{file.stat().st_size:,}")
     table.add_section()
-    table.add_row("together", f"{sum(file.stat().st_size for file in files):,}")
+    table.add_row("total", f"{sum(file.stat().st_size for file in files):,}")
     return table

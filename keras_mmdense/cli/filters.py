@@ -1,4 +1,4 @@
-"""What a trained network reads: up-sampled maps or the skip path."""
+"""The command `filters`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,8 +20,8 @@ def filters(
 ) -> None:
     """Show how strongly each up-path block reads up-sampled maps and skip maps.
 
-    The l2-norm of the filter weights for each input map, in the first convolution of each up-path
-    dense block: the paper's validation of its architecture.
+    Plots the l2-norm of the filter weights of each input map in the first convolution of each
+    up-path dense block, the paper's validation of its architecture.
 
     Example: keras-mmdense filters runs/vocals -o filters.png
     """

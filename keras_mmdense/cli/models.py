@@ -1,4 +1,4 @@
-"""Listing networks."""
+"""The command `models`."""
 
 from rich.table import Table
 
@@ -9,9 +9,9 @@ REFERENCE = "blend"
 
 @app.command()
 def models() -> None:
-    """List the networks of the zoo with their size, and the trained ones.
+    """List the networks of the zoo with their sizes, and the trained networks.
 
-    The percentages are of the parameters of `blend`, as in the paper.
+    Percentages are relative to the parameters of `blend`, as in the paper.
 
     Example: keras-mmdense models
     """

@@ -1,4 +1,4 @@
-"""Serving an exported page."""
+"""The command `serve`."""
 
 import contextlib
 from pathlib import Path
@@ -21,5 +21,5 @@ def serve(
     from keras_mmdense.exporting.web.server import HOST, open_server
 
     with open_server(folder, port) as server, contextlib.suppress(KeyboardInterrupt):
-        console.print(f"http://{HOST}:{server.server_port}/ (Ctrl-C ends)")
+        console.print(f"http://{HOST}:{server.server_port}/ (Ctrl-C to stop)")
         server.serve_forever()

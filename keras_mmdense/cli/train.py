@@ -1,4 +1,4 @@
-"""Training a network."""
+"""The command `train`."""
 
 import shlex
 import sys
@@ -14,11 +14,17 @@ from keras_mmdense.errors import InputError
 if TYPE_CHECKING:
     from keras_mmdense.training.config import TrainConfig
 
-WHAT, LENGTH, STEP, JUDGE, MACHINE = "What", "How long", "A step", "Judging", "Machine"
+DATA, SCHEDULE, STEP, VALIDATION, HARDWARE = (
+    "Data and model",
+    "Schedule",
+    "Optimization",
+    "Validation",
+    "Hardware",
+)
 
 
 def option(help: str, panel: str, default: str | bool = True, min: int | None = None) -> Any:
-    """An option of which only what is given overrides the configuration file."""
+    """Declare an option that overrides the configuration file if it is given."""
     return typer.Option(help=help, rich_help_panel=panel, show_default=default, min=min)
 
 
@@ -26,94 +32,106 @@ def option(help: str, panel: str, default: str | bool = True, min: int | None = 
 def train(
     output: Annotated[Path, typer.Option(help="Folder for weights, curve and settings.")],
     config: Annotated[
-        Path | None, option("JSON file of settings, which the other options override.", WHAT)
+        Path | None, option("JSON file of settings, which other options override.", DATA)
     ] = None,
     root: Annotated[
         list[Path] | None,
-        option(
-            "Folder of MUSDB18, MUSDB18-HQ, DSD100 or of songs; may be given several times.", WHAT
-        ),
+        option("Folder of MUSDB18, MUSDB18-HQ, DSD100 or of songs; may be repeated.", DATA),
     ] = None,
     target: Annotated[
         list[str] | None,
-        option("Stem to learn; give several for one network of several.", WHAT, "vocals"),
+        option(
+            "Stem to estimate; may be repeated for one network of several stems.", DATA, "vocals"
+        ),
     ] = None,
     model: Annotated[
-        str | None, option("A network of the zoo, or a .json table.", WHAT, "mmdensenet")
+        str | None, option("A network of the zoo, or a .json table.", DATA, "mmdensenet")
     ] = None,
-    epochs: Annotated[int | None, option("Epochs.", LENGTH, "50", min=1)] = None,
-    steps: Annotated[int | None, option("Batches an epoch.", LENGTH, "100", min=1)] = None,
+    epochs: Annotated[int | None, option("Epochs.", SCHEDULE, "50", min=1)] = None,
+    steps: Annotated[int | None, option("Batches per epoch.", SCHEDULE, "100", min=1)] = None,
     early_stopping: Annotated[
         int | None,
         option(
-            "Stop after so many epochs without a lower validation loss.", LENGTH, "never", min=0
+            "Stop after this many epochs without a lower validation loss.", SCHEDULE, "never", min=0
         ),
     ] = None,
     batch: Annotated[
-        int | None, option("Chunks a batch, over all devices.", STEP, "8", min=1)
+        int | None, option("Chunks per batch, over all devices.", STEP, "8", min=1)
     ] = None,
-    frames: Annotated[int | None, option("Frames a chunk.", STEP, "256", min=2)] = None,
+    frames: Annotated[int | None, option("Frames per chunk.", STEP, "256", min=2)] = None,
     augment: Annotated[
         str | None,
         option(
-            f"Steps of the augmentation with commas between ({','.join(AUGMENTATIONS)}), or none.",
+            f"Comma-separated steps of the augmentation ({','.join(AUGMENTATIONS)}), or none.",
             STEP,
             ",".join(PAPER),
         ),
     ] = None,
     optimizer: Annotated[str | None, option("adam or rmsprop.", STEP, "adam")] = None,
     learning_rate: Annotated[
-        float | None, option("Learning rate at the start.", STEP, "0.001", min=0)
+        float | None, option("Initial learning rate.", STEP, "0.001", min=0)
     ] = None,
     schedule: Annotated[
-        str | None, option("Of the rate: cosine, plateau or constant.", STEP, "cosine")
+        str | None, option("Learning rate schedule: cosine, plateau or constant.", STEP, "cosine")
     ] = None,
     patience: Annotated[
         int | None,
-        option("Epochs without a lower validation loss before plateau's drop.", STEP, "5", min=1),
+        option(
+            "Epochs without a lower validation loss before plateau lowers the rate.",
+            STEP,
+            "5",
+            min=1,
+        ),
     ] = None,
     loss: Annotated[
-        str | None, option("Of the network: mse, l1, complex, snr or wiener.", STEP, "mse")
+        str | None, option("Loss: mse, l1, complex, snr or wiener.", STEP, "mse")
     ] = None,
     init: Annotated[
         str | None,
-        option("Trained network to start from, by name or folder.", WHAT, "random weights"),
+        option("Trained network to start from, by name or folder.", DATA, "random weights"),
     ] = None,
     clip: Annotated[
-        float | None, option("Largest norm of the gradient.", STEP, "no limit", min=0)
+        float | None, option("Maximum norm of the gradient.", STEP, "no limit", min=0)
     ] = None,
     average: Annotated[
         bool | None,
         typer.Option(
             "--average/--no-average",
-            help="Judge and keep the average of the weights over about an epoch.",
-            rich_help_panel=JUDGE,
+            help="Validate and keep the average of the weights over about an epoch.",
+            rich_help_panel=VALIDATION,
             show_default="average",
         ),
     ] = None,
     sdr_every: Annotated[
         int | None,
-        option("Epochs between SDRs of validation songs; 0 for none.", JUDGE, "5", min=0),
+        option(
+            "Epochs between measurements of SDR on validation songs; 0 for none.",
+            VALIDATION,
+            "5",
+            min=0,
+        ),
     ] = None,
     keep: Annotated[
-        str | None, option("Weights to keep: of the best sdr or loss.", JUDGE, "sdr")
+        str | None, option("Weights to keep: those of the best sdr or loss.", VALIDATION, "sdr")
     ] = None,
     precision: Annotated[
-        str | None, option("float32, mixed_float16 or mixed_bfloat16.", MACHINE, "float32")
+        str | None, option("float32, mixed_float16 or mixed_bfloat16.", HARDWARE, "float32")
     ] = None,
     devices: Annotated[
-        int | None, option("Devices that share a batch.", MACHINE, "1", min=1)
+        int | None, option("Devices that share a batch.", HARDWARE, "1", min=1)
     ] = None,
-    seed: Annotated[int | None, option("Seed of weights and batches.", MACHINE, "0", min=0)] = None,
+    seed: Annotated[
+        int | None, option("Seed of weights and batches.", HARDWARE, "0", min=0)
+    ] = None,
     cache: Annotated[
-        Path | None, option("Folder for decoded songs.", MACHINE, "OUTPUT/cache")
+        Path | None, option("Folder for decoded songs.", HARDWARE, "OUTPUT/cache")
     ] = None,
 ) -> None:
-    """Train a network on songs with known stems, mixing stems across songs.
+    """Train a network on songs with stems, remixed across songs.
 
-    The best network is kept in OUTPUT, with the curve as CSV and PNG and TensorBoard's logs.
-    `separate` and `evaluate` take OUTPUT as their --model. Rerun the command to resume an
-    interrupted run; it ends with the same weights.
+    OUTPUT contains the best network and its card, the learning curve as CSV and PNG, and
+    TensorBoard's logs. `separate` and `evaluate` accept OUTPUT as a model. Rerun the command to
+    resume an interrupted run; it ends with the same weights.
 
     Example: keras-mmdense train --root musdb18 --target vocals --output runs/vocals
     """
@@ -130,7 +148,7 @@ def train(
     if settings.init is not None:
         tell_terms(settings.init)
     if find_run(output, settings).get("finished"):
-        say(f"{output}: all {settings.epochs} epochs are done; nothing is left to train")
+        say(f"{output}: all {settings.epochs} epochs are done")
         return
     with progress() as report:
         songs = fit.load_songs(settings, cache or output / "cache", report("Decoding songs"))
@@ -139,7 +157,7 @@ def train(
 
 
 def _settings(given: dict[str, Any]) -> "TrainConfig":
-    """The configuration file with what was given on the command line in its place."""
+    """Return the settings of the configuration file, overridden by the command line."""
     from keras_mmdense.training.config import TrainConfig, read_settings
 
     fields = read_settings(given["config"]) if "config" in given else {}
@@ -152,5 +170,5 @@ def _settings(given: dict[str, Any]) -> "TrainConfig":
         names = given["augment"].split(",")
         fields["augment"] = () if names == ["none"] else tuple(names)
     if not fields.get("datasets") and "config" not in given:
-        raise InputError("no songs to train on: give --root, or --config with datasets")
+        raise InputError("no songs to train on: use --root, or --config with datasets")
     return TrainConfig.from_dict(fields)

@@ -40,26 +40,26 @@ Batch = tuple[np.ndarray, ...]
 class RemixedChunks:
     """An infinite sequence of training examples: augmented mixtures of songs' stems.
 
-    Songs are drawn by their weight, for every stem among those that have it. Example n depends on
-    (seed, n) alone, and every step of the augmentation has its own random numbers: leaving one out
-    changes nothing in the others.
+    Songs are drawn by their weight, for each stem among those that have it. Example n depends only
+    on (seed, n), and each step of the augmentation has its own random numbers: leaving one out does
+    not change the others.
 
     Args:
         songs: Songs to draw from.
-        targets: Stems the network learns.
+        targets: Stems that the network learns.
         samples: Length of a chunk in samples.
-        seed: Seed of all randomness.
-        augment: Steps to take. "remix": every stem of a mixture is from another song and place,
-            else all are of one; "chunks": a chunk starts anywhere, else at a multiple of its
-            length; "active": most chunks are not silent; "double": some stems are the sum of two
-            clips. For the others see `augmentation`.
+        seed: Seed of all random numbers.
+        augment: Steps to apply. "remix": each stem of a mixture is from another song and position,
+            otherwise all are from the same; "chunks": a chunk starts anywhere, otherwise at a
+            multiple of its length; "active": most chunks are not silent; "double": some stems are
+            the sum of two clips. For the others see `augmentation`.
 
     An example is (mixture, targets): (samples, channels) and (len(targets), samples, channels),
     float32.
 
     Raises:
-        InputError: If no song has one of the stems, or stems of one song are wanted and a song
-            lacks one.
+        InputError: If no song has one of the stems, or "remix" is not applied and a song lacks a
+            stem.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class RemixedChunks:
         return mixture, (len(self.targets), *mixture)
 
     def _together(self, rngs: Generators) -> list[np.ndarray]:
-        """Chunks of all stems from one place of one song, at one speed."""
+        """Return chunks of all stems from the same position of a song, at the same speed."""
         song = self._song(0, rngs["places"])
         samples = self._read_samples(rngs)
         start = self._start(song.samples, samples, rngs["places"])
@@ -105,7 +105,7 @@ class RemixedChunks:
         return [change_speed(chunk, self.samples) for chunk in chunks]
 
     def _remixed(self, rngs: Generators) -> list[np.ndarray]:
-        """Chunks of all stems, each from a song and a place of its own."""
+        """Return chunks of all stems, each from another song and position."""
         first = [self._clip(stem, rngs) for stem in range(len(STEMS))]
         if "double" not in self.augment:
             return first
@@ -129,7 +129,7 @@ class RemixedChunks:
         return self.songs[draw_songs(self.shares[stem], 1, rng)[0]]
 
     def _read_samples(self, rngs: Generators) -> int:
-        """Samples that make up a chunk at the speed that is drawn for it."""
+        """Return the samples to read for a chunk at the speed drawn for it."""
         speed = draw_speed(rngs["resample"]) if "resample" in self.augment else 1.0
         return round(self.samples * speed)
 
@@ -149,7 +149,7 @@ class RemixedChunks:
 def training_batches(
     chunks: RemixedChunks, batch: int, first: int = 0
 ) -> "tf.data.Dataset | keras.utils.PyDataset":
-    """Batches of consecutive examples, made in the background while the device computes.
+    """Create batches of consecutive examples, prepared in the background.
 
     Args:
         chunks: The examples.
@@ -157,9 +157,9 @@ def training_batches(
         first: Number of the first batch; batch i holds examples from i * batch on.
 
     Returns:
-        What `fit` takes, without end: a tf.data.Dataset on TensorFlow, else a PyDataset. Both give
-        the same batches (mixture, targets): (batch, samples, channels) and (batch, len(targets),
-        samples, channels).
+        An infinite data set for `fit`: a tf.data.Dataset on TensorFlow, otherwise a PyDataset. Both
+        return the same batches (mixture, targets): (batch, samples, channels) and (batch,
+        len(targets), samples, channels).
     """
     if keras.backend.backend() == "tensorflow":
         return _tensorflow_batches(chunks, batch, first)
@@ -180,7 +180,7 @@ def _tensorflow_batches(chunks: RemixedChunks, batch: int, first: int) -> "tf.da
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of `training_batches` on any backend; threads make the next ones meanwhile.
+    """The batches of `training_batches` on any backend; threads prepare the next ones.
 
     Args:
         chunks: The examples.
@@ -208,15 +208,15 @@ class Batches(keras.utils.PyDataset):
 
 
 class WholeSongs(keras.utils.PyDataset):
-    """Validation batches: songs as they are, cut in consecutive chunks; the last ends in zeros.
+    """Validation batches of unmodified songs in consecutive chunks; the last is zero-padded.
 
     Args:
         songs: Songs to cut.
-        targets: Stems the network learns.
+        targets: Stems that the network learns.
         samples: Length of a chunk in samples.
-        batch: Chunks in a batch; the last batch may hold fewer.
+        batch: Chunks in a batch; the last batch may have fewer.
 
-    A batch has the shapes that `training_batches` gives.
+    Batches have the shapes of those of `training_batches`.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Reads chunks of WAV and FLAC files inside a TensorFlow graph, from disks and from buckets.
+"""Reading chunks of WAV and FLAC files, local or in a bucket, inside a TensorFlow graph.
 
-Needs tensorflow-io (`pip install "keras-mmdense[io]"`), whose native part loads with TensorFlow
-2.16 only. Without it, `keras_mmdense.data.cache` reads local files with any TensorFlow. Once
-tensorflow-io 0.37.1 has read from s3://, it aborts the process as Python exits, with all work done.
+Requires tensorflow-io (`pip install "keras-mmdense[io]"`), whose native part loads only with
+TensorFlow 2.16. Without it, `keras_mmdense.data.cache` reads local files with any TensorFlow. After
+reading from s3://, tensorflow-io 0.37.1 aborts the process when Python exits.
 """
 
 import re
@@ -16,21 +16,21 @@ import tensorflow as tf
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
-# What tensorflow-io gives -> its full scale; 24 bits arrive as the upper bits of int32.
+# Sample type of tensorflow-io -> its full scale; 24 bits are the upper bits of int32.
 FULL_SCALE = {tf.int16: 2.0**15, tf.int32: 2.0**31, tf.float32: 1.0}
 
 
 class ChunkReader:
-    """Reads chunks of audio files as a part of a graph, so that `tf.data` can map it.
+    """Reads chunks of audio files inside a graph, for `tf.data`.
 
     Args:
-        files: WAV or FLAC files as local paths or s3:// or gs:// URLs, of one rate, one number of
-            channels and one sample format. Their headers are read at once.
+        files: WAV or FLAC files as local paths or s3:// or gs:// URLs, with equal sample rate,
+            channels and sample format. Their headers are read immediately.
         samples: Length of a chunk in samples.
 
     Attributes:
         sample_rate: Rate in Hz.
-        channels: Channels of every file.
+        channels: Channels of each file.
         lengths: Lengths of the files in samples.
 
     Raises:
@@ -52,7 +52,7 @@ class ChunkReader:
             self.lengths.append(length)
 
     def __call__(self, file: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-        """Reads a chunk.
+        """Read a chunk.
 
         Args:
             file: Index into `files`, an integer.
@@ -61,7 +61,7 @@ class ChunkReader:
         Returns:
             The chunk, float32 (samples, channels) in [-1, 1], zeros past the end of the file.
         """
-        # The op that opens a file holds one file at a time: calls at once would mix files up.
+        # The op that opens a file holds one file at a time: concurrent calls would mix files up.
         alone = tf.CriticalSection(shared_name=uuid.uuid4().hex)
         chunk = alone.execute(lambda: self._read(file, tf.cast(start, tf.int64)))
         chunk = tf.cast(chunk, tf.float32) / FULL_SCALE[self._dtype]
@@ -91,14 +91,14 @@ class ChunkReader:
 def random_chunks(
     songs: Sequence[Mapping[str, str]], samples: int, seed: int = 0
 ) -> "tf.data.Dataset":
-    """Draws random chunks of stems without end, every stem of a mixture from a song of its own.
+    """Create an infinite data set of random chunks, each stem of a mixture from another song.
 
-    Every chunk is drawn uniformly over all music, as in `RemixedChunks`.
+    Each chunk is drawn uniformly over all music, as in `RemixedChunks`.
 
     Args:
-        songs: Stem -> path or URL, see `ChunkReader`; all of `STEMS`, each of the song's length.
+        songs: Stem -> path or URL, see `ChunkReader`; all of `STEMS`, each with the song's length.
         samples: Length of a chunk in samples.
-        seed: Seed of songs and positions; equal seeds give equal chunks.
+        seed: Seed of songs and positions; equal seeds produce equal chunks. Defaults to `0`.
 
     Returns:
         A data set of float32 (stems, samples, channels) in the order of `STEMS`.

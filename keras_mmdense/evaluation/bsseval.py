@@ -1,19 +1,19 @@
-"""BSSEval v4 by numpy and scipy alone: museval's scores, faster and in bounded memory.
+"""BSSEval v4 with NumPy and SciPy: the scores of museval, faster and in bounded memory.
 
 An estimate is projected twice onto the true sources, delayed by 0 to 511 samples: onto its own
-source and onto all of them. The filters of the projections are found once for the whole song;
-each frame is then projected by itself, starting from rest and with its tail.
+source and onto all of them. The filters of the projections are computed once for the whole song;
+each frame is then projected separately, starting from rest and including its tail.
 
-The filters need the sources' correlations alone. These are sums over short overlapping blocks,
-and one pivoted Cholesky factorization of their block-Toeplitz Gram matrix serves all estimates.
-Where signals depend on one another (two equal channels), it leaves out those that add nothing;
-the projection is the one of museval's least-squares solution.
+The filters depend only on the sources' correlations, which are sums over short overlapping blocks.
+A single pivoted Cholesky factorization of their block-Toeplitz Gram matrix serves all estimates. If
+signals are linearly dependent (two equal channels), it skips those that add nothing; the projection
+is that of museval's least-squares solution.
 
-Music decoded from a lossy format without rounding to 16 bits has next to nothing at high
-frequencies. There sources depend on one another nearly, at the level of rounding, and rounding
-noise fills the filters: museval's ISR, SIR and SAR come out tens of dB too low and move by several
-dB if the same music is scored 0.7 times as loud (benchmarks/scoring.py prints it). These differ
-from museval's then, usually upwards. SDR needs no filters and always agrees.
+Music decoded from a lossy format without rounding to 16 bits is nearly empty at high frequencies.
+There the sources are linearly dependent up to rounding, and rounding noise dominates the filters:
+museval's ISR, SIR and SAR are tens of dB too low and change by several dB if the same music is 0.7
+times as loud (benchmarks/scoring.py prints it). The scores of this module then differ from
+museval's, usually upward. SDR needs no filters and always agrees.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ Signals = list[np.ndarray]
 def bsseval(
     references: Sequence[np.ndarray], estimates: Sequence[np.ndarray], window: int, hop: int
 ) -> dict[str, np.ndarray]:
-    """Scores the estimates of all sources of one mixture, frame by frame.
+    """Score the estimates of all sources of a mixture, frame by frame.
 
-    Beyond its input it needs less than 0.5 GB for four stereo sources, however long they are.
-    Float32 input is not copied as a whole; all arithmetic is in float64.
+    Besides its input it needs less than 0.5 GB for four stereo sources of any length. Float32 input
+    is not copied as a whole; all arithmetic is in float64.
 
     Args:
-        references: true sources, each `(samples, channels)`, none silent.
-        estimates: their estimates, in the same order and of the same shape, none silent.
-        window: length of a frame, in samples.
-        hop: distance between frames, in samples.
+        references: True sources, each `(samples, channels)`, none silent.
+        estimates: Their estimates, in the same order and of the same shape, none silent.
+        window: Length of a frame, in samples.
+        hop: Distance between frames, in samples.
 
     Returns:
         SDR, ISR, SIR and SAR, each `(sources, frames)` in dB: NaN where a source or an estimate is
         silent in the frame, infinity where there is no error at all.
 
     Raises:
-        ValueError: a source is silent or not finite, or shapes differ.
+        ValueError: If a source is silent or not finite, or shapes differ.
 
     Source: Vincent et al., "Performance measurement in blind audio source separation", IEEE TASLP
     14(4), 2006, with multichannel images and filters fixed over the song as in Liutkus, Stöter
@@ -106,7 +106,7 @@ def _silent(signal: np.ndarray) -> bool:
 
 
 def _segment(signals: Signals, start: int, stop: int, first: int, last: int) -> np.ndarray:
-    """Samples of all signals' channels, (signals * channels, stop - start), 0 outside a span."""
+    """Return all channels of signals, (signals * channels, stop - start), 0 outside a span."""
     channels = signals[0].shape[1]
     segment = np.zeros((len(signals), channels, stop - start))
     begin, end = max(start, first), min(stop, last)
@@ -116,8 +116,12 @@ def _segment(signals: Signals, start: int, stop: int, first: int, last: int) -> 
 
 
 def _correlations(references: Signals, estimates: Signals) -> np.ndarray:
-    """Sum over t of reference(t) * signal(t + lag), for the references' and then the estimates'
-    channels: (reference channels, all channels, TAPS)."""
+    """Correlate the references with all signals.
+
+    Returns:
+        Sums over t of reference(t) * signal(t + lag), for the references' and then the estimates'
+        channels: (reference channels, all channels, TAPS).
+    """
     samples, channels = references[0].shape
     sources = len(references) * channels
     step = BLOCK - TAPS + 1
@@ -140,7 +144,11 @@ def _bins_first(spectra: np.ndarray) -> np.ndarray:
 
 
 def _response(correlations: np.ndarray, channels: int, size: int) -> np.ndarray:
-    """Responses of all sources' filters, then of each source's own: (bins, inputs, outputs)."""
+    """Return the responses of all sources' filters, then of each source's own.
+
+    Returns:
+        Responses (bins, inputs, outputs).
+    """
     sources = len(correlations)
     filters = np.zeros((sources, 2, sources, TAPS))
     filters[:, 0] = _filters(correlations[:, :sources], correlations[:, sources:])
@@ -152,7 +160,7 @@ def _response(correlations: np.ndarray, channels: int, size: int) -> np.ndarray:
 
 
 def _filters(correlations: np.ndarray, cross: np.ndarray) -> np.ndarray:
-    """Least-squares filters from inputs to outputs, (inputs, outputs, TAPS)."""
+    """Solve for least-squares filters from inputs to outputs, (inputs, outputs, TAPS)."""
     inputs, outputs, taps = cross.shape
     gram = np.zeros((inputs * taps, inputs * taps), order="F")
     for i in range(inputs):
@@ -171,7 +179,7 @@ def _filters(correlations: np.ndarray, cross: np.ndarray) -> np.ndarray:
 def _score(
     references: Signals, estimates: Signals, frame: slice, response: np.ndarray, size: int
 ) -> np.ndarray:
-    """All metrics of one frame, (metrics, sources) in dB."""
+    """Compute all metrics of a frame, (metrics, sources) in dB."""
     energies: Any = 0.0
     step = size - TAPS + 1
     for start in range(frame.start, frame.stop + TAPS - 1, step):
@@ -187,7 +195,7 @@ def _score(
 
 
 def _energies(parts: Signals, sources: int) -> np.ndarray:
-    """What each metric compares: ((wanted, unwanted), metrics, sources)."""
+    """Compute the energies that each metric compares: ((wanted, unwanted), metrics, sources)."""
     true, estimate, everything, own = parts
     if sources == 1:
         own = everything

@@ -1,4 +1,4 @@
-"""Work in processes of their own: one thread each, bounded memory, nothing left behind."""
+"""A pool of single-threaded processes with bounded memory, which leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from typing import Any, Protocol
 from keras_mmdense.errors import InputError
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")
-# Of the memory that is free at the start, the share that the processes may take together.
+# Share of the memory free at the start that the processes may use together.
 SHARE = 0.8
 
 
 class Job(Protocol):
-    """What a process is given to work on."""
+    """Work for a process."""
 
     @property
     def name(self) -> str:
@@ -29,7 +29,7 @@ class Job(Protocol):
 
     @property
     def memory(self) -> float:
-        """Bytes that it needs at its peak."""
+        """Peak memory in bytes."""
 
 
 Work = Callable[[Any], Any]
@@ -38,25 +38,25 @@ Work = Callable[[Any], Any]
 def run_jobs(
     work: Work, jobs: Iterable[Any], processes: int, scratch: Path
 ) -> Generator[tuple[Any, Any], None, None]:
-    """Works on jobs in parallel, each in one of some processes that are started fresh.
+    """Run jobs in parallel in fresh processes.
 
-    A process has one thread of linear algebra. Jobs are taken from `jobs` when they are needed:
-    beside those being worked on, one at most is ready. A job waits while it and the running ones
-    would need more memory than was free at the start. The processes end with the generator, with an
-    exception, and with this process, however it ends; in that last case they delete `scratch`.
+    Each process has one thread for linear algebra. Jobs are taken from `jobs` on demand: besides
+    the running ones, at most one is prepared. A job waits while it and the running ones would need
+    more memory than was free at the start. The processes end with the generator, with an exception,
+    and with this process, even if it is killed; then they delete `scratch`.
 
     Args:
-        work: from a job to a result, a function of a module; may raise.
-        jobs: what to work on, each with `name` and `memory`, the bytes it will need at its peak.
-        processes: how many processes, at least 1.
-        scratch: the folder that the jobs' files lie in.
+        work: Module-level function from a job to its result; may raise.
+        jobs: The jobs.
+        processes: Number of processes, at least 1.
+        scratch: Folder of the jobs' files.
 
     Yields:
-        Each job with its result, in the order in which they are ready.
+        Each job with its result, in order of completion.
 
     Raises:
-        InputError: a job needs more memory than there is, or a process was killed.
-        Exception: whatever `work` raises.
+        InputError: If a job needs more memory than is available, or a process was killed.
+        Exception: Whatever `work` raises.
     """
     budget = SHARE * free_memory()
     with _start(work, processes, scratch) as idle:
@@ -82,7 +82,7 @@ def _fits(job: Job, running: Iterable[Job], budget: float) -> bool:
     if job.memory > budget:
         raise InputError(
             f"{job.name}: scoring it needs about {job.memory / 1e9:.1f} GB, and only "
-            f"{budget / 1e9:.1f} GB can be had"
+            f"{budget / 1e9:.1f} GB are available"
         )
     return needed <= budget
 
@@ -97,7 +97,7 @@ def _receive(pipe: Any, job: Job) -> Any:
 
 @contextlib.contextmanager
 def _naming(job: Job) -> Iterator[None]:
-    """Says which job a process was on whose pipe is broken."""
+    """Name the job of a process whose pipe is broken."""
     try:
         yield
     except (EOFError, OSError) as error:
@@ -109,7 +109,7 @@ def _naming(job: Job) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _start(work: Work, count: int, scratch: Path) -> Iterator[list[Any]]:
-    """Starts processes and gives a pipe to each."""
+    """Start processes, and provide a pipe to each."""
     spawn = multiprocessing.get_context("spawn")
     pipes, processes = [], []
     try:
@@ -132,7 +132,7 @@ def _start(work: Work, count: int, scratch: Path) -> Iterator[list[Any]]:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """What is started here finds one thread in its environment, before it imports numpy."""
+    """Limit processes started in the block to one thread, before they import numpy."""
     names = [f"{library}_{'' if '_' in library else 'NUM_'}THREADS" for library in THREADS]
     kept = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
@@ -168,7 +168,7 @@ def _end_with_parent(scratch: Path) -> None:
 
 
 def free_memory() -> float:
-    """Memory in bytes that can be had without swapping; infinite where it is not known."""
+    """Return the memory in bytes available without swapping; infinite if it is not known."""
     limits = [_free_of_machine()]
     group = Path("/sys/fs/cgroup")
     with contextlib.suppress(OSError, ValueError):

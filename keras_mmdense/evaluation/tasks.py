@@ -1,4 +1,4 @@
-"""Scoring one song of one system, in this process or in others."""
+"""Scoring of a system on a song, in this process or in others."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from keras_mmdense.stems import Stems, rest_name
 
 @dataclass(frozen=True)
 class Task:
-    """One song of one system, to be scored.
+    """A song and a system to score.
 
     Attributes:
-        name: the song's name.
-        system: the system's name; an oracle's if there are no estimates.
-        stems: the stems the system gives.
-        sample_rate: in Hz.
-        rule, engine: how to score.
-        seconds: what the separation took, None for an oracle.
+        name: Name of the song.
+        system: Name of the system; of an oracle if there are no estimates.
+        stems: Stems that the system estimates.
+        sample_rate: Sample rate in Hz.
+        rule, engine: Rule and engine of the scores.
+        seconds: Seconds of separation, None for an oracle.
     """
 
     name: str
@@ -48,7 +48,7 @@ Separated = tuple[Task, Stems, Stems | None]
 
 
 def score_here(separated: Iterable[Separated]) -> Generator[tuple[Task, SongScores], None, None]:
-    """Scores tasks, each with its references and estimates, one after the other."""
+    """Score tasks with their references and estimates sequentially."""
     for task, references, estimates in separated:
         yield task, _score(task, references, estimates)
 
@@ -56,10 +56,10 @@ def score_here(separated: Iterable[Separated]) -> Generator[tuple[Task, SongScor
 def score_parallel(
     separated: Iterable[Separated], processes: int
 ) -> Generator[tuple[Task, SongScores], None, None]:
-    """Scores tasks in processes of their own, see `process_pool.run_jobs`.
+    """Score tasks in separate processes, see `process_pool.run_jobs`.
 
-    The signals pass through temporary files, which are deleted when they are no longer needed, and
-    all of them at the end, however it comes.
+    Signals are passed as temporary files, which are deleted when they are no longer needed, and
+    all of them at the end.
     """
     with tempfile.TemporaryDirectory(prefix="keras-mmdense-", ignore_cleanup_errors=True) as folder:
         jobs = _write_jobs(separated, Path(folder))
@@ -71,7 +71,7 @@ def score_parallel(
 
 @dataclass(frozen=True)
 class _Job:
-    """A task, the memory it needs, and the folder that holds its signals, one file a stem."""
+    """A task, the memory it needs, and the folder of its signals, with one file per stem."""
 
     task: Task
     memory: float
@@ -83,7 +83,7 @@ class _Job:
 
 
 def _write_jobs(separated: Iterable[Separated], scratch: Path) -> Iterator[_Job]:
-    """Writes signals to files; the jobs of a song share the references by hard links."""
+    """Write signals to files; the jobs of a song share the references as hard links."""
     song: Path | None = None
     last = None
     for number, (task, references, estimates) in enumerate(separated):

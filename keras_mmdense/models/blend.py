@@ -12,13 +12,13 @@ Assemble = Callable[[Tensor, ModelConfig, int], Tensor]
 
 
 def blend(mixture: Tensor, config: BlendConfig, targets: int, assemble: Assemble) -> Tensor:
-    """Assembles a blend; each part is a model of its own in the graph, see `part_names`.
+    """Assemble a blend; each part is a nested model in the graph, see `part_names`.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
         config: Table of family "blend".
         targets: Number of targets.
-        assemble: Builder of any network, which takes these three arguments.
+        assemble: Builder of any network; takes the first three arguments.
 
     Returns:
         Magnitudes of the targets, see `heads.head`.
@@ -32,5 +32,5 @@ def blend(mixture: Tensor, config: BlendConfig, targets: int, assemble: Assemble
 
 
 def part_names(config: BlendConfig) -> tuple[str, str]:
-    """Gives the names of the layers that are a blend's two networks."""
+    """Return the layer names of a blend's two networks."""
     return f"first_{config.first.name}", f"second_{config.second.name}"

@@ -8,10 +8,10 @@ from keras_mmdense.models.heads import crop_band, magnitudes
 
 
 def blstm(mixture: Tensor, config: BLSTMConfig, targets: int) -> Tensor:
-    """Assembles the recurrent baseline.
+    """Assemble the recurrent baseline.
 
-    Batch norm of every bin of every channel, bidirectional LSTM layers, and a dense layer that
-    gives all bins of all channels.
+    Batch norm of each bin and channel, bidirectional LSTM layers, and a dense output layer for all
+    bins and channels.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.

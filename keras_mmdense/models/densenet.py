@@ -7,7 +7,7 @@ from keras_mmdense.models.heads import head, network_input
 
 
 def densenet(mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
-    """Assembles a DenseNet.
+    """Assemble a DenseNet.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.

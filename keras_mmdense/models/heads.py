@@ -1,4 +1,4 @@
-"""Where networks begin and end: the band they see, and the magnitudes they give."""
+"""Input and output of the networks: the band they see, and the magnitudes they estimate."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from keras_mmdense.models.blocks import dense_block
 
 
 def network_input(mixture: Tensor, config: DenseNetConfig) -> Tensor:
-    """Turn the mixture's magnitude into what the first convolutions see.
+    """Transform the mixture's magnitude to the input of the first convolutions.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
@@ -35,18 +35,18 @@ def network_input(mixture: Tensor, config: DenseNetConfig) -> Tensor:
 
 
 def head(x: Tensor, mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
-    """Final dense block, convolution to the output, and what the output means.
+    """Apply the final dense block and the output convolution.
 
-    Several targets share the network; the final block then grows by k maps a source.
+    Several targets share the network; the final block then has k maps for each of them.
 
     Args:
         x: Keras tensor (batch, frames, bins, maps).
-        mixture: Magnitude the network was given, (batch, frames, bins, channels).
+        mixture: Magnitude of the mixture, (batch, frames, bins, channels).
         config: The network's table.
         targets: Number of targets.
 
     Returns:
-        Magnitudes, float32: (batch, frames, bins, channels) for one source, else
+        Magnitudes, float32: (batch, frames, bins, channels) for one target, otherwise
         (batch, targets, frames, bins, channels).
     """
     block = dataclasses.replace(config.final, k=config.final.k * targets)
@@ -59,16 +59,16 @@ def head(x: Tensor, mixture: Tensor, config: DenseNetConfig, targets: int) -> Te
 
 
 def magnitudes(x: Tensor, mixture: Tensor, output: str, targets: int) -> Tensor:
-    """Turns a network's last maps into magnitudes.
+    """Convert a network's last maps to magnitudes.
 
     Args:
         x: Keras tensor (batch, frames, bins, targets * channels), without activation.
-        mixture: Magnitude the network was given, (batch, frames, bins, channels).
+        mixture: Magnitude of the mixture, (batch, frames, bins, channels).
         output: "mask" or "magnitude", see `SingleConfig`.
         targets: Number of targets.
 
     Returns:
-        Magnitudes, as `head` gives them.
+        Magnitudes, see `head`.
     """
     activation = "sigmoid" if output == "mask" else "relu"
     x = layers.Activation(activation, dtype="float32", name="output_activation")(x)
@@ -80,7 +80,7 @@ def magnitudes(x: Tensor, mixture: Tensor, output: str, targets: int) -> Tensor:
 
 
 def crop_band(mixture: Tensor, config: FNNConfig | BLSTMConfig) -> Tensor:
-    """Cuts off the bins above the table's band limit, (batch, frames, fewer bins, channels)."""
+    """Crop the bins above the table's band limit: (batch, frames, fewer bins, channels)."""
     bins = mixture.shape[2]
     if config.band_limit is None:
         return mixture

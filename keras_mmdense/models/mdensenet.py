@@ -7,7 +7,7 @@ from keras_mmdense.models.heads import head, network_input
 
 
 def mdensenet(mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
-    """Assembles an MDenseNet.
+    """Assemble an MDenseNet.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.

@@ -1,4 +1,4 @@
-"""MMDenseNet: an MDenseNet a band and one over the full band (section 2.3 of the paper)."""
+"""MMDenseNet: an MDenseNet for each band and one for the full band (section 2.3 of the paper)."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from keras_mmdense.models.heads import head, network_input
 
 
 def mmdensenet(mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
-    """Assembles an MMDenseNet.
+    """Assemble an MMDenseNet.
 
-    The bands' maps are joined along the bins, after narrower ones were widened by batch norm and a
-    1x1 convolution; the full band's maps are joined to them as channels.
+    The bands' maps are concatenated along the bins, after batch norm and a 1x1 convolution widen
+    the narrower ones; the full band's maps are appended as channels.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
@@ -26,7 +26,7 @@ def mmdensenet(mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
         Magnitudes of the targets, see `heads.head`.
 
     Raises:
-        ValueError: If a band holds no bin.
+        ValueError: If a band contains no bin.
     """
     banded = [branch for branch in config.branches if branch.band is not None]
     highest = [branch.band[1] for branch in config.branches if branch.band is not None]

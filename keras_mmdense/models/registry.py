@@ -1,4 +1,4 @@
-"""The zoo: name -> table + builder."""
+"""Registry of the zoo: tables and builders by name."""
 
 import dataclasses
 import fnmatch
@@ -48,7 +48,7 @@ def model_config(name: str) -> ModelConfig:
         The table, a `ModelConfig`.
 
     Raises:
-        InputError: If there is no such network, or the file is not a table.
+        InputError: If there is no such network, or the file does not hold a table.
 
     Example:
 
@@ -86,8 +86,8 @@ def build(
         weights: A `.weights.h5` file to load, or None for random weights.
 
     Returns:
-        A functional model from (batch, frames, bins, channels), float32, to the same shape for one
-        target or (batch, targets, frames, bins, channels) for several.
+        A functional model from magnitudes (batch, frames, bins, channels), float32, to the same
+        shape for one target or (batch, targets, frames, bins, channels) for several.
 
     Raises:
         InputError: If the name is unknown or the weights do not fit.
@@ -106,7 +106,7 @@ def build(
 
 
 def override(config: ModelConfig, fields: Mapping[str, Any]) -> ModelConfig:
-    """Replace fields of a table; raises ValueError if it has no such field."""
+    """Replace fields of a table; raise ValueError if it has no such field."""
     known = sorted(field.name for field in dataclasses.fields(config))
     if unknown := sorted(set(fields) - set(known)):
         raise ValueError(f"unknown table field {unknown[0]!r}; choose one of {', '.join(known)}")
@@ -125,7 +125,7 @@ def _assemble(mixture: Tensor, config: ModelConfig, targets: int) -> Tensor:
 
 
 def _scope(*names: str) -> str:
-    """A name that TensorFlow takes for a scope."""
+    """Return a name that TensorFlow accepts as a scope."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join(names)).lstrip("_-")
 
 

@@ -1,4 +1,4 @@
-"""Networks that take a song step by step and remember what they need, computing no frame twice."""
+"""Networks that process a song in steps and remember what they need, computing no frame twice."""
 
 import re
 

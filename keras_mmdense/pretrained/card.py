@@ -1,7 +1,7 @@
 """Render `CARD.md` from `network.json`, with the front matter that model hubs read.
 
     python -m keras_mmdense.pretrained.card FOLDER              renders the card of a network
-    python -m keras_mmdense.pretrained.card FOLDER card.json    puts that card into it first
+    python -m keras_mmdense.pretrained.card FOLDER card.json    stores that card in it first
 
 `card.json` holds the fields of `network_card.NetworkCard`.
 """
@@ -33,7 +33,7 @@ def render_card(name: str, spec: NetworkSpec, card: NetworkCard, size: int) -> s
 
     Args:
         name: Name of the network.
-        spec: What it is.
+        spec: Its spec.
         card: Its card.
         size: Number of its trainable parameters.
 
@@ -59,7 +59,7 @@ def write_card(name: str | Path, card: NetworkCard | None = None) -> Path:
 
     Args:
         name: A shipped network by name, or a folder that `train` or `save_model` wrote.
-        card: Card to put into `network.json` first; None renders the one that is there.
+        card: Card to store in `network.json` first; None renders the existing one.
 
     Returns:
         The path of `CARD.md`.

@@ -1,4 +1,4 @@
-"""The card of a trained network: what it was trained on, its terms, its scores, its limits."""
+"""The card of a trained network: training data, terms, scores and limits."""
 
 import dataclasses
 import math
@@ -22,7 +22,7 @@ class DataSet:
         license: License of the music.
         hours: Hours of music.
         songs: Number of songs.
-        details: Where it comes from and which songs validate.
+        details: Its origin, and which songs validate.
     """
 
     name: str
@@ -34,7 +34,7 @@ class DataSet:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """How a network was made.
+    """How a network was trained.
 
     Args:
         command: The command that trained it, "" if it was not a command.
@@ -45,7 +45,7 @@ class Provenance:
         date: Date of the training, such as "2026-11-22".
         minutes: Minutes of training.
         hours_of_audio: Hours of audio that the kept weights have seen.
-        details: Anything else that matters, such as augmentation and which epoch was kept.
+        details: Further facts, such as the augmentation and the epoch that was kept.
     """
 
     command: str
@@ -61,10 +61,10 @@ class Provenance:
 
 @dataclasses.dataclass(frozen=True)
 class ScoreTable:
-    """SDR of a network and of what it is compared with, on the same songs.
+    """SDR of a network and of the systems it is compared with, on the same songs.
 
     Args:
-        data: What was scored and how, such as "14 songs of MUSDB18-7s, museval".
+        data: The songs and the method, such as "14 songs of MUSDB18-7s, museval".
         command: The command that prints these scores.
         systems: System -> stem -> SDR in dB, alone or as (SDR, low, high). The system "separated"
             is the network.
@@ -86,20 +86,20 @@ class ScoreTable:
 
 @dataclasses.dataclass(frozen=True)
 class NetworkCard:
-    """What `network.json` tells of a network beside its table.
+    """Facts about a network in `network.json`, besides its table.
 
     Args:
         license: SPDX identifier of the license of the weights, such as "CC0-1.0"; "research" if
             they may be used for research only; "unknown".
-        terms: The terms in one line, for people.
-        description: What the network is and what it is for.
+        terms: The terms of use in one line.
+        description: Description of the network and its purpose.
         training_data: The data sets.
-        provenance: How it was trained, None where that is not known.
+        provenance: How it was trained, None if that is not known.
         scores: Tables of scores.
-        limits: Where it fails.
+        limits: Known weaknesses.
 
     Raises:
-        ValueError: If a field has another type, or a score is not finite.
+        ValueError: If a field has the wrong type, or a score is not finite.
     """
 
     license: str = UNKNOWN
@@ -127,7 +127,7 @@ class NetworkCard:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "NetworkCard":
-        """Read what `to_dict` returned; raises ValueError if it is something else."""
+        """Create a card from what `to_dict` returned; raise ValueError if it is invalid."""
         if not isinstance(fields, Mapping):
             raise ValueError(f"a card must be an object, received {type(fields).__name__}")
         try:
@@ -142,7 +142,7 @@ class NetworkCard:
 
 
 def join_cards(*cards: NetworkCard) -> NetworkCard:
-    """Return the license and terms of networks that are used together."""
+    """Combine the license and terms of networks that are used together."""
     licenses = dict.fromkeys(card.license for card in cards)
     license = next(iter(licenses)) if len(licenses) == 1 else UNKNOWN
     if RESEARCH in licenses:
@@ -153,7 +153,7 @@ def join_cards(*cards: NetworkCard) -> NetworkCard:
 def join_terms(*cards: NetworkCard) -> str:
     """Return the terms of networks that are used together, each once.
 
-    Those of a network for research say so, see `is_restricted`.
+    The terms of a network for research contain that word, see `is_restricted`.
     """
     terms = (
         f"research use only; {card.terms}"
@@ -165,7 +165,7 @@ def join_terms(*cards: NetworkCard) -> str:
 
 
 def is_restricted(terms: str) -> bool:
-    """Return whether terms, as the cards of exported files have them, name research."""
+    """Return whether terms, such as those of an exported file, restrict the use to research."""
     return RESEARCH in terms.lower()
 
 

@@ -1,4 +1,4 @@
-"""A paired comparison as a table, sentences, Markdown, JSON and a picture."""
+"""A paired comparison as a table, sentences, Markdown, JSON and a figure."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 FORMAT = "keras-mmdense comparison 1"
 HEADINGS = ("stem", "songs", "over songs", "A", "B", "B - A", "95 % interval")
-CAPTION = "SDR in dB. Paired bootstrap over songs: says nothing about other seeds of a training."
+CAPTION = "SDR in dB. Paired bootstrap over songs, not over seeds of a training."
 
 Names = tuple[str, str]
 
 
 def comparison_table(comparison: Comparison, names: Names) -> Table:
-    """Lay out the numbers of a comparison as a rich table that fits 80 columns.
+    """Format a comparison as a rich table that fits 80 columns.
 
     Args:
-        comparison: what `compare` returns.
-        names: what the baseline (A) and the other system (B) are called.
+        comparison: Result of `compare`.
+        names: Names of the baseline (A) and the other system (B).
 
     Returns:
-        A table with two rows a stem, medians and means over songs in dB.
+        A table with two rows per stem, medians and means over songs in dB.
     """
     from rich import box, markup
     from rich.table import Table
@@ -50,7 +50,7 @@ def comparison_table(comparison: Comparison, names: Names) -> Table:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """Return in words how B compares with A, and what was not compared or counted."""
+    """Return the comparison of B with A in words, with what was not compared or counted."""
     lines = [f"{stem}: {one.verdict()}" for stem, one in comparison.rows().items()]
     for stem, one in comparison.stems.items():
         if one.unscored:
@@ -63,13 +63,13 @@ def write_comparison(folder: str | Path, comparison: Comparison, names: Names, r
     """Write `comparison.json`, `comparison.md` and `comparison.png`, each atomically.
 
     Args:
-        folder: where to; it is made if it is missing, old files are replaced.
-        comparison: what `compare` returns.
-        names: what the baseline (A) and the other system (B) are called.
-        rule: the name of the rule of the scores.
+        folder: Folder to write to; created if it is missing, existing files are replaced.
+        comparison: Result of `compare`.
+        names: Names of the baseline (A) and the other system (B).
+        rule: Name of the rule of the scores.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: If the folder cannot be written.
     """
     folder = Path(folder)
     content = {
@@ -117,7 +117,7 @@ def _markdown(comparison: Comparison, names: Names) -> str:
 
 
 def _draw(comparison: Comparison, names: Names, path: Path) -> None:
-    """Draws a dot a song and, beside it, the mean of the differences with its interval."""
+    """Plot a dot per song and, next to it, the mean of the differences with its interval."""
     from matplotlib.figure import Figure
 
     rows = comparison.rows()

@@ -1,4 +1,4 @@
-"""The demo: a synthesized song, separated, heard and seen."""
+"""The demo: separation of a synthesized song, with files to hear and a figure."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,20 +26,22 @@ def run(
     seconds: float,
     progress: Progress | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Synthesizes a song, separates it, and writes stems, mixture and a figure.
+    """Synthesize a song, separate it, and write stems, mixture and a figure.
 
     Args:
-        separator: Gives the stems vocals, drums, bass and other.
+        separator: Separates the stems vocals, drums, bass and other.
         folder: Folder to write to.
         seed: Seed of the song.
-        seconds: Its length in seconds.
-        progress: Called with (windows done, windows in all).
+        seconds: Length of the song in seconds.
+        progress: Called with (samples done, total samples). Defaults to `None`.
 
     Returns:
-        By stem: SDR in dB of the mixture and of the separated stem.
+        SDR in dB of the mixture and of the separated stem, by stem.
     """
     if set(separator.stems) != set(STEMS):
-        raise InputError(f"the demo takes a network of four stems, not {list(separator.stems)}")
+        raise InputError(
+            f"the demo requires a network of four stems, received {list(separator.stems)}"
+        )
     folder, sample_rate = Path(folder), separator.sample_rate
     truth = synthesize(seed, seconds, sample_rate)
     mixture = np.sum(list(truth.values()), axis=0)
@@ -53,13 +55,13 @@ def run(
 
 
 def sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Signal-to-distortion ratio in dB: energy of the reference over that of the error."""
+    """Compute the signal-to-distortion ratio in dB, of reference to error."""
     error = np.sum((reference - estimate).astype("float64") ** 2)
     return float(10 * np.log10(np.sum(reference.astype("float64") ** 2) / error))
 
 
 def gains_table(gains: dict[str, tuple[float, float]]) -> "Table":
-    """Lays out what `run` returned as a rich table."""
+    """Format the result of `run` as a rich table."""
     from rich.table import Table
 
     table = Table(title="SDR of the demo song in dB")

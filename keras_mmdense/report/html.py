@@ -1,4 +1,4 @@
-"""A report as one page of HTML that needs nothing but itself."""
+"""A report as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ Summary = dict[str, dict[str, dict[str, Any]]]
 
 
 def write_html(path: str | Path, contents: Report) -> None:
-    """Writes a report as one HTML file, atomically.
+    """Write a report as one HTML file, atomically.
 
-    The page holds its figures and sounds and forbids the browser to fetch anything; it runs no
-    script. It follows the reader's choice of a light or a dark scheme.
+    The page contains its figures and sounds, forbids the browser to fetch anything, and runs no
+    scripts. It follows the reader's choice of a light or dark scheme.
 
     Args:
-        path: the file; an old one is replaced.
-        contents: what `collect` gives.
+        path: The file; an existing one is replaced.
+        contents: Result of `collect`.
 
     Raises:
-        InputError: the file cannot be written; nothing is left behind.
+        InputError: If the file cannot be written; nothing is left behind.
     """
     with replacing(path) as temporary:
         temporary.write_text(render(contents), "utf-8", "backslashreplace")
 
 
 def render(contents: Report) -> str:
-    """Gives the page as text; names from outside are escaped."""
+    """Render the page; names from files are escaped."""
     import jinja2
 
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
@@ -118,7 +118,7 @@ def _excerpt(excerpt: Excerpt, contents: Report) -> dict[str, Any]:
 
 
 def _curves(contents: Report) -> dict[str, dict[str, str]]:
-    """Plots of the losses of every network whose training is known: name -> scheme -> image."""
+    """Plot the losses of all networks whose training is known: name -> scheme -> image."""
     curves = {one.name: one.training.curve for one in contents.networks if one.training}
     return {
         name: {scheme: _uri("image/svg+xml", curve_plot(curve, scheme)) for scheme in INK}

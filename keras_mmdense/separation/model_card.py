@@ -36,7 +36,7 @@ class ModelCard:
         delay: Samples by which the stems are late, in a graph that takes a song in steps of a
             window and remembers the past; 0 for a graph without memory.
         precision: "float32", "float16", "dynamic" or "int8", see `export_tflite`.
-        weights: sha256 of each network's weights file, if there is one.
+        weights: Sha256 of each network's weights file, if there is one.
         license: Terms of use of the weights, as far as they are known.
         scores: SDR in dB by stem and the data they were measured on, if known.
 

@@ -1,4 +1,4 @@
-"""What happens between epochs: the network is judged, the best and the last are kept."""
+"""Callbacks: validation, best model, checkpoint, learning curve."""
 
 import csv
 import time
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SDR = "val_sdr_"
 Logs = dict[str, float]
 
-# What a resumed run must know of each callback; the others keep nothing.
+# State of each callback that a resumed run restores; the others have none.
 STATE = {
     "Clock": ("seconds",),
     "KeepBest": ("best",),
@@ -38,7 +38,7 @@ STATE = {
 
 
 class Clock(keras.callbacks.Callback):
-    """Adds up the seconds that epochs take, without what comes after their last step."""
+    """Sums the seconds of training, without validation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,13 +52,14 @@ class Clock(keras.callbacks.Callback):
 
 
 class Validate(keras.callbacks.Callback):
-    """Judges the network after every epoch: `val_loss`, and `val_sdr_<source>` now and then.
+    """Validates the network after each epoch: `val_loss`, and `val_sdr_<stem>` every few epochs.
 
     Args:
-        validator: Judges it.
-        trained: The network inside the model that is trained.
-        batches: Training batches for statistics, or None to judge the weights as they are.
-        count: How many batches.
+        validator: Validates the network.
+        trained: The network inside the trained model.
+        batches: Training batches for statistics of averaged weights, or None to validate the
+            weights themselves.
+        count: Number of batches for statistics.
         sdr_every: Epochs between measurements of SDR; 0 for none.
     """
 
@@ -88,15 +89,15 @@ class Validate(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Writes the judged network and its card whenever it is the best so far.
+    """Writes the validated network and its card whenever it is the best so far.
 
     Args:
         folder: Folder to write to, see `networks.save_network`.
         validator: Holds the network.
-        keep: "sdr", the highest mean SDR of the epochs that measure it, or "loss", the lowest
-            validation loss.
+        keep: Criterion: "sdr", the highest mean SDR among the epochs that measure it, or "loss",
+            the lowest validation loss.
         card: Describes the network of an epoch.
-        clock: Tells how long training took.
+        clock: Measures the time of training.
     """
 
     def __init__(
@@ -118,12 +119,12 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class Curve(keras.callbacks.Callback):
-    """Keeps what every epoch gave in `curve.csv` and draws it as `curve.png`.
+    """Writes the metrics of all epochs to `curve.csv` and plots them in `curve.png`.
 
     Args:
         folder: Folder to write to.
         seconds: Seconds of audio in an epoch, the unit of the horizontal axis.
-        sources: Sources whose SDR may be measured.
+        sources: Stems whose SDR may be measured.
         loss: Name of the loss.
     """
 
@@ -173,14 +174,14 @@ class Curve(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes `checkpoint.npz` and `run.json` after every epoch; comes last of all callbacks.
+    """Writes `checkpoint.npz` and `run.json` after each epoch; must be the last callback.
 
     Args:
         folder: Folder to write to.
-        variables: All variables that training changes.
+        variables: All variables that training updates.
         callbacks: The other callbacks.
         run: Settings for `run.json`.
-        state: State of a checkpoint to go on from, or an empty dict.
+        state: State of the checkpoint to resume from, or an empty dict.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Several devices that share every batch: MirroredStrategy on TensorFlow, DataParallel on JAX."""
+"""Data parallelism over devices: MirroredStrategy on TensorFlow, DataParallel on JAX."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -10,16 +10,16 @@ from keras_mmdense.errors import InputError
 
 
 def replicas(devices: int) -> Any:
-    """Gives what spreads batches over devices.
+    """Create the strategy that distributes batches over devices.
 
     Args:
-        devices: Number of devices; the first ones that the backend lists, GPUs before CPUs.
+        devices: Number of devices, the first that the backend lists, GPUs before CPUs.
 
     Returns:
         A tf.distribute.Strategy or a keras.distribution.Distribution; None for one device.
 
     Raises:
-        InputError: If there are not as many, or the backend is torch.
+        InputError: If there are fewer devices, or the backend is torch.
     """
     if devices == 1:
         return None
@@ -38,18 +38,18 @@ def replicas(devices: int) -> Any:
 
 
 def building(spread: Any) -> contextlib.AbstractContextManager[Any]:
-    """The scope to build and compile a model in that trains on what `replicas` gave."""
+    """Return the scope in which to build and compile a model, for what `replicas` returned."""
     return spread.scope() if spread else contextlib.nullcontext()
 
 
 def fitting(spread: Any) -> contextlib.AbstractContextManager[Any]:
-    """The scope to call `fit` in."""
+    """Return the scope in which to call `fit`."""
     return building(spread if keras.backend.backend() == "jax" else None)
 
 
 @contextlib.contextmanager
 def one_device() -> Iterator[None]:
-    """A scope inside `fitting` for models that were built outside of `building`."""
+    """Provide a scope inside `fitting` for models built outside of `building`."""
     if keras.backend.backend() != "jax":
         yield
         return
@@ -63,5 +63,5 @@ def one_device() -> Iterator[None]:
 
 def _first(found: Sequence[str], devices: int) -> Sequence[str]:
     if len(found) < devices:
-        raise InputError(f"{devices} devices wanted, found {len(found)}: {', '.join(found)}")
+        raise InputError(f"{devices} devices requested, found {len(found)}: {', '.join(found)}")
     return found[:devices]

@@ -1,4 +1,4 @@
-"""The losses that training offers, one value for each example."""
+"""Losses for training, with one value per example."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ QUIET = 1e-6
 
 
 class _SpectralLoss(keras.losses.Loss):
-    """Base of losses between spectrograms; the target is a waveform.
+    """Base of losses between spectrograms, whose target is a waveform.
 
-    So waveforms and not spectrograms cross to the device.
+    Waveforms and not spectrograms are copied to the device.
 
     Args:
         n_fft: Length of the STFT in samples.
         hop: Its hop in samples.
 
-    Called on targets (batch, sources, samples, channels) and estimates, (batch, frames, bins,
-    channels) of one source or (batch, sources, frames, bins, channels) of several. Where `domain`
-    is not "magnitude", an estimate has twice the channels: real parts, then imaginary parts.
+    Targets are (batch, sources, samples, channels), and estimates (batch, frames, bins, channels)
+    of one source or (batch, sources, frames, bins, channels) of several. If `domain` is not
+    "magnitude", an estimate has twice the channels: real parts, then imaginary parts.
     """
 
     domain = "magnitude"
@@ -82,8 +82,8 @@ class ComplexMSE(_SpectralLoss):
 class ComplexSNR(_SpectralLoss):
     """Negative signal-to-noise ratio in dB, the mean over sources, with the mixture's phase.
 
-    Every source of every example counts alike, however loud it is. The ratio saturates at 30 dB
-    (Wisdom et al. 2020, arXiv 2006.12701), and at -60 dB of full scale for a quiet target.
+    Each source of each example has the same weight, regardless of its level. The ratio saturates at
+    30 dB (Wisdom et al. 2020, arXiv 2006.12701), and at -60 dB of full scale for a quiet target.
     """
 
     domain = "complex"
@@ -98,7 +98,7 @@ class ComplexSNR(_SpectralLoss):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class WienerSNR(ComplexSNR):
-    """`ComplexSNR` of what the multichannel Wiener filter makes of the magnitudes."""
+    """`ComplexSNR` after the multichannel Wiener filter."""
 
     domain = "filtered"
 

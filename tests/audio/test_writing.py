@@ -232,7 +232,7 @@ def test_a_plan_refuses_to_replace_a_song(tmp_path, output, name):
     songs = {tmp_path / name: "song", tmp_path / "other.wav": "other"}
     plan(output, tmp_path, songs, STEMS)
     (tmp_path / name).write_text("music")
-    with pytest.raises(InputError, match=f"{name}: is a song to separate"):
+    with pytest.raises(InputError, match=f"{name}: would replace a song to separate"):
         plan(output, tmp_path / "." / ".." / tmp_path.name, songs, STEMS)
 
 

@@ -1,6 +1,6 @@
-"""WAV files as bytes, read and written inside a TensorFlow graph.
+"""Decoding and encoding of WAV files inside a TensorFlow graph.
 
-`tf.audio.decode_wav` reads 16-bit files only and `tf.audio.encode_wav` clips.
+`tf.audio.decode_wav` reads only 16-bit files and `tf.audio.encode_wav` clips.
 """
 
 import tensorflow as tf
@@ -14,18 +14,18 @@ MAX_CHUNKS = 1000
 
 
 def decode_wav(wav: tf.Tensor, sample_rate: int, name: str = "wav") -> tf.Tensor:
-    """Reads a WAV file: 16- and 24-bit PCM or 32-bit float, mono or stereo.
+    """Decode a WAV file: 16- and 24-bit PCM or 32-bit float, mono or stereo.
 
     Args:
         wav: The file, a string scalar.
-        sample_rate: The sample rate in Hz that it must have.
-        name: Its name in messages.
+        sample_rate: Required sample rate in Hz.
+        name: Its name in messages. Defaults to `"wav"`.
 
     Returns:
         The waveform (samples, channels), float32; full scale of PCM is [-1, 1).
 
     Raises:
-        tf.errors.InvalidArgumentError: If the file is broken off, empty or of another kind.
+        tf.errors.InvalidArgumentError: If the file is truncated, empty or of another kind.
     """
     fmt, start, size = _find_chunks(wav, name)
     kind, channels, found, align = _format(wav, fmt, name)
@@ -43,7 +43,7 @@ def decode_wav(wav: tf.Tensor, sample_rate: int, name: str = "wav") -> tf.Tensor
 
 
 def encode_wav(waveform: tf.Tensor, sample_rate: int) -> tf.Tensor:
-    """Writes a WAV file of 32-bit floats, so that nothing clips.
+    """Encode a WAV file of 32-bit floats, so that nothing clips.
 
     Args:
         waveform: (samples, channels), float32.
@@ -66,12 +66,12 @@ def encode_wav(waveform: tf.Tensor, sample_rate: int) -> tf.Tensor:
 
 
 def _find_chunks(wav: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Where the format begins and the data, and the size of the data, in bytes (int64)."""
+    """Return the start of the format, and start and size of the data, in bytes (int64)."""
     total = tf.cast(tf.strings.length(wav), tf.int64)
     head = tf.strings.substr(wav, 0, 12)
     riff = (tf.strings.substr(head, 0, 4) == b"RIFF") & (tf.strings.length(head) == 12)
     tail = tf.strings.substr(head, tf.minimum(8, tf.strings.length(head)), 4)
-    message = f"{name} must be a WAV file (RIFF WAVE); received {{}} bytes of something else"
+    message = f"{name} must be a WAV file (RIFF WAVE); received {{}} other bytes"
     total = require(total, riff & (tail == b"WAVE"), message, total)
 
     def more(position: tf.Tensor, fmt: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
@@ -90,7 +90,7 @@ def _find_chunks(wav: tf.Tensor, name: str) -> tuple[tf.Tensor, tf.Tensor, tf.Te
     places = require(tf.stack([fmt, data]), (fmt >= 0) & (data >= 0), message, total)
     fmt, data = tf.unstack(places)
     size = _size(wav, data - 8)
-    message = f"{name} is broken off: its data must be {{}} bytes, {{}} are there"
+    message = f"{name} is truncated: expected {{}} bytes of data, found {{}}"
     size = require(size, data + size <= total, message, size, total - data)
     return fmt, data, size
 
@@ -101,7 +101,7 @@ def _size(wav: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
 
 
 def _format(wav: tf.Tensor, fmt: tf.Tensor, name: str) -> tuple[tf.Tensor, ...]:
-    """Kind of samples (0: 16-bit, 1: 24-bit, 2: float), channels, rate in Hz, bytes a frame."""
+    """Return kind of samples (0: 16-bit, 1: 24-bit, 2: float), channels, Hz, bytes per frame."""
     fields = tf.io.decode_raw(tf.strings.substr(wav, fmt, 16), tf.uint16)
     code, channels, low, high, _, _, align, bits = tf.unstack(tf.cast(fields, tf.int32), 8)
     code = tf.cond(code == EXTENSIBLE, lambda: _extended(wav, fmt, name), lambda: code)
@@ -117,7 +117,7 @@ def _format(wav: tf.Tensor, fmt: tf.Tensor, name: str) -> tuple[tf.Tensor, ...]:
 
 
 def _extended(wav: tf.Tensor, fmt: tf.Tensor, name: str) -> tf.Tensor:
-    """The format that an extensible one names, 0 for none of the common ones."""
+    """Return the format of an extensible one, 0 if it is not a common one."""
     message = f"{name} must have a fmt chunk of 40 bytes for its extensible format, received {{}}"
     size = _size(wav, fmt - 8)
     fmt = require(fmt, size >= 40, message, size)
@@ -141,7 +141,7 @@ def _float32(data: tf.Tensor) -> tf.Tensor:
 
 
 def _raw(values: tf.Tensor | list[int]) -> tf.Tensor:
-    """The bytes of a tensor, little-endian: they end its serialized form."""
+    """Return the bytes of a tensor, little-endian, which are the end of its serialized form."""
     values = tf.convert_to_tensor(values)
     size = tf.size(values) * values.dtype.size
     return tf.strings.substr(tf.io.serialize_tensor(values), -size, size)

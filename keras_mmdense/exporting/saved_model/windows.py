@@ -1,4 +1,4 @@
-"""Any length through a separation graph, in bounded memory, inside a TensorFlow graph."""
+"""Separation of any length in windows, in bounded memory, inside a TensorFlow graph."""
 
 import math
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from keras_mmdense.separation.model_card import ModelCard
 def in_windows(
     graph: Callable[[tf.Tensor], tf.Tensor], card: ModelCard, waveform: tf.Tensor
 ) -> tf.Tensor:
-    """Separates a waveform window by window, each with its context, as `Separator` does.
+    """Separate a waveform in windows with context, as `Separator` does.
 
     A window keeps at most `window + 2 * context` samples, so that a client's window with its
-    context goes through at once; short waveforms get short windows.
+    context is processed at once; short waveforms have short windows.
 
     Args:
         graph: From waveform (batch, context + samples + context, channels) to stems (batch,
             sources, samples, channels).
-        card: What the graph is.
+        card: Card of the graph.
         waveform: (batch, samples, channels), float32.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A TFLite file's flatbuffer: what is in it, and the model card among its metadata."""
+"""Reading and editing of TFLite flatbuffers, and the model card in their metadata."""
 
 import pickle
 from collections.abc import Iterable, Sequence
@@ -23,33 +23,35 @@ _NAMES = {
 
 
 def operators(content: bytes) -> set[str]:
-    """Lists the operators of a file; a custom one, such as Flex, by its own name."""
+    """List the operators of a file; custom ones, such as Flex, by their names."""
     codes = _read(content).operatorCodes
     return {_operator(code) for code in codes}
 
 
 def check_builtin(content: bytes) -> None:
-    """Makes sure that every interpreter runs a file.
+    """Check that every interpreter can run a file.
 
     Args:
         content: The file.
 
     Raises:
-        RuntimeError: If it holds an operator that is no builtin, or a variable.
+        RuntimeError: If it contains a variable or an operator that is not a builtin.
     """
     builtins = set(_NAMES.values()) - set(STATEFUL) - {"CUSTOM"}
     foreign = sorted(operators(content) - builtins)
     if foreign:
-        raise RuntimeError(f"the converted graph holds more than builtins: {', '.join(foreign)}")
+        raise RuntimeError(
+            f"the converted graph contains other operators than builtins: {', '.join(foreign)}"
+        )
 
 
 def finish(
     content: bytes, card: ModelCard, samples: int | None = None, silence: bytes | None = None
 ) -> bytes:
-    """Puts the card into a file and leaves out what no interpreter needs, a fifth of a small file.
+    """Add the card to a file and remove what no interpreter needs, a fifth of a small file.
 
     Args:
-        content: The file as the converter gave it.
+        content: The file as the converter returned it.
         card: The card; goes into the metadata buffer named `TFLITE_CARD`, as JSON.
         samples: Length that an input of any length has before it is resized.
         silence: For a graph of steps, what it remembers after silence, see `silence.pack`.
@@ -82,17 +84,17 @@ def _add_metadata(model: Table, name: str, content: bytes) -> None:
 
 
 def read_card(content: bytes, path: str) -> ModelCard:
-    """Reads the card of a file that takes waveforms of a fixed size.
+    """Read the card of a file that takes waveforms of a fixed size.
 
     Args:
         content: The file.
-        path: Names the file in errors.
+        path: Name of the file in error messages.
 
     Returns:
         The card in its metadata.
 
     Raises:
-        InputError: If it is damaged, has no card, or takes something else than its card says.
+        InputError: If it is damaged, has no card, or contradicts its card.
     """
     if content[4:8] != b"TFL3":
         raise InputError(f"{path}: not a .tflite file")
@@ -111,12 +113,12 @@ def read_card(content: bytes, path: str) -> ModelCard:
         raise InputError(f"{path}: has no model card ({TFLITE_CARD}); export it with keras-mmdense")
     card = ModelCard.from_json(text, path)
     if not fixed or shape != [1, card.window + 2 * card.context, card.channels]:
-        raise InputError(f"{path}: expected a graph from waveforms of the size its card says")
+        raise InputError(f"{path}: expected a graph from waveforms of the size in its card")
     return card
 
 
 def weight_types(content: bytes) -> dict[str, int]:
-    """Counts the bytes of a file's constants by type, such as {"FLOAT16": 676704}."""
+    """Count the bytes of a file's constants by type, such as {"FLOAT16": 676704}."""
     model = _read(content)
     names = {code: name for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
     types: dict[str, int] = {}
@@ -130,10 +132,10 @@ def weight_types(content: bytes) -> dict[str, int]:
 
 
 def narrow_weights(content: bytes) -> bytes:
-    """Stores the convolutions' weights as float16, widened when an interpreter loads the file.
+    """Store the weights of convolutions as float16, converted when an interpreter loads the file.
 
-    Everything else stays as it is: the converter would also narrow the windows of the STFT, and
-    round the Wiener filter's floor of 1e-20 to zero.
+    Everything else is kept: the converter would also convert the windows of the STFT, and round
+    the Wiener filter's floor of 1e-20 to zero.
     """
     model = _read(content)
     graph = model.subgraphs[0]
@@ -158,17 +160,17 @@ def narrow_weights(content: bytes) -> bytes:
 
 
 def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
-    """Puts other networks in the place of those in a file.
+    """Replace the networks in a file.
 
     Args:
-        content: A file from `waveform` or `magnitude`, in which every network ends in a sigmoid.
-        networks: Files from `magnitude` to what the sigmoid gives, in the order of the networks.
+        content: A file from `waveform` or `magnitude`, in which each network ends in a sigmoid.
+        networks: Files from `magnitude` to the output of the sigmoid, in the order of the networks.
 
     Returns:
-        The file, without the operators that nothing needs any more.
+        The file, without unused operators.
 
     Raises:
-        RuntimeError: If the file holds another number of sigmoids, or their shapes differ.
+        RuntimeError: If the file has another number of sigmoids, or their shapes differ.
     """
     model = _read(content)
     graph = model.subgraphs[0]
@@ -193,7 +195,7 @@ def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
 
 
 def _append(model: Table, part: Table, entry: int, end: int) -> list[Table]:
-    """Adds a file's tensors to a model; gives its operators, between two tensors of the model."""
+    """Add a file's tensors to a model; return its operators, between two tensors of the model."""
     graph, added = model.subgraphs[0], part.subgraphs[0]
     for own, other in ((entry, added.inputs[0]), (end, added.outputs[0])):
         shapes = [list(graph.tensors[own].shape), list(added.tensors[other].shape)]
@@ -215,7 +217,7 @@ def _append(model: Table, part: Table, entry: int, end: int) -> list[Table]:
 
 
 def _needed(operators: list[Table], outputs: Iterable[int]) -> list[Table]:
-    """Leaves out operators whose results nothing takes; their order stays."""
+    """Drop operators with unused results; keep the order of the others."""
     needed, kept = set(outputs), []
     for operator in reversed(operators):
         if needed & set(operator.outputs):
@@ -225,7 +227,7 @@ def _needed(operators: list[Table], outputs: Iterable[int]) -> list[Table]:
 
 
 def _widening(model: Table, graph: Table, index: int, values: np.ndarray) -> Table:
-    """The operator that fills tensor `index` with float16 values."""
+    """Return the operator that fills tensor `index` with float16 values."""
     result, narrow = graph.tensors[index], schema.TensorT()
     narrow.shape, narrow.type, narrow.hasRank = result.shape, schema.TensorType.FLOAT16, True
     buffer = schema.BufferT()
@@ -241,7 +243,7 @@ def _widening(model: Table, graph: Table, index: int, values: np.ndarray) -> Tab
 
 
 def _merge_tensors(model: Table, graph: Table) -> None:
-    """Keeps one tensor of equal constants and none that nothing names; renumbers them."""
+    """Merge equal constants, drop unused tensors, and renumber the rest."""
     used = {*graph.inputs, *graph.outputs}
     for operator in graph.operators:
         used |= {*operator.inputs, *operator.outputs}
@@ -274,12 +276,12 @@ def _drop_labels(graph: Table) -> None:
         quantized = tensor.quantization
         if quantized is not None and quantized.scale is None:
             tensor.quantization = None
-        # It only tells a scalar from an unknown shape.
+        # It only distinguishes a scalar from an unknown shape.
         tensor.hasRank = len(tensor.shape) == 0
 
 
 def _share_buffers(model: Table) -> None:
-    """Keeps one buffer of each content; number 0 is the empty one."""
+    """Merge buffers with equal contents; number 0 is the empty one."""
     first, shared = {b"": 0}, [model.buffers[0]]
 
     def place(index: int) -> int:
@@ -306,7 +308,7 @@ def _read(content: bytes) -> Table:
 
 
 class _Once:
-    """A table that is written once, wherever it stands."""
+    """A table that is written once, regardless of how often it is used."""
 
     def __init__(self, table: Table):
         self._table = table
@@ -319,7 +321,7 @@ class _Once:
 
 
 class _Builder(flatbuffers.Builder):
-    """Writes equal vectors, such as shapes, once; aligns bytes, among them weights, to 16."""
+    """Writes equal vectors, such as shapes, once; aligns bytes, such as weights, to 16."""
 
     def __init__(self) -> None:
         super().__init__(1 << 20)
@@ -336,7 +338,7 @@ class _Builder(flatbuffers.Builder):
 
 
 def _share_tables(model: Table) -> None:
-    """Has equal tensors without a name, and equal options, written once: a table is an offset."""
+    """Write equal unnamed tensors and equal options once, as tables are offsets."""
     shared: dict[tuple[type, bytes], _Once] = {}
 
     def once(table: Table) -> _Once:
