@@ -10,5 +10,12 @@ class InputError(ValueError):
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its type if the message is empty."""
+    """Return the first line of an error's message.
+
+    Args:
+        error: The error.
+
+    Returns:
+        The line, or the type of the error if its message is empty.
+    """
     return (str(error).strip() or repr(error)).splitlines()[0]

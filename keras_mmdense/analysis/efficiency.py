@@ -132,7 +132,15 @@ def efficiency_table(costs: Sequence[Cost]) -> Table:
 
 
 def per_second(spec: NetworkSpec, model: keras.Model) -> float:
-    """Count the multiply-adds of a network per second of audio, at its sample rate and hop."""
+    """Count the multiply-adds of a network per second of audio, at its sample rate and hop.
+
+    Args:
+        spec: Spec of the network.
+        model: The network.
+
+    Returns:
+        Multiply-adds per second.
+    """
     frames_per_second = spec.config.sample_rate / spec.config.hop
     return multiply_adds(model) / FRAMES * frames_per_second
 

@@ -96,7 +96,17 @@ def read_runs(
 
 
 def read_score_folder(folder: str | Path) -> Scores:
-    """Read the `scores.json` of a folder; raise InputError if it is invalid."""
+    """Read the `scores.json` of a folder.
+
+    Args:
+        folder: Folder that `evaluate --output` wrote.
+
+    Returns:
+        The scores.
+
+    Raises:
+        InputError: If the file is missing or invalid.
+    """
     path = Path(folder) / "scores.json"
     systems, content = read_scores(path), read_json(path)
     data = content.get("data", {})
@@ -116,7 +126,17 @@ def read_score_folder(folder: str | Path) -> Scores:
 
 
 def read_training(folder: str | Path) -> Training:
-    """Read a folder that `train` wrote; raise InputError if it is invalid."""
+    """Read a folder that `train` wrote.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The training run.
+
+    Raises:
+        InputError: If a file is missing or invalid.
+    """
     folder = Path(folder)
     spec, _ = load_network(folder)
     settings, curve = {}, []

@@ -123,7 +123,18 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
 
 
 def check_readable(path: str | Path) -> Path:
-    """Return the path if it looks like an audio file, otherwise raise InputError immediately."""
+    """Check that a path looks like an audio file, without decoding it.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: If the file is missing, empty, truncated or not audio, or requires ffmpeg, which
+            is missing.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -148,7 +159,14 @@ def check_readable(path: str | Path) -> Path:
 
 
 def native(path: str | Path) -> bytes | Path:
-    """Convert a path for soundfile: to bytes if the name is not UTF-8."""
+    """Convert a path for soundfile.
+
+    Args:
+        path: The path.
+
+    Returns:
+        The path, or its bytes if the name is not UTF-8.
+    """
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -172,15 +190,27 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 
 def song_name(path: str | Path) -> str:
-    """Return the name of a song's file without its suffix: "a" for "a.stem.mp4" and "a.wav"."""
+    """Return the name of a song's file without its suffix.
+
+    Args:
+        path: The file, such as "a.wav" or "a.stem.mp4".
+
+    Returns:
+        The name, such as "a".
+    """
     path = Path(path)
     return path.name.removesuffix(path.suffix).removesuffix(".stem")
 
 
 def run_ffmpeg(arguments: list[str | Path], failure: str) -> None:
-    """Run ffmpeg; raise InputError with `failure` and ffmpeg's last line if it reports an error.
+    """Run ffmpeg, which skips damaged and missing parts with exit status 0, but prints a message.
 
-    ffmpeg skips damaged and missing parts with exit status 0, but prints a message.
+    Args:
+        arguments: Arguments of ffmpeg.
+        failure: Start of the error message.
+
+    Raises:
+        InputError: If ffmpeg is missing or reports an error; the message has its last line.
     """
     if shutil.which("ffmpeg") is None:
         raise InputError(f"{failure}: ffmpeg is not on the PATH")

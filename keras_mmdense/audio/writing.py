@@ -68,6 +68,9 @@ def were_written(files: Mapping[str, Path], path: Path, output: Output) -> bool:
         files: Paths by stem, as `plan` returned them.
         path: The song.
         output: Format and names.
+
+    Returns:
+        Whether the song can be skipped.
     """
     if not all(file.is_file() for file in files.values()):
         return False

@@ -98,12 +98,26 @@ class ModelConfig:
             raise ValueError(f"the table does not fit: {error}") from error
 
     def to_json(self, path: str | Path) -> None:
-        """Write the table to a JSON file at `path`."""
+        """Write the table to a JSON file.
+
+        Args:
+            path: The file to write.
+        """
         Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
 
     @classmethod
     def from_json(cls, path: str | Path) -> "ModelConfig":
-        """Read a table from a JSON file at `path`; raise InputError if it is invalid."""
+        """Read a table from a JSON file.
+
+        Args:
+            path: A file that `to_json` wrote.
+
+        Returns:
+            The validated table of its family.
+
+        Raises:
+            InputError: If the file cannot be read or the table is invalid.
+        """
         table = read_json(path)
         try:
             return cls.from_dict(table)

@@ -59,7 +59,16 @@ class CachedSong:
         return self.audio.shape[1]
 
     def chunk(self, stem: int, start: int, samples: int) -> np.ndarray:
-        """Read samples of one stem as float32 (samples, channels), padded with zeros at the end."""
+        """Read samples of one stem.
+
+        Args:
+            stem: Number of the stem in `STEMS`.
+            start: First sample.
+            samples: Number of samples.
+
+        Returns:
+            Samples, (samples, channels), float32, padded with zeros past the end of the song.
+        """
         chunk = self.audio[stem, start : start + samples].astype("float32")
         if self.audio.dtype == np.int16:
             chunk /= FULL_SCALE

@@ -43,7 +43,16 @@ def find_engine(name: str, rule: Rule) -> Callable[..., dict[str, np.ndarray]]:
 
 
 def check_engine(name: str, rule: Rule) -> None:
-    """Raise InputError immediately if an engine cannot compute the scores of a rule."""
+    """Check that an engine can compute the scores of a rule, before any work.
+
+    Args:
+        name: Name of the engine.
+        rule: The rule.
+
+    Raises:
+        InputError: If there is no such engine, it does not support the rule, or a package or
+            program that it needs is missing.
+    """
     find_engine(name, rule)
     if name == "fast":
         return

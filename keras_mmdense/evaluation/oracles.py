@@ -132,7 +132,13 @@ SHORT = dict(zip(("mixture", "irm", "ibm", "mwf"), ORACLES, strict=True))
 
 
 def find_oracles(names: str) -> tuple[str, ...]:
-    """Parse a list of oracles such as "mixture,irm"; "none" stands for none.
+    """Parse a list of oracles.
+
+    Args:
+        names: Comma-separated short names, such as "mixture,irm"; "none" for none.
+
+    Returns:
+        Names of `ORACLES`.
 
     Raises:
         InputError: If there is no such oracle.

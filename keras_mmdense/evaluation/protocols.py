@@ -50,6 +50,12 @@ RULES = {
 def find_rule(rule: Rule | str) -> Rule:
     """Return a rule by name.
 
+    Args:
+        rule: Name of a rule, or a rule.
+
+    Returns:
+        The rule.
+
     Raises:
         InputError: If there is no such rule.
     """

@@ -69,7 +69,14 @@ class SongScores:
         return self._over_frames(np.mean)
 
     def by_rule(self, rule: Rule | str) -> dict[str, dict[str, float]]:
-        """Return the song's scores by a rule: stem -> metric -> dB, NaN if there are none."""
+        """Return the song's scores by a rule.
+
+        Args:
+            rule: The rule or its name.
+
+        Returns:
+            Stem -> metric -> dB, NaN if there are no scored frames.
+        """
         return self.means() if find_rule(rule).over_frames == "mean" else self.medians()
 
     def _over_frames(self, combine: Combine) -> dict[str, dict[str, float]]:

@@ -41,7 +41,15 @@ class StemSeparator(Protocol):
         """Names of the stems."""
 
     def separate(self, waveform: np.ndarray, sample_rate: int) -> Stems:
-        """Return the stems of a waveform `(samples, channels)`, each of its shape."""
+        """Separate a waveform.
+
+        Args:
+            waveform: Samples, `(samples, channels)`.
+            sample_rate: Sample rate in Hz.
+
+        Returns:
+            Stems by name, each with the shape of the waveform.
+        """
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,9 @@ def from_separator(
         separator: The separator.
         identity: Identifies its weights, such as a sha256. Defaults to `None`.
         parameters: Number of its parameters, if known. Defaults to `None`.
+
+    Returns:
+        The system.
     """
     known = {} if parameters is None else {"parameters": parameters}
     return System(

@@ -82,8 +82,8 @@ class SplitSubbands(keras.layers.Layer):
 
     Example:
 
-    >>> keras_mmdense.layers.SplitSubbands(4)(numpy.zeros((1, 8, 1025, 2))).shape[1:]
-    (8, 256, 8)
+    >>> tuple(keras_mmdense.layers.SplitSubbands(4)(numpy.zeros((1, 8, 1025, 2))).shape)
+    (1, 8, 256, 8)
     """
 
     def __init__(self, subbands: int, **kwargs: Any):

@@ -30,7 +30,7 @@ class Remember(keras.layers.Layer):
 
     Example:
 
-    >>> layer = keras_mmdense.layers.memory.Remember(2)
+    >>> layer = keras_mmdense.layers.Remember(2)
     >>> joined = layer(numpy.ones((1, 4, 8), "float32"))
     >>> [int(x) for x in joined[0, :, 0]]
     [0, 0, 1, 1, 1, 1]

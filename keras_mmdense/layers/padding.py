@@ -27,8 +27,8 @@ class PadToMultiple(keras.layers.Layer):
 
     Example:
 
-    >>> keras_mmdense.layers.PadToMultiple(8)(numpy.zeros((1, 9, 1025, 2))).shape[1:]
-    (16, 1032, 2)
+    >>> tuple(keras_mmdense.layers.PadToMultiple(8)(numpy.zeros((1, 9, 1025, 2))).shape)
+    (1, 16, 1032, 2)
     """
 
     def __init__(self, multiple: int, **kwargs: Any):

@@ -72,8 +72,8 @@ class STFT(_Transform):
     Example:
 
     >>> real, imag = keras_mmdense.layers.STFT(2048, 1024)(numpy.zeros((1, 44100, 2), "float32"))
-    >>> real.shape[1:]
-    (45, 1025, 2)
+    >>> tuple(real.shape)
+    (1, 45, 1025, 2)
     """
 
     def call(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -46,8 +46,8 @@ class WienerFilter(keras.layers.Layer):
     >>> shapes = (1, 4, 16, 1025, 2), (1, 16, 1025, 2), (1, 16, 1025, 2)
     >>> inputs = [numpy.ones(shape, "float32") for shape in shapes]
     >>> real, imag = keras_mmdense.layers.WienerFilter(reach=64)(inputs)
-    >>> real.shape[1:]
-    (4, 16, 1025, 2)
+    >>> tuple(real.shape)
+    (1, 4, 16, 1025, 2)
     """
 
     def __init__(self, reach: int | None = None, **kwargs: Any):
@@ -115,14 +115,21 @@ class WienerFilter(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class StepwiseWienerFilter(WienerFilter):
-    """`WienerFilter` on a song that comes in steps; its output is `reach` frames late.
+    """`WienerFilter` for a song in steps; its output is `reach` frames late, but not in mono.
 
-    Every sum over a block of 8 frames is made once and remembered. Mono is not late.
+    The sums over blocks of 8 frames are computed once and remembered.
 
     Args:
-        reach: Frames on either side over which the sums run, a positive multiple of 8.
+        reach: int. Frames on either side over which the sums run, a positive multiple of 8.
 
-    Input shape: as `WienerFilter`, a batch of one, with a fixed multiple of 8 frames.
+    Input shape:
+        That of `WienerFilter`, for a batch of one and a fixed multiple of 8 frames.
+
+    Output shape:
+        That of `WienerFilter`.
+
+    Raises:
+        ValueError: If `reach` is not a positive multiple of 8, or there are more than two channels.
     """
 
     def __init__(self, reach: int, **kwargs: Any):

@@ -32,5 +32,12 @@ def blend(mixture: Tensor, config: BlendConfig, targets: int, assemble: Assemble
 
 
 def part_names(config: BlendConfig) -> tuple[str, str]:
-    """Return the layer names of a blend's two networks."""
+    """Return the layer names of a blend's two networks.
+
+    Args:
+        config: Table of the blend.
+
+    Returns:
+        Names of the first and the second network.
+    """
     return f"first_{config.first.name}", f"second_{config.second.name}"

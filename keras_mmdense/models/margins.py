@@ -33,7 +33,15 @@ def without_margin(model: keras.Model, config: ModelConfig, margin: int) -> kera
 
 
 def cuts_inside(model: keras.Model, config: ModelConfig) -> bool:
-    """Return whether `without_margin` crops frames inside a network, not only its output."""
+    """Return whether `without_margin` crops frames inside a network, not only its output.
+
+    Args:
+        model: The network.
+        config: Its table.
+
+    Returns:
+        Whether it does.
+    """
     if not isinstance(config, DenseNetConfig) or config.recurrent:
         return False
     names = {layer.name for layer in model.layers}

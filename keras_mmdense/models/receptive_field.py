@@ -31,7 +31,14 @@ def context_frames(config: ModelConfig) -> int:
 
 
 def grid_frames(config: ModelConfig) -> int:
-    """Return the grid, in frames, on which windows of a network may start: its coarsest scale."""
+    """Return the grid on which windows of a network may start: its coarsest scale.
+
+    Args:
+        config: The network's table.
+
+    Returns:
+        Number of frames.
+    """
     if isinstance(config, BlendConfig):
         return max(grid_frames(config.first), grid_frames(config.second))
     if isinstance(config, DenseNetConfig):

@@ -33,7 +33,14 @@ BUILDERS: dict[str, Callable[[Tensor, Any, int], Tensor]] = {
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """List the networks of the zoo whose names match a shell pattern, sorted."""
+    """List the networks of the zoo.
+
+    Args:
+        pattern: Shell pattern that names must match. Defaults to `"*"`.
+
+    Returns:
+        A sorted list of names.
+    """
     return sorted(fnmatch.filter(TABLES, pattern))
 
 
@@ -106,7 +113,18 @@ def build(
 
 
 def override(config: ModelConfig, fields: Mapping[str, Any]) -> ModelConfig:
-    """Replace fields of a table; raise ValueError if it has no such field."""
+    """Replace fields of a table.
+
+    Args:
+        config: The table.
+        fields: Values by name of the field.
+
+    Returns:
+        The new table.
+
+    Raises:
+        ValueError: If the table has no such field, or a value is out of range.
+    """
     known = sorted(field.name for field in dataclasses.fields(config))
     if unknown := sorted(set(fields) - set(known)):
         raise ValueError(f"unknown table field {unknown[0]!r}; choose one of {', '.join(known)}")
@@ -114,7 +132,14 @@ def override(config: ModelConfig, fields: Mapping[str, Any]) -> ModelConfig:
 
 
 def parameters(model: keras.Model) -> int:
-    """Count a model's trainable parameters."""
+    """Count a model's trainable parameters.
+
+    Args:
+        model: The model.
+
+    Returns:
+        Their number.
+    """
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 

@@ -14,7 +14,14 @@ DENSE_LAYER = re.compile(r"(.+)_dense(\d+)_(bn|concat|conv)")
 
 
 def can_step(config: ModelConfig) -> bool:
-    """Return whether `stepwise` takes networks of a table: those that look ahead a bounded time."""
+    """Return whether `stepwise` supports the networks of a table, which need a bounded future.
+
+    Args:
+        config: The table.
+
+    Returns:
+        Whether it does.
+    """
     return isinstance(config, DenseNetConfig) and not config.recurrent
 
 
@@ -53,7 +60,15 @@ def stepwise(model: keras.Model, config: ModelConfig, frames: int) -> tuple[kera
 
 
 def delayed(x: keras.KerasTensor, frames: int) -> keras.KerasTensor:
-    """Delay (..., frames, bins, channels) by some frames, or leave it as it is for none."""
+    """Delay a tensor by some frames.
+
+    Args:
+        x: Keras tensor (..., frames, bins, channels).
+        frames: Number of frames; 0 leaves the tensor unchanged.
+
+    Returns:
+        A tensor with the shape of `x`.
+    """
     return Delay(frames, axis=len(x.shape) - 3)(x) if frames else x
 
 

@@ -34,7 +34,11 @@ def blend(
             folder contains a network or a run of `train`.
 
     Example:
-        >>> blend("runs/fnn", "runs/blstm", "runs/blend", share=0.25)
+
+    >>> for name in ("runs/first", "runs/second"):
+    ...     keras_mmdense.save_model(keras_mmdense.build("tiny"), name)
+    >>> blend("runs/first", "runs/second", "runs/blend", share=0.25).config.summary
+    '0.25 tiny + 0.75 tiny'
     """
     if not 0 <= share <= 1:
         raise InputError(f"the share of the first network must lie in [0, 1], received {share:g}")

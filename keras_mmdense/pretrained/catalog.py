@@ -33,7 +33,14 @@ def list_weights(pattern: str = "*") -> list[str]:
 
 
 def network_folder(name: str | Path) -> Path:
-    """Return the folder of a network: a shipped one by name, any other by path."""
+    """Return the folder of a network.
+
+    Args:
+        name: A shipped network by name, any other by path.
+
+    Returns:
+        The folder, which may not exist.
+    """
     return SHIPPED / name if str(name) in list_weights() else Path(name)
 
 

@@ -127,7 +127,17 @@ class NetworkCard:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "NetworkCard":
-        """Create a card from what `to_dict` returned; raise ValueError if it is invalid."""
+        """Create a card from what `to_dict` returned.
+
+        Args:
+            fields: Values by name of the field.
+
+        Returns:
+            The card.
+
+        Raises:
+            ValueError: If the fields are invalid.
+        """
         if not isinstance(fields, Mapping):
             raise ValueError(f"a card must be an object, received {type(fields).__name__}")
         try:
@@ -142,7 +152,14 @@ class NetworkCard:
 
 
 def join_cards(*cards: NetworkCard) -> NetworkCard:
-    """Combine the license and terms of networks that are used together."""
+    """Combine the license and terms of networks that are used together.
+
+    Args:
+        *cards: Cards of the networks.
+
+    Returns:
+        A card with license and terms.
+    """
     licenses = dict.fromkeys(card.license for card in cards)
     license = next(iter(licenses)) if len(licenses) == 1 else UNKNOWN
     if RESEARCH in licenses:
@@ -151,9 +168,14 @@ def join_cards(*cards: NetworkCard) -> NetworkCard:
 
 
 def join_terms(*cards: NetworkCard) -> str:
-    """Return the terms of networks that are used together, each once.
+    """Combine the terms of networks that are used together.
 
-    The terms of a network for research contain that word, see `is_restricted`.
+    Args:
+        *cards: Cards of the networks.
+
+    Returns:
+        The distinct terms; those of a network for research contain that word, see
+        `is_restricted`.
     """
     terms = (
         f"research use only; {card.terms}"
@@ -165,7 +187,14 @@ def join_terms(*cards: NetworkCard) -> str:
 
 
 def is_restricted(terms: str) -> bool:
-    """Return whether terms, such as those of an exported file, restrict the use to research."""
+    """Return whether terms, such as those of an exported file, restrict the use to research.
+
+    Args:
+        terms: The terms in one line.
+
+    Returns:
+        Whether they do.
+    """
     return RESEARCH in terms.lower()
 
 

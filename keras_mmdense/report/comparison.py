@@ -50,7 +50,14 @@ def comparison_table(comparison: Comparison, names: Names) -> Table:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """Return the comparison of B with A in words, with what was not compared or counted."""
+    """Describe a comparison of B with A in sentences.
+
+    Args:
+        comparison: Result of `compare`.
+
+    Returns:
+        Lines with the verdicts, and with what was not compared or counted.
+    """
     lines = [f"{stem}: {one.verdict()}" for stem, one in comparison.rows().items()]
     for stem, one in comparison.stems.items():
         if one.unscored:

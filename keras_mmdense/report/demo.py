@@ -61,7 +61,14 @@ def sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
 
 
 def gains_table(gains: dict[str, tuple[float, float]]) -> "Table":
-    """Format the result of `run` as a rich table."""
+    """Format the result of `run` as a rich table.
+
+    Args:
+        gains: Result of `run`.
+
+    Returns:
+        The table, with the mean over stems.
+    """
     from rich.table import Table
 
     table = Table(title="SDR of the demo song in dB")

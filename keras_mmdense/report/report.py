@@ -88,7 +88,14 @@ class NetworkFacts:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Report:
-    """Contents of a report."""
+    """Contents of a report.
+
+    Attributes:
+        groups: Scores of the same songs by the same rule.
+        networks: Facts about the networks.
+        excerpts: Separated excerpts of songs. Defaults to `()`.
+        title: Title of the page. Defaults to `"Separation report"`.
+    """
 
     groups: Sequence[Group]
     networks: Sequence[NetworkFacts]
@@ -96,7 +103,14 @@ class Report:
     title: str = "Separation report"
 
     def song_sdr(self, song: str) -> dict[str, dict[str, float]]:
-        """Return system -> stem -> SDR in dB of a song, from the first group with the song."""
+        """Return the SDR of a song, from the first group with the song.
+
+        Args:
+            song: Name of the song.
+
+        Returns:
+            System -> stem -> SDR in dB.
+        """
         for group in self.groups:
             if song in group.songs:
                 return {

@@ -72,6 +72,12 @@ def network_margin(card: ModelCard) -> int:
     """Return the context frames on either side that the networks see but need not estimate.
 
     The Wiener filter needs the frames within its reach, the inverse STFT none.
+
+    Args:
+        card: Card of the graph.
+
+    Returns:
+        Number of frames.
     """
     return card.context // card.hop - FILTER_MARGIN
 

@@ -59,7 +59,14 @@ def open_engine(
 
 
 def fingerprint(name: str | Path) -> str:
-    """Compute the sha256 of all the files of an artifact."""
+    """Compute the sha256 of all the files of an artifact.
+
+    Args:
+        name: Name or path of the artifact.
+
+    Returns:
+        Hexadecimal digits.
+    """
     path = SHIPPED / name if compiled.is_shipped(name) else Path(name)
     if (path / "network.json").is_file():
         files = [path / "network.json", path / WEIGHTS]
@@ -75,7 +82,14 @@ def fingerprint(name: str | Path) -> str:
 
 
 def parameters(engine: Engine) -> int | None:
-    """Count an engine's trainable parameters; None for an exported file, which does not tell."""
+    """Count an engine's trainable parameters.
+
+    Args:
+        engine: The engine.
+
+    Returns:
+        Their number; None for an exported file, which does not tell.
+    """
     if engine.graph is None:
         return None
     from keras_mmdense.models import registry

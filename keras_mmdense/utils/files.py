@@ -178,7 +178,14 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def sha256(path: str | Path) -> str:
-    """Return the sha256 of a file in hexadecimal digits, computed in bounded memory."""
+    """Compute the sha256 of a file in bounded memory.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Hexadecimal digits.
+    """
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while block := file.read(2**20):
@@ -187,7 +194,14 @@ def sha256(path: str | Path) -> str:
 
 
 def check_writable(folder: str | Path) -> None:
-    """Raise InputError unless a folder is writable or can be created."""
+    """Check that files can be written to a folder or that it can be created, before any work.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        InputError: If they cannot.
+    """
     folder = Path(folder)
     parents = [path for path in (folder, *folder.parents) if path.exists()]
     if not parents or not parents[0].is_dir() or not os.access(parents[0], os.W_OK | os.X_OK):

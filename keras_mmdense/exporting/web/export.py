@@ -39,7 +39,8 @@ def export_web(models: Sequence[str | Path], out: str | Path, page: str | Path =
 
     Example:
 
-    >>> export_web(["mdensenet_cws_4stems"], "site")
+    >>> built = export_web(["mdensenet_cws_4stems"], "site")
+    >>> Path("site/model.json").is_file()
     True
     """
     built = (Path(page) / "index.html").is_file()

@@ -13,7 +13,14 @@ COMPILED = "network.tflite"
 
 
 def is_shipped(name: str | Path) -> bool:
-    """Return whether a network ships with the package."""
+    """Return whether a network ships with the package.
+
+    Args:
+        name: Name of the network.
+
+    Returns:
+        Whether it does.
+    """
     return Path(name).name == str(name) and (SHIPPED / name / WEIGHTS).is_file()
 
 
@@ -41,7 +48,14 @@ def find_compiled(name: str | Path) -> Path | None:
 
 
 def cached_file(name: str | Path) -> Path:
-    """Return the path of a shipped network in the cache, named by version and weights."""
+    """Return the path of a shipped network in the cache, named by version and weights.
+
+    Args:
+        name: Name of the network.
+
+    Returns:
+        The path, which may not exist.
+    """
     digest = sha256(SHIPPED / name / WEIGHTS)[:16]
     return cache_folder() / f"{name}-{keras_mmdense.__version__}-{digest}.tflite"
 
