@@ -4,12 +4,13 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from keras_mmdense import __version__
-from keras_mmdense.cli import (  # noqa: F401
+from keras_mmdense.cli import (
     blend,
     compare,
     demo,
@@ -29,11 +30,43 @@ from keras_mmdense.cli import (  # noqa: F401
 from keras_mmdense.cli.common import app
 from keras_mmdense.errors import InputError
 
+COMMANDS: tuple[Callable[..., None], ...] = (
+    separate.separate,
+    demo.demo,
+    models.models,
+    train.train,
+    evaluate.evaluate,
+    compare.compare,
+    report.report,
+    blend.blend,
+    efficiency.efficiency,
+    filters.filters,
+    synth.synth,
+    serve.serve,
+)
+EXPORTS: tuple[Callable[..., None], ...] = (
+    export.saved_model,
+    export_tflite.tflite,
+    export_web.web,
+)
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"keras-mmdense {__version__}")
         raise typer.Exit
+
+
+exports = typer.Typer(
+    help="Export a trained network to a file that runs without this package.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+for command in COMMANDS:
+    app.command()(command)
+for command in EXPORTS:
+    exports.command()(command)
+app.add_typer(exports, name="export")
 
 
 @app.callback()

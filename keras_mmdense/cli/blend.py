@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, quiet_startup, say, tell_terms
+from keras_mmdense.cli.common import quiet_startup, say, tell_terms
 
 
-@app.command()
 def blend(
     first: Annotated[str, typer.Argument(help="A trained network; an FNN in the paper.")],
     second: Annotated[

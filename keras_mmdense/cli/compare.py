@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, quiet_startup
+from keras_mmdense.cli.common import console, quiet_startup
 from keras_mmdense.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from keras_mmdense.evaluation.scoring import SongScores
 
 
-@app.command()
 def compare(
     baseline_scores: Annotated[
         Path, typer.Argument(metavar="SCORES_A", help="Folder that `evaluate --output` wrote.")

@@ -8,7 +8,6 @@ import typer
 from keras_mmdense.cli.common import (
     TRAINED,
     Model,
-    app,
     console,
     progress,
     say,
@@ -16,7 +15,6 @@ from keras_mmdense.cli.common import (
 )
 
 
-@app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
         "demo"

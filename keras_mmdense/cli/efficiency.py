@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, quiet_startup
+from keras_mmdense.cli.common import console, quiet_startup
 
 
-@app.command()
 def efficiency(
     runs: Annotated[
         list[Path] | None,

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keras_mmdense.cli.common import TRAINED, app, console, progress, quiet_startup, tell_terms
+from keras_mmdense.cli.common import TRAINED, console, progress, quiet_startup, tell_terms
 
 if TYPE_CHECKING:
     from keras_mmdense.evaluation.systems import System
 
 
-@app.command()
 def evaluate(
     root: Annotated[Path, typer.Option(help="Folder of the data set, or of songs.")],
     model: Annotated[

@@ -1,4 +1,4 @@
-"""The command group `export`, and `export saved-model`."""
+"""The command `export saved-model`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,17 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from keras_mmdense.cli.common import app, console, quiet_startup, tell_terms
-
-export = typer.Typer(
-    help="Export a trained network to a file that runs without this package.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-)
-app.add_typer(export, name="export")
+from keras_mmdense.cli.common import console, quiet_startup, tell_terms
 
 
-@export.command("saved-model")
 def saved_model(
     model: Annotated[
         list[str],

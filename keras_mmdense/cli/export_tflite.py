@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keras_mmdense.cli.common import progress, quiet_startup, say, tell_terms
-from keras_mmdense.cli.export import export
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 CALIBRATION = 4
 
 
-@export.command()
 def tflite(
     model: Annotated[
         list[str],

@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from keras_mmdense.cli.common import console, quiet_startup, tell_terms
-from keras_mmdense.cli.export import export, files_table
+from keras_mmdense.cli.export import files_table
 
 
-@export.command()
 def web(
     model: Annotated[
         list[str],

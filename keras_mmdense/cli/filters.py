@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, quiet_startup, say, tell_terms
+from keras_mmdense.cli.common import console, quiet_startup, say, tell_terms
 from keras_mmdense.errors import InputError
 
 
-@app.command()
 def filters(
     model: Annotated[
         str, typer.Argument(help="A trained network: a name or a folder that `train` wrote.")

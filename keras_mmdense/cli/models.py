@@ -2,12 +2,11 @@
 
 from rich.table import Table
 
-from keras_mmdense.cli.common import app, console, quiet_startup
+from keras_mmdense.cli.common import console, quiet_startup
 
 REFERENCE = "blend"
 
 
-@app.command()
 def models() -> None:
     """List the networks of the zoo with their sizes, and the trained networks.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, progress, quiet_startup, say, tell_terms
+from keras_mmdense.cli.common import progress, quiet_startup, say, tell_terms
 from keras_mmdense.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from keras_mmdense.report.excerpts import Excerpt
 
 
-@app.command()
 def report(
     runs: Annotated[
         list[Path],

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from keras_mmdense.cli.common import TRAINED, app, console, progress, say, tell_terms
+from keras_mmdense.cli.common import TRAINED, console, progress, say, tell_terms
 from keras_mmdense.errors import InputError
 
 if TYPE_CHECKING:
     from keras_mmdense.separation.batch import Result
 
 
-@app.command()
 def separate(
     songs: Annotated[list[str], typer.Argument(help="Audio files, or folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],

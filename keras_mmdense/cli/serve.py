@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console
+from keras_mmdense.cli.common import console
 
 
-@app.command()
 def serve(
     folder: Annotated[Path, typer.Argument(help="Folder that `export web` wrote.")],
     port: Annotated[int, typer.Option(help="Port on this computer; 0 for any.")] = 8000,

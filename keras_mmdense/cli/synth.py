@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, progress, say
+from keras_mmdense.cli.common import progress, say
 from keras_mmdense.errors import InputError
 
 
-@app.command()
 def synth(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
     tracks: Annotated[int, typer.Option(min=1, help="Number of songs.")] = 10,

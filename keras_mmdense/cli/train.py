@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keras_mmdense.cli.common import app, progress, quiet_startup, say, tell_terms
+from keras_mmdense.cli.common import progress, quiet_startup, say, tell_terms
 from keras_mmdense.data.augmentation_names import AUGMENTATIONS, PAPER
 from keras_mmdense.errors import InputError
 
@@ -28,7 +28,6 @@ def option(help: str, panel: str, default: str | bool = True, min: int | None = 
     return typer.Option(help=help, rich_help_panel=panel, show_default=default, min=min)
 
 
-@app.command()
 def train(
     output: Annotated[Path, typer.Option(help="Folder for weights, curve and settings.")],
     config: Annotated[
