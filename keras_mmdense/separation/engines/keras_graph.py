@@ -47,7 +47,7 @@ def keras_engine(
         raise InputError(f"two networks estimate the same stem: {', '.join(every)}")
     if stems is not None:
         loaded = [x for x in loaded if set(stems) & set(x.spec.targets)] or loaded
-        specs = [spec for spec, _ in loaded]
+    specs = [spec for spec, _ in loaded]
     if any(front_end(spec) != front_end(specs[0]) for spec in specs):
         raise InputError("the networks differ in rate, hop, bins or channels")
     names = [target for spec in specs for target in spec.targets]
