@@ -109,6 +109,8 @@ class InverseSTFT(_Transform):
         n_fft: int. Length of window and transform in samples. Defaults to `2048`.
         hop: int. Step between frames in samples, a divisor of `n_fft`. Defaults to `1024`.
         window: str. Periodic window, `"hann"` or `"sqrt_hann"`. Defaults to `"hann"`.
+        data_format: str. `"channels_last"`, or `"channels_first"` for spectra `(batch, sources,
+            channels, frames, bins)`. Defaults to `"channels_last"`.
 
     Input shape:
         A list `[real, imag, reference]`: real and imaginary part, each `(batch, sources, frames,
@@ -121,20 +123,22 @@ class InverseSTFT(_Transform):
         ValueError: If an argument is out of range.
     """
 
+    def __init__(self, *args: Any, data_format: str = "channels_last", **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.data_format = check_data_format(data_format)
+
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         real, imag, reference = inputs
         samples = ops.shape(reference)[1]
-        sources, _, bins, channels = real.shape[1:]
-        shape = (-1, sources * channels, ops.shape(real)[2], bins)
-        real = ops.reshape(ops.transpose(real, (0, 1, 4, 2, 3)), shape)
-        imag = ops.reshape(ops.transpose(imag, (0, 1, 4, 2, 3)), shape)
-        frames = hartley(real, imag)
-        # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
-        x = self._overlap_add(ops.multiply(frames, self._window()))
-        x = ops.multiply(x, self._weight(frames))
-        half = self.n_fft // 2
+        if self.data_format == "channels_last":
+            real, imag = (ops.transpose(x, (0, 1, 4, 2, 3)) for x in (real, imag))
+        sources, channels, _, bins = real.shape[1:]
+        shape = (-1, sources * channels, ops.shape(real)[3], bins)
+        halves = hartley(ops.reshape(real, shape), ops.reshape(imag, shape))
+        x = self._join_halves(*halves) if self._overlap == 2 else self._join_frames(*halves)
         x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
-        return ops.transpose(x[..., half : half + samples], (0, 1, 3, 2))
+        start = 0 if self._overlap == 2 else self.n_fft // 2
+        return ops.transpose(x[..., start : start + samples], (0, 1, 3, 2))
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         real, _, (batch, samples, channels) = input_shape
@@ -143,13 +147,25 @@ class InverseSTFT(_Transform):
     def compute_output_spec(self, inputs: Sequence[Tensor]) -> Tensor:
         return keras.KerasTensor(self.compute_output_shape([x.shape for x in inputs]), "float32")
 
-    def _weight(self, frames: Tensor) -> Tensor:
-        """Weight of every sample: 1 / n_fft over the sum of the squared windows."""
-        squares = self._window() ** 2
-        if self._overlap == 2:  # Every sample that is kept lies under two windows.
-            return 1 / (self.n_fft * (squares[: self.hop] + squares[self.hop :]))
-        ones = ops.ones_like(frames[:1, :1, :, :1])
-        return 1 / (self.n_fft * ops.maximum(self._overlap_add(ones * squares), 1e-8))
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "data_format": self.data_format}
+
+    def _join_halves(self, first: Tensor, second: Tensor) -> Tensor:
+        """Overlap-add frames that overlap by half, from the center of the first frame."""
+        window, hop = self._window(), self.hop
+        weight = (window / self.n_fft).reshape(2, hop) / (window.reshape(2, hop) ** 2).sum(axis=0)
+        # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
+        rising = ops.multiply(first[:, :, 1:, :hop], weight[0])
+        falling = ops.multiply(second[:, :, :-1, 1:], weight[1, ::-1].copy())
+        return rising + ops.flip(falling, axis=-1)
+
+    def _join_frames(self, first: Tensor, second: Tensor) -> Tensor:
+        """Overlap-add frames that overlap by more, from the first sample of the first frame."""
+        frames = ops.concatenate([first, ops.flip(second[..., 1:-1], axis=-1)], axis=-1)
+        window = self._window()
+        x = self._overlap_add(ops.multiply(frames, window))
+        squares = self._overlap_add(ops.ones_like(frames[:1, :1, :, :1]) * window**2)
+        return x / (self.n_fft * ops.maximum(squares, 1e-8))
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         """Sum overlapping frames to hops of the signal, (..., hops, hop)."""
@@ -229,7 +245,14 @@ class LogMagnitude(keras.layers.Layer):
         return {**super().get_config(), "full_scale": self.full_scale, "floor": self.floor}
 
 
-def hartley(real: Tensor, imag: Tensor) -> Tensor:
+def check_data_format(value: str) -> str:
+    """Return a data format, or raise ValueError if it is unknown."""
+    if value not in ("channels_last", "channels_first"):
+        raise ValueError(f"data_format must be channels_last or channels_first, received {value!r}")
+    return value
+
+
+def hartley(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
     """Inverse real FFT, except for the factor 1 / n_fft, by one forward real FFT.
 
     A real sequence c with the spectrum F yields x = Re F + Im F on the first half and its mirror on
@@ -241,11 +264,12 @@ def hartley(real: Tensor, imag: Tensor) -> Tensor:
         imag: Imaginary part, same shape; its first and last bin are taken as zero.
 
     Returns:
-        n_fft times the real sequences, (..., n_fft).
+        n_fft times the real sequences, in two parts (..., n_fft / 2 + 1): from the first sample to
+        the middle one, and the first and then from the last back to the middle one.
     """
-    edges = [(0, 0)] * (len(imag.shape) - 1) + [(1, 1)]
-    imag = ops.pad(imag[..., 1:-1], edges)
+    inner = np.ones(imag.shape[-1], "float32")
+    inner[[0, -1]] = 0
+    imag = ops.multiply(imag, inner)
     mirrored = ops.flip((real - imag)[..., 1:-1], axis=-1)
     a, d = ops.rfft(ops.concatenate([real + imag, mirrored], axis=-1))
-    mirrored = ops.flip((a - d)[..., 1:-1], axis=-1)
-    return ops.concatenate([a + d, mirrored], axis=-1)
+    return a + d, a - d

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import pad_to_multiple
+from keras_mmdense.layers.stft import check_data_format
 from keras_mmdense.layers.tensor import Shape, Tensor
 
 FLOOR = 1e-6
@@ -29,6 +30,9 @@ class WienerFilter(keras.layers.Layer):
     Args:
         reach: int. Frames on either side over which the sums run, a positive multiple of 8; the
             sums move in blocks of 8 frames. Defaults to `None`: all frames of the input.
+        data_format: str. `"channels_last"`, or `"channels_first"` for an output `(batch, sources,
+            channels, frames, bins)`, which `InverseSTFT` takes without a transposition. Defaults
+            to `"channels_last"`.
 
     Input shape:
         A list `[magnitudes, real, imag]`: magnitudes `(batch, sources, frames, bins, channels)`,
@@ -39,7 +43,7 @@ class WienerFilter(keras.layers.Layer):
         channels)`, float32.
 
     Raises:
-        ValueError: If `reach` is not a positive multiple of 8, or there are more than two channels.
+        ValueError: If an argument is invalid, or there are more than two channels.
 
     Example:
 
@@ -50,12 +54,12 @@ class WienerFilter(keras.layers.Layer):
     (1, 4, 16, 1025, 2)
     """
 
-    def __init__(self, reach: int | None = None, **kwargs: Any):
+    def __init__(self, reach: int | None = None, data_format: str = "channels_last", **kwargs: Any):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if reach is not None and (reach < BLOCK or reach % BLOCK):
             raise ValueError(f"reach must be a positive multiple of {BLOCK}, received {reach}")
-        self.reach = reach
+        self.reach, self.data_format = reach, check_data_format(data_format)
 
     def build(self, input_shape: Sequence[Shape]) -> None:
         channels = input_shape[0][-1]
@@ -65,23 +69,38 @@ class WienerFilter(keras.layers.Layer):
     def call(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         magnitudes, real, imag = inputs
         if magnitudes.shape[-1] == 1:
-            return _ratio_mask(magnitudes, real, imag)
+            return self._mono(magnitudes, real, imag)
         frames = ops.shape(real)[1]
         # Never `[:, None]`: TensorFlow Lite copies the tensor for it.
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
         magnitudes, real, imag = (self._blocks(x) for x in (magnitudes, real, imag))
-        statistics = _statistics(magnitudes, real, imag, self._sum)
-        mixture = [*_rotate(*real), *_rotate(*imag)]
-        return tuple(_joined(pair, frames) for pair in _stereo_filter(*statistics, *mixture))
+        psd, covariances = _statistics(magnitudes, real, imag, self._sum)
+        filtered = _stereo_filter(psd, covariances, *_rotate(*real), *_rotate(*imag))
+        return tuple(self._join(pair, frames) for pair in filtered)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple[Shape, Shape]:
-        return tuple(input_shape[0]), tuple(input_shape[0])
+        batch, sources, frames, bins, channels = input_shape[0]
+        if self.data_format == "channels_last":
+            return tuple(input_shape[0]), tuple(input_shape[0])
+        return ((batch, sources, channels, frames, bins),) * 2
 
     def compute_output_spec(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        return tuple(keras.KerasTensor(inputs[0].shape, dtype="float32") for _ in range(2))
+        shapes = self.compute_output_shape([x.shape for x in inputs])
+        return tuple(keras.KerasTensor(shape, dtype="float32") for shape in shapes)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "reach": self.reach}
+        return {**super().get_config(), "reach": self.reach, "data_format": self.data_format}
+
+    def _mono(self, magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, ...]:
+        spectra = _ratio_mask(magnitudes, real, imag)
+        last = self.data_format == "channels_last"
+        return spectra if last else tuple(ops.moveaxis(x, -1, 2) for x in spectra)
+
+    def _join(self, pair: Pair, frames: int) -> Tensor:
+        """Join two channels in blocks, (batch, sources, blocks, frames of a block, bins)."""
+        _, sources, count, size, bins = ops.shape(pair[0])
+        pair = [ops.reshape(x, (-1, sources, count * size, bins))[:, :, :frames] for x in pair]
+        return ops.stack(pair, axis=-1 if self.data_format == "channels_last" else 2)
 
     def _blocks(self, x: Tensor) -> Pair:
         """Unstack the channels and cut the frames into blocks, or one block if there is no reach.
@@ -109,8 +128,7 @@ class WienerFilter(keras.layers.Layer):
         if self.reach is None:
             return ops.expand_dims(x, 3)
         side = self.reach // BLOCK
-        x = ops.pad(x, ((0, 0), (0, 0), (side, side), (0, 0)))
-        return _moving_sum(x, 2 * side + 1)
+        return _moving_sum(ops.pad(x, ((0, 0), (0, 0), (side, side), (0, 0))), side)
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
@@ -134,8 +152,7 @@ class StepwiseWienerFilter(WienerFilter):
 
     def __init__(self, reach: int, **kwargs: Any):
         super().__init__(reach, **kwargs)
-        side = reach // BLOCK
-        self._window = 2 * side + 1
+        self._side = side = reach // BLOCK
         self._sums = [Remember(2 * side, axis=2, dtype="float32") for _ in range(5)]
         self._waits = [Delay(side, axis=2, dtype="float32") for _ in range(5)]
 
@@ -150,25 +167,26 @@ class StepwiseWienerFilter(WienerFilter):
     def call(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         magnitudes, real, imag = inputs
         if magnitudes.shape[-1] == 1:
-            return _ratio_mask(magnitudes, real, imag)
+            return self._mono(magnitudes, real, imag)
         frames = real.shape[1]
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
         magnitudes, real, imag = (self._blocks(x) for x in (magnitudes, real, imag))
-        remembered = iter(self._sums)
+        remembered, side = iter(self._sums), self._side
 
         def summed(x: Tensor) -> Tensor:
-            return _moving_sum(next(remembered)(ops.sum(x, axis=3)), self._window)
+            return _moving_sum(next(remembered)(ops.sum(x, axis=3)), side)
 
         psd, covariances = _statistics(magnitudes, real, imag, summed)
         mixture = [*_rotate(*real), *_rotate(*imag)]
         psd, *mixture = (wait(x) for wait, x in zip(self._waits, (psd, *mixture), strict=True))
         filtered = _stereo_filter(psd, covariances, *mixture)
-        return tuple(_joined(pair, frames) for pair in filtered)
+        return tuple(self._join(pair, frames) for pair in filtered)
 
 
-def _moving_sum(x: Tensor, window: int) -> Tensor:
-    """Sums (batch, sources, blocks, bins) over windows of blocks; keeps the whole windows."""
+def _moving_sum(x: Tensor, side: int) -> Tensor:
+    """Sum (batch, sources, blocks, bins) over `side` blocks on either side; keep those inside."""
     sources, count, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
+    window = 2 * side + 1
     x = ops.reshape(x, (-1, count, 1, bins))
     x = ops.average_pool(x, (window, 1), 1, "valid", "channels_last") * float(window)
     return ops.reshape(x, (-1, sources, count - window + 1, 1, bins))
@@ -180,32 +198,33 @@ def _ratio_mask(magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor,
     return mask * ops.expand_dims(real, 1), mask * ops.expand_dims(imag, 1)
 
 
-def _joined(pair: Pair, frames: int) -> Tensor:
-    """(batch, sources, frames, bins, 2) of two channels in blocks."""
-    _, sources, count, size, bins = ops.shape(pair[0])
-    x = ops.reshape(ops.stack(pair), (2, -1, sources, count * size, bins))
-    return ops.moveaxis(x[:, :, :, :frames], 0, -1)
-
-
 def _statistics(
     magnitudes: Pair, real: Pair, imag: Pair, summed: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Sequence[Tensor]]:
     """PSD of every source and the four numbers of its spatial covariance, of mid and side.
 
     Mid and side instead of left and right: the filter commutes with this rotation, and centered
-    music, whose left-right covariance is nearly singular, becomes well conditioned.
+    music, whose left-right covariance is nearly singular, becomes well conditioned. What only
+    depends on the mixture's phase, `apart`, `together` and `turn`, is computed once for all
+    sources; none of it cancels.
     """
-    gains = [
-        magnitude / ops.maximum(ops.sqrt(ops.square(re) + ops.square(im)), 1e-15)
-        for magnitude, re, im in zip(magnitudes, real, imag, strict=True)
-    ]
-    m_real, s_real = _rotate(*(gain * x for gain, x in zip(gains, real, strict=True)))
-    m_imag, s_imag = _rotate(*(gain * x for gain, x in zip(gains, imag, strict=True)))
-    mid, side = ops.square(m_real) + ops.square(m_imag), ops.square(s_real) + ops.square(s_imag)
+    left, right = magnitudes
+    (l_re, l_im), (r_re, r_im) = (_unit(*x) for x in zip(real, imag, strict=True))
+    apart = (ops.square(l_re - r_re) + ops.square(l_im - r_im)) / 2
+    together = (ops.square(l_re + r_re) + ops.square(l_im + r_im)) / 2
+    turn = l_re * r_im - l_im * r_re
+    product, difference = left * right, (left - right) * 0.5**0.5
+    unequal = ops.square(difference)
+    mid, side = unequal + product * together, unequal + product * apart
     psd = (mid + side) / 2
     total = summed(psd) + 1e-20
-    cross_real, cross_imag = m_real * s_real + m_imag * s_imag, m_imag * s_real - m_real * s_imag
-    return psd, [summed(x) / total for x in (mid, side, cross_real, cross_imag)]
+    cross = difference * ((left + right) * 0.5**0.5), product * turn
+    return psd, [summed(x) / total for x in (mid, side, *cross)]
+
+
+def _unit(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+    size = ops.maximum(ops.sqrt(ops.square(real) + ops.square(imag)), 1e-15)
+    return real / size, imag / size
 
 
 def _stereo_filter(
@@ -217,18 +236,18 @@ def _stereo_filter(
     side_imag: Tensor,
 ) -> tuple[Pair, Pair]:
     """The filter for two channels, every 2x2 matrix written out; left and right come out."""
-    r_mm, r_ss, r_re, r_im = covariances
-    n_im = -r_im
-    c_mm, c_ss, c_re, c_im = (ops.sum(psd * r, axis=1, keepdims=True) for r in covariances)
-    mid, side = (mid_real, mid_imag), (side_real, side_imag)
-    (z0, z1), (z2, z3) = _solve(c_mm, c_ss, c_re, c_im, mid, side)
+    mm, ss, re, im = (psd * r for r in covariances)
+    c_mm, c_ss, c_re, c_im = (ops.sum(x, axis=1, keepdims=True) for x in (mm, ss, re, im))
+    solved = _solve(c_mm, c_ss, c_re, c_im, (mid_real, mid_imag), (side_real, side_imag))
+    # The scale of the rotation goes where there is one array for all sources.
+    (z0, z1), (z2, z3) = ((x * 0.5**0.5, y * 0.5**0.5) for x, y in solved)
     # Never three terms added: TensorFlow adds those in an order that depends on timing.
-    out_real = psd * (r_mm * z0 + r_re * z2 - r_im * z3), psd * (r_ss * z2 + r_re * z0 - n_im * z1)
-    out_imag = psd * (r_mm * z1 + r_re * z3 - n_im * z2), psd * (r_ss * z3 + r_re * z1 - r_im * z0)
-    return _rotate(*out_real), _rotate(*out_imag)
+    m_real, s_real = mm * z0 + (re * z2 - im * z3), ss * z2 + (re * z0 + im * z1)
+    m_imag, s_imag = mm * z1 + (re * z3 + im * z2), ss * z3 + (re * z1 - im * z0)
+    return (m_real + s_real, m_real - s_real), (m_imag + s_imag, m_imag - s_imag)
 
 
-def _rotate(a: Tensor, b: Tensor) -> Pair:
+def _rotate(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """The rotation between left and right, mid and side: its own inverse."""
     return (a + b) * 0.5**0.5, (a - b) * 0.5**0.5
 

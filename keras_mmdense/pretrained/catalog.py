@@ -11,6 +11,7 @@ from typing import Any
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.network_card import UNKNOWN, NetworkCard, Score, ScoreTable
+from keras_mmdense.utils.files import MAX_JSON
 
 SHIPPED = Path(__file__).parent
 DESCRIPTION = "network.json"
@@ -74,6 +75,8 @@ def parse_description(path: Path) -> tuple[dict[str, Any], NetworkCard | None]:
         InputError: If there is no such file, or it is not a description of a network.
     """
     try:
+        if path.stat().st_size > MAX_JSON:
+            raise ValueError(f"larger than {MAX_JSON >> 20} MB")
         fields = json.loads(path.read_text(encoding="utf-8"))
         card = fields.pop("card", None)
         return fields, None if card is None else NetworkCard.from_dict(card)

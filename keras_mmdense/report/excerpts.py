@@ -117,10 +117,10 @@ def _excerpt(song: Song, separator: Separator, seconds: float) -> Excerpt:
     length = min(len(mixture), round(seconds * sample_rate))
     start = _loudest(list(references.values()), length, sample_rate)
     span = slice(start, start + length)
-    # The networks' grid of frames starts at multiples of the context.
-    context = separator.card.context * sample_rate // separator.card.sample_rate
-    cut = max(0, start // context - 1) * context
-    estimates = separator.separate(mixture[cut : start + length + context], sample_rate)
+    # The networks' grid of frames starts at multiples of the reach.
+    reach = separator.card.reach * sample_rate // separator.card.sample_rate
+    cut = max(0, start // reach - 1) * reach
+    estimates = separator.separate(mixture[cut : start + length + reach], sample_rate)
     return Excerpt(
         song.name,
         start / sample_rate,

@@ -15,6 +15,7 @@ from keras_mmdense.models.receptive_field import context_frames, grid_frames
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.model_card import ModelCard
 
+PLANES = "channels_first"
 WIENER_REACH = 64
 WINDOW_FRAMES = 384
 FILTER_MARGIN = WIENER_REACH + BLOCK
@@ -39,10 +40,14 @@ def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> kera
     trim = Trim(margin, axis=-3, name="network_context")
     models = [without_margin(model, spec.config, margin) for spec, model in networks]
     sources = all_sources([model(mixture) for model in models], trim(mixture), card)
-    real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
-    trim = Trim(FILTER_MARGIN, axis=-3, name="wiener_context")
+    real, imag = WienerFilter(WIENER_REACH, PLANES, name="wiener")(
+        [sources, trim(real), trim(imag)]
+    )
+    trim = Trim(FILTER_MARGIN, axis=-2, name="wiener_context")
     core = Trim(card.context, axis=-2, name="context")(waveform)
-    stems = InverseSTFT(card.n_fft, card.hop, name="inverse_stft")([trim(real), trim(imag), core])
+    stems = InverseSTFT(card.n_fft, card.hop, data_format=PLANES, name="inverse_stft")(
+        [trim(real), trim(imag), core]
+    )
     return keras.Model(waveform, stems, name="separation")
 
 

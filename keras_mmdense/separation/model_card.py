@@ -66,6 +66,11 @@ class ModelCard:
         if samples > MAX_SAMPLES:
             raise InputError(f"a window must hold up to {MAX_SAMPLES} samples, received {samples}")
 
+    @property
+    def reach(self) -> int:
+        """Samples on either side that can change a stem, a multiple of the networks' grid."""
+        return self.context + -(-self.delay // self.window) * self.window
+
     def to_json(self) -> str:
         """Return the card as a JSON object."""
         return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=2) + "\n"

@@ -203,15 +203,15 @@ class Separator:
             raise InputError(f"a waveform is (samples, channels), received shape {waveform.shape}")
         sound = waveform if waveform.ndim == 2 else waveform[:, None]
         blocks = split(sound, self._block(sample_rate, sound.shape[1]))
-        parts: dict[str, list[np.ndarray]] = {name: [] for name in self.stems}
+        found = {name: np.empty(sound.shape, "float32") for name in self.stems}
         done = 0
         for stems in self.stream(blocks, sample_rate):
             for name, stem in stems.items():
-                parts[name].append(stem)
+                found[name][done : done + len(stem)] = stem
             done += len(stem)
             if progress:
                 progress(done, len(waveform))
-        return {name: np.concatenate(part).reshape(waveform.shape) for name, part in parts.items()}
+        return {name: stem.reshape(waveform.shape) for name, stem in found.items()}
 
     def stream(
         self, blocks: Iterable[np.ndarray], sample_rate: int

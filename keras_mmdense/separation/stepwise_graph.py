@@ -12,7 +12,7 @@ from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import BLOCK, StepwiseWienerFilter
 from keras_mmdense.models.stepwise import can_step, delayed, stepwise
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
-from keras_mmdense.separation.graph import WIENER_REACH, all_sources
+from keras_mmdense.separation.graph import PLANES, WIENER_REACH, all_sources
 from keras_mmdense.separation.model_card import ModelCard
 
 STEP_FRAMES = 96
@@ -56,11 +56,15 @@ def stepwise_model(
     estimates = [delayed(model(mixture), delay - late) for model, late in steps]
     mixture, real, imag = (delayed(x, delay) for x in (mixture, real, imag))
     sources = all_sources(estimates, mixture, card)
-    spectra = StepwiseWienerFilter(WIENER_REACH, name="wiener")([sources, real, imag])
+    spectra = StepwiseWienerFilter(WIENER_REACH, data_format=PLANES, name="wiener")(
+        [sources, real, imag]
+    )
     if card.channels > 1:
         delay += WIENER_REACH
-    spectra = [Remember(1, axis=2)(x) for x in spectra]
-    stems = InverseSTFT(card.n_fft, card.hop, name="inverse_stft")([*spectra, waveform])
+    spectra = [Remember(1, axis=3)(x) for x in spectra]
+    stems = InverseSTFT(card.n_fft, card.hop, data_format=PLANES, name="inverse_stft")(
+        [*spectra, waveform]
+    )
     card = dataclasses.replace(card, context=0, delay=(delay + 1) * card.hop)
     return keras.Model(waveform, stems, name="stepwise_separation"), card
 

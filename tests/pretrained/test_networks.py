@@ -10,6 +10,7 @@ from keras_mmdense.configs.size import _bound, check_size
 from keras_mmdense.errors import InputError
 from keras_mmdense.models import weights_file
 from keras_mmdense.pretrained import catalog, networks
+from keras_mmdense.utils.files import MAX_JSON
 
 
 @pytest.fixture
@@ -135,4 +136,11 @@ def test_sizes_and_names_are_checked_before_anything_is_built(
 def test_deep_json_is_refused(tmp_path):
     (tmp_path / "network.json").write_text("[" * 100_000)
     with pytest.raises(InputError, match="network.json: not the description"):
+        networks.load_network(tmp_path)
+
+
+def test_a_huge_description_is_refused_unread(tmp_path):
+    with open(tmp_path / "network.json", "wb") as file:
+        file.truncate(MAX_JSON + 1)
+    with pytest.raises(InputError, match=r"network\.json: .*larger than 256 MB"):
         networks.load_network(tmp_path)

@@ -86,14 +86,7 @@ def export_tflite(
         raise InputError(
             f"a TFLite file needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()!r}"
         )
-    if quantize not in (None, *PRECISIONS):
-        raise InputError(f"quantize must be one of {', '.join(PRECISIONS)}, received {quantize!r}")
-    if (quantize == "int8") != bool(calibration):
-        raise InputError("calibration mixtures are required for int8 and for no other precision")
-    if quantize == "int8" and resizable:
-        raise InputError("an int8 file has a fixed size")
-    if steps and (network_only or resizable or quantize == "int8"):
-        raise InputError("steps go with neither network_only, resizable nor int8")
+    _check_options(quantize, steps, network_only, resizable, bool(calibration))
     out = Path(out)
     if out.suffix != ".tflite":
         raise InputError(f"{out}: expected a name that ends in .tflite")
@@ -120,6 +113,19 @@ def export_tflite(
         file.write_bytes(finish(content, card, size if resizable else None, silence))
         beside.write_text(card.to_json())
     return card
+
+
+def _check_options(
+    quantize: str | None, steps: bool, network_only: bool, resizable: bool, calibrated: bool
+) -> None:
+    if quantize not in (None, *PRECISIONS):
+        raise InputError(f"quantize must be one of {', '.join(PRECISIONS)}, received {quantize!r}")
+    if (quantize == "int8") != calibrated:
+        raise InputError("calibration mixtures are required for int8 and for no other precision")
+    if quantize == "int8" and resizable:
+        raise InputError("an int8 file has a fixed size")
+    if steps and (network_only or resizable or quantize == "int8"):
+        raise InputError("steps cannot be combined with network_only, resizable or int8")
 
 
 def _check_card(path: Path) -> None:

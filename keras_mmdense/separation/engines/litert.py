@@ -1,6 +1,7 @@
 """The engine "litert": a `.tflite` file in LiteRT with XNNPACK, without TensorFlow or Keras."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,38 +44,51 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
     except (ValueError, RuntimeError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise InputError(f"{path}: TFLite cannot run it: {reason}") from error
-    states = {name: x["shape"].tolist() for name, x in inputs.items() if name != "waveform"}
-    if "waveform" not in inputs or bool(states) != (TFLITE_SILENCE in metadata):
-        raise InputError(f"{path}: takes {', '.join(inputs)}; expected a graph from a waveform")
-    if missing := sorted({*card.stems, *states} - set(outputs)):
-        raise InputError(f"{path}: has no output {missing[0]}, which its card names")
-    shape = tuple(inputs["waveform"]["shape"].tolist())
-    expected = (1, card.window + 2 * card.context, card.channels)
-    if shape != expected:
-        raise InputError(f"{path}: takes waveforms {shape}, but its card says {expected}")
+    shapes = {name: tuple(x["shape"].tolist()) for name, x in inputs.items()}
+    _check_signature(path, card, shapes, set(outputs))
+    del shapes["waveform"]
+    if shapes or TFLITE_SILENCE in metadata:
+        try:
+            silence = unpack(metadata[TFLITE_SILENCE], shapes)
+        except Exception as error:  # a damaged archive: zip, zlib, key and value errors
+            raise InputError(f"{path}: a damaged .tflite file") from error
+        return Engine("litert", card, lambda: _stepwise(runner, card.stems, silence))
 
     def run(waveforms: np.ndarray) -> np.ndarray:
         found = [runner(waveform=waveform[None].astype("float32")) for waveform in waveforms]
         return np.stack([[stems[stem][0] for stem in card.stems] for stems in found])
 
-    if not states:
-        return Engine("litert", card, lambda: run)
-    try:
-        silence = unpack(metadata[TFLITE_SILENCE], states)
-    except Exception as error:  # a damaged archive: zip, zlib, key and value errors
-        raise InputError(f"{path}: a damaged .tflite file") from error
+    return Engine("litert", card, lambda: run)
 
-    def start() -> Run:
-        memory = dict(silence)
 
-        def step(waveform: np.ndarray) -> np.ndarray:
-            found = runner(waveform=waveform.astype("float32"), **memory)
-            memory.update({name: found[name] for name in memory})
-            return np.stack([found[stem] for stem in card.stems], axis=1)
+def _stepwise(
+    runner: Callable[..., dict[str, np.ndarray]],
+    stems: Sequence[str],
+    silence: dict[str, np.ndarray],
+) -> Run:
+    memory = dict(silence)
 
-        return step
+    def run(waveform: np.ndarray) -> np.ndarray:
+        found = runner(waveform=waveform.astype("float32"), **memory)
+        memory.update({name: found[name] for name in memory})
+        return np.stack([found[stem] for stem in stems], axis=1)
 
-    return Engine("litert", card, start)
+    return run
+
+
+def _check_signature(
+    path: Path, card: ModelCard, inputs: dict[str, tuple[int, ...]], outputs: set[str]
+) -> None:
+    memory = set(inputs) - {"waveform"}
+    if "waveform" not in inputs or bool(memory) != bool(card.delay):
+        raise InputError(f"{path}: takes {', '.join(inputs)}; expected a graph from a waveform")
+    if missing := sorted({*card.stems, *memory} - outputs):
+        raise InputError(f"{path}: has no output {missing[0]}, which its card names")
+    expected = (1, card.window + 2 * card.context, card.channels)
+    if inputs["waveform"] != expected:
+        raise InputError(
+            f"{path}: takes waveforms {inputs['waveform']}, but its card says {expected}"
+        )
 
 
 def usable_cores() -> int:
