@@ -105,7 +105,7 @@ def class_faults(cls, bases):
         names = [x.target.id for x in fields if "ClassVar" not in ast.unparse(x.annotation)]
     known = {name for node in (cls, *bases) for name in described(node)}
     lacking = [] if ast.get_docstring(cls) else ["a docstring"]
-    found = {"": lacking + [name for name in names if name not in known]}
+    found = {"": lacking + [name for name in names if name not in (*known, "args", "kwargs")]}
     for name, node in functions.items():
         if name.startswith(("_", "on_")) or name in KERAS:
             continue
