@@ -5,11 +5,8 @@ from pathlib import Path
 import keras
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.exporting.tflite.export import export_tflite
-from keras_mmdense.pretrained.catalog import network_folder
-from keras_mmdense.pretrained.networks import read_description
+from keras_mmdense.exporting.tflite.export import can_step, export_tflite
 from keras_mmdense.separation.engines.compiled import cached_file
-from keras_mmdense.separation.stepwise_graph import takes_steps
 from keras_mmdense.utils.files import check_writable
 
 
@@ -29,6 +26,5 @@ def fill_cache(name: str) -> Path | None:
         return None
     if keras.backend.backend() != "tensorflow":
         return None
-    spec, _ = read_description(network_folder(name))
-    export_tflite([name], path, steps=takes_steps([spec]))
+    export_tflite([name], path, steps=can_step([name]))
     return path

@@ -19,6 +19,8 @@ from keras_mmdense.exporting.tflite.flatbuffer import check_builtin, finish, rep
 from keras_mmdense.exporting.tflite.int8 import int8_masks
 from keras_mmdense.layers.wiener import BLOCK
 from keras_mmdense.models.receptive_field import grid_frames
+from keras_mmdense.pretrained.catalog import network_folder
+from keras_mmdense.pretrained.networks import read_description
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.stepwise_graph import STEP_FRAMES, takes_steps
 from keras_mmdense.utils.files import replacing
@@ -113,6 +115,11 @@ def export_tflite(
         file.write_bytes(finish(content, card, size if resizable else None, silence))
         beside.write_text(card.to_json())
     return card
+
+
+def can_step(models: Sequence[str | Path]) -> bool:
+    """Return whether trained networks, by name or folder, can be exported to take steps."""
+    return takes_steps([read_description(network_folder(model))[0] for model in models])
 
 
 def _check_options(

@@ -104,7 +104,8 @@ def read_card(content: bytes, path: str) -> ModelCard:
         entries = {bytes(entry.name): entry.buffer for entry in model.metadata or []}
         found = entries.get(TFLITE_CARD.encode())
         text = None if found is None else bytes(model.buffers[found].data).decode()
-        waveform = graph.tensors[graph.inputs[0]]
+        inputs = {bytes(x.name): x.tensorIndex for x in model.signatureDefs[0].inputs}
+        waveform = graph.tensors[inputs.get(b"waveform", graph.inputs[0])]
         shape = [*waveform.shape]
         fixed = waveform.shapeSignature is None or -1 not in waveform.shapeSignature
     except Exception as error:  # the reader checks no offsets: struct, index, type errors

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.exporting.tflite.export import export_tflite
+from keras_mmdense.exporting.tflite.export import can_step, export_tflite
 from keras_mmdense.exporting.tflite.flatbuffer import read_card
 from keras_mmdense.exporting.web.server import CONTENTS, HEADERS, MODEL
 from keras_mmdense.utils.files import replacing_folder
@@ -57,7 +57,7 @@ def export_web(models: Sequence[str | Path], out: str | Path, page: str | Path =
 
 def _tflite(models: Sequence[str | Path], temporary: Path) -> bytes:
     if len(models) > 1 or Path(models[0]).suffix != ".tflite":
-        export_tflite(models, temporary)
+        export_tflite(models, temporary, steps=can_step(models))
         content = temporary.read_bytes()
         temporary.unlink()
         temporary.with_suffix(".json").unlink()
