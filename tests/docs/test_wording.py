@@ -16,6 +16,7 @@ EXEMPT = (
     "keras_mmdense/pretrained/catalog.py",
     "keras_mmdense/separation/model_card.py",
     "tests/compatibility/",
+    "export/web/src/card.ts",
     "tests/docs/test_wording.py",
 )
 
