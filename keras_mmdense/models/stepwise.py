@@ -1,4 +1,4 @@
-"""Networks that take a song step by step and remember what they need, computing no frame twice."""
+"""Networks that process a song in steps and remember what they need, computing no frame twice."""
 
 import re
 
@@ -7,13 +7,21 @@ import keras
 from keras_mmdense.configs import DenseNetConfig, ModelConfig
 from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import CropLike, Trim
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.receptive_field import grid_frames
 
 DENSE_LAYER = re.compile(r"(.+)_dense(\d+)_(bn|concat|conv)")
 
 
 def can_step(config: ModelConfig) -> bool:
-    """Return whether `stepwise` takes networks of a table: those that look ahead a bounded time."""
+    """Return whether `stepwise` supports the networks of a table, which need a bounded future.
+
+    Args:
+        config: The table.
+
+    Returns:
+        Whether it does.
+    """
     return isinstance(config, DenseNetConfig) and not config.recurrent
 
 
@@ -52,7 +60,15 @@ def stepwise(model: keras.Model, config: ModelConfig, frames: int) -> tuple[kera
 
 
 def delayed(x: keras.KerasTensor, frames: int) -> keras.KerasTensor:
-    """Delay (..., frames, bins, channels) by some frames, or leave it as it is for none."""
+    """Delay a tensor by some frames.
+
+    Args:
+        x: Keras tensor (..., frames, bins, channels).
+        frames: Number of frames; 0 leaves the tensor unchanged.
+
+    Returns:
+        A tensor with the shape of `x`.
+    """
     return Delay(frames, axis=len(x.shape) - 3)(x) if frames else x
 
 
@@ -61,14 +77,15 @@ class _Steps:
 
     def __init__(self, model: keras.Model):
         self._model = model
-        self._known = {}  # by tensor: delay in frames of the first scale, and frames of one frame
-        self._remembered = {}
-        self._tensors = []  # an id is only unique while its tensor lives
+        # By tensor: delay in frames of the first scale, and frames of one frame.
+        self._known: dict[int, tuple[int, int]] = {}
+        self._remembered: dict[str, tuple[Tensor, Tensor]] = {}
+        self._tensors: list[Tensor] = []  # an id is only unique while its tensor lives
 
     def delay(self, x: keras.KerasTensor) -> int:
         return self._known.get(id(x), (0, 1))[0]
 
-    def call(self, layer, x):
+    def call(self, layer: keras.Layer, x: Tensor) -> Tensor:
         dense = DENSE_LAYER.fullmatch(layer.name)
         if dense:
             return self._dense_layer(layer, x, dense[1], int(dense[2]), dense[3])
@@ -87,7 +104,9 @@ class _Steps:
         x = [self._wait(part, latest) for part in x]
         return self._note(layer(x), max(x, key=self.delay))
 
-    def _dense_layer(self, layer, x, block, number, part):
+    def _dense_layer(
+        self, layer: keras.Layer, x: Tensor, block: str, number: int, part: str
+    ) -> Tensor:
         """A dense block sees its past all at once; only its last maps lose the outer frames."""
         sides = self._sides(block)
         if (number, part) == (1, "bn"):
@@ -99,24 +118,25 @@ class _Steps:
             return layer(x)
         return self._note(_trim(layer(x), sum(sides)), self._remembered[block][0], late=sum(sides))
 
-    def _sides(self, block):
+    def _sides(self, block: str) -> list[int]:
         """Frames on either side that the layers of a dense block look at."""
-        sides, number = [], 1
+        sides: list[int] = []
+        number = 1
         names = {layer.name for layer in self._model.layers}
         while (name := f"{block}_dense{number}_conv") in names:
             sides.append(self._model.get_layer(name).kernel_size[0] // 2)
             number += 1
         return sides
 
-    def _remember(self, x, side):
+    def _remember(self, x: Tensor, side: int) -> Tensor:
         return Remember(2 * side)(x) if side else x
 
-    def _wait(self, x, until):
+    def _wait(self, x: Tensor, until: int) -> Tensor:
         """Delays a tensor until it is as late as another."""
         delay, scale = self._known.get(id(x), (0, 1))
         return self._note(delayed(x, (until - delay) // scale), x, late=(until - delay) // scale)
 
-    def _note(self, output, source, late=0, scale=1):
+    def _note(self, output: Tensor, source: Tensor, late: int = 0, scale: float = 1) -> Tensor:
         """Remembers how late an output is, by what it was computed from."""
         delay, size = self._known.get(id(source), (0, 1))
         for x in output if isinstance(output, list) else [output]:
@@ -125,5 +145,5 @@ class _Steps:
         return output
 
 
-def _trim(x, size):
+def _trim(x: Tensor, size: int) -> Tensor:
     return Trim(size, axis=-3)(x) if size else x

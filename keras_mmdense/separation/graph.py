@@ -22,12 +22,12 @@ FILTER_MARGIN = WIENER_REACH + BLOCK
 
 
 def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> keras.Model:
-    """Puts networks between the STFT and the Wiener filter: the graph that everything else runs.
+    """Build the separation graph: STFT, networks, Wiener filter, inverse STFT.
 
     Args:
-        networks: Networks from magnitude to magnitudes, each with what it is.
-        card: What the graph will be. One stem more than the networks give is what those leave of
-            the mixture.
+        networks: Networks from magnitude to magnitudes, and their specs.
+        card: Card of the graph. One stem more than the networks estimate is the rest of the
+            mixture.
 
     Returns:
         A model from waveforms (batch, context + samples + context, channels) to stems (batch,
@@ -54,13 +54,14 @@ def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> kera
 def all_sources(
     estimates: Sequence[keras.KerasTensor], mixture: keras.KerasTensor, card: ModelCard
 ) -> keras.KerasTensor:
-    """Join what networks estimate to one magnitude for every stem of a card.
+    """Join the estimates of several networks into one magnitude for each stem of a card.
 
     Args:
         estimates: Magnitudes, (batch, frames, bins, channels) of one target or (batch, targets,
             frames, bins, channels) of several.
         mixture: Magnitude of the same frames, (batch, frames, bins, channels).
-        card: One stem more than the networks estimate is what those leave of the mixture.
+        card: Card of the graph. One stem more than the networks estimate is the rest of the
+            mixture.
 
     Returns:
         Magnitudes, (batch, stems, frames, bins, channels).
@@ -73,14 +74,33 @@ def all_sources(
 
 
 def network_margin(card: ModelCard) -> int:
-    """Frames of the context, on either side, that the networks see but need not give.
+    """Return the context frames on either side that the networks see but need not estimate.
 
-    The Wiener filter needs those that its sums reach, the inverse STFT none.
+    The Wiener filter needs the frames within its reach, the inverse STFT none.
+
+    Args:
+        card: Card of the graph.
+
+    Returns:
+        Number of frames.
     """
     return card.context // card.hop - FILTER_MARGIN
 
 
-def graph_card(networks, stems, window):
+def graph_card(networks: Sequence[NetworkSpec], stems: Sequence[str], window: int) -> ModelCard:
+    """Describe the graph of some networks.
+
+    Args:
+        networks: Specs of the networks.
+        stems: Names of the graph's stems.
+        window: Frames kept of each window.
+
+    Returns:
+        The card.
+
+    Raises:
+        InputError: If the window is not a multiple of the networks' coarsest scale and of 8.
+    """
     configs = [spec.config for spec in networks]
     grid = max(BLOCK, *(grid_frames(config) for config in configs))
     if window < grid or window % grid:
@@ -100,5 +120,6 @@ def graph_card(networks, stems, window):
     )
 
 
-def front_end(spec: NetworkSpec):
+def front_end(spec: NetworkSpec) -> tuple[int, int, int, int]:
+    """Return a network's sample rate in Hz, hop in samples, number of bins and channels."""
     return spec.config.sample_rate, spec.config.hop, spec.bins, spec.channels

@@ -1,4 +1,4 @@
-"""What a stepwise graph remembers after silence, in few bytes: the state in which songs begin.
+"""Compact storage of a stepwise graph's memories after silence, the state in which songs begin.
 
 A length of four bytes, a JSON object of shapes by name, spaces up to a multiple of four bytes, then
 the arrays in this order, float32, little endian.
@@ -58,7 +58,7 @@ def unpack(content: bytes, shapes: Mapping[str, Sequence[int]]) -> dict[str, np.
     return found
 
 
-def _one_period(state):
+def _one_period(state: np.ndarray) -> np.ndarray:
     for axis in range(1, state.ndim):
         if state.shape[axis] > PERIOD:
             last = np.take(state, range(-PERIOD, 0), axis=axis)
@@ -68,7 +68,7 @@ def _one_period(state):
     return state
 
 
-def _repeated(part, shape):
+def _repeated(part: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Repeats an array along the axis where it is too short, so that its end stays the end."""
     short = [i for i, (have, want) in enumerate(zip(part.shape, shape, strict=True)) if have < want]
     for axis in short:

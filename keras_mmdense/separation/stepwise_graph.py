@@ -19,7 +19,14 @@ STEP_FRAMES = 96
 
 
 def takes_steps(specs: Sequence[NetworkSpec]) -> bool:
-    """Return whether networks can separate a song in steps: no LSTM, and hops of half a window."""
+    """Return whether networks can separate a song in steps: no LSTM, and hops of half a window.
+
+    Args:
+        specs: Specs of the networks.
+
+    Returns:
+        Whether they can.
+    """
     return all(can_step(spec.config) and spec.config.n_fft == 2 * spec.config.hop for spec in specs)
 
 
@@ -63,14 +70,29 @@ def stepwise_model(
 
 
 def memories(graph: keras.Model) -> list[keras.Variable]:
-    """List the memories of a stepwise graph."""
+    """List the memories of a stepwise graph.
+
+    Args:
+        graph: The graph.
+
+    Returns:
+        Its non-trainable variables named "state".
+    """
     return [x for x in graph.non_trainable_variables if x.name == "state"]
 
 
 def after_silence(graph: keras.Model) -> list[np.ndarray]:
-    """Run a stepwise graph on silence until its memories stay as they are, and return them."""
+    """Run a stepwise graph on silence until its memories do not change.
+
+    Args:
+        graph: The graph.
+
+    Returns:
+        Values of the memories.
+    """
     step = np.zeros(graph.input_shape, "float32")
-    before, after = [], read(memories(graph))
+    before: list[np.ndarray] = []
+    after = read(memories(graph))
     while not before or any(np.any(x != y) for x, y in zip(before, after, strict=True)):
         graph.predict_on_batch(step)
         before, after = after, read(memories(graph))

@@ -118,8 +118,8 @@ def test_bounds_are_not_below_what_is_built():
         *(({"targets": x}, "targets must be") for x in ([], [1], "ab", ["a", "a"], ["../x"])),
         ({"table": {"name": "a/b"}}, "table's name must be"),
         ({"table": {"name": 5}}, "table's name must be"),
-        ({"table": {"final": {"k": 10**9, "layers": 1}}}, "parameters; at most"),
-        ({"table": {"final": {"k": 1, "layers": 100_000}}}, "layers; at most"),
+        ({"table": {"final": {"k": 10**9, "layers": 1}}}, "parameters; the limit is"),
+        ({"table": {"final": {"k": 1, "layers": 100_000}}}, "layers; the limit is"),
     ],
 )
 def test_sizes_and_names_are_checked_before_anything_is_built(

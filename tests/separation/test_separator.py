@@ -247,7 +247,9 @@ def test_a_long_file_of_a_low_rate_is_read_in_short_blocks(separator, tmp_path, 
 
 def test_a_peak_that_no_float_holds_is_refused(separator, tmp_path):
     writing.write(tmp_path / "a.wav", noise(5000) * np.float32(1e25), 44100)
-    with pytest.raises(InputError, match=r"a\.wav: the network gave numbers that are not finite"):
+    with pytest.raises(
+        InputError, match=r"a\.wav: the network returned numbers that are not finite"
+    ):
         separator.separate_file(tmp_path / "a.wav", tmp_path / "out", Output("mp3"))
     assert not (tmp_path / "out").exists()
 

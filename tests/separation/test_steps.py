@@ -130,7 +130,7 @@ def test_steps_are_refused_where_they_cannot_be(tmp_path):
     save_network(tmp_path / "net", *random_network(config, ("vocals",)))
     with pytest.raises(InputError, match="takes no steps"):
         export_tflite([tmp_path / "net"], tmp_path / "a.tflite", steps=True)
-    with pytest.raises(InputError, match="steps go with neither"):
+    with pytest.raises(InputError, match="steps cannot be combined"):
         export_tflite([tmp_path / "net"], tmp_path / "a.tflite", steps=True, resizable=True)
     assert not (tmp_path / "a.tflite").exists()
 

@@ -123,14 +123,14 @@ def test_many_channels_go_through_the_graph_pair_by_pair():
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_the_graph_gives_must_be_finite(value):
     stream = Stream(lambda: lambda x: halves(16)()(x) + value, card(2, 64, 16), 44100, 2)
-    with pytest.raises(InputError, match="network gave numbers that are not finite"):
+    with pytest.raises(InputError, match="network returned numbers that are not finite"):
         stream.push(np.zeros((1000, 2), "float32"))
 
 
 @pytest.mark.parametrize("part", [np.s_[:, :1], np.s_[:, :, :30], np.s_[..., :1], np.s_[0]])
 def test_what_the_graph_gives_must_fit(part):
     stream = Stream(lambda: lambda x: halves(16)()(x)[part], card(2, 64, 16), 44100, 2)
-    with pytest.raises(InputError, match="graph gave stems of shape"):
+    with pytest.raises(InputError, match="graph returned stems of shape"):
         stream.push(np.zeros((1000, 2), "float32"))
 
 

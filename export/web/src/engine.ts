@@ -108,7 +108,7 @@ export class Engine {
       const stems: Float32Array[] = [];
       memory = {};
       for (const stem of card.stems) {
-        if (!outputs[stem]) throw new UserError(`The model gives no ${stem}, which its card names.`);
+        if (!outputs[stem]) throw new UserError(`The model has no output ${stem}, which its card names.`);
         stems.push((await outputs[stem].data()) as Float32Array);
       }
       for (const [name, output] of Object.entries(outputs)) {

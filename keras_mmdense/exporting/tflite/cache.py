@@ -1,4 +1,4 @@
-"""The cache of shipped networks as `.tflite` files, which LiteRT runs without TensorFlow."""
+"""Cache of shipped networks as `.tflite` files, which LiteRT runs without TensorFlow."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""From a graph to TFLite's builtin operators."""
+"""Conversion of a graph to TFLite's builtin operators."""
 
 import dataclasses
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from keras_mmdense.separation.silence import pack
 from keras_mmdense.separation.stepwise_graph import after_silence, memories, stepwise_model
 from keras_mmdense.utils.quiet import quiet_stderr
 
-# Times a smaller scale, the weights behind it could leave the range of float16.
+# With a smaller scale, the following weights could leave the range of float16.
 SMALLEST = 0.01
 
 
@@ -32,13 +32,13 @@ class Function:
         outputs: Names of the outputs.
     """
 
-    call: Callable[..., list]
+    call: Callable[..., list[tf.Tensor]]
     inputs: dict[str, tuple[int | None, ...]]
     outputs: tuple[str, ...]
 
 
 def waveform_function(source: Source) -> Function:
-    """The graph from waveform to stems."""
+    """Return the graph from waveform to stems."""
     card = source.separator.card
     networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
     graph = separation_model(networks, card)
@@ -64,7 +64,7 @@ def steps_function(source: Source, card: ModelCard) -> tuple[Function, ModelCard
     graph, card = stepwise_model(networks, card)
     memory = memories(graph)
 
-    def call(waveform, *states):
+    def call(waveform: tf.Tensor, *states: tf.Tensor) -> list[tf.Tensor]:
         with keras.StatelessScope(list(zip(memory, states, strict=True))) as scope:
             stems = graph(waveform, training=False)
         return [*tf.unstack(stems, axis=1), *map(scope.get_current_value, memory)]
@@ -76,10 +76,10 @@ def steps_function(source: Source, card: ModelCard) -> tuple[Function, ModelCard
 
 
 def network_function(source: Source) -> Function:
-    """The networks alone, from the mixture's magnitude to the sources'."""
+    """Return the networks alone, from the mixture's magnitude to the sources'."""
     models = [merge_batch_norm(model) for _, model in source.networks]
 
-    def call(x):
+    def call(x: tf.Tensor) -> list[tf.Tensor]:
         outputs = [model(x, training=False) for model in models]
         return [
             part for y in outputs for part in (tf.unstack(y, axis=1) if len(y.shape) == 5 else [y])
@@ -91,12 +91,12 @@ def network_function(source: Source) -> Function:
 
 
 def convert(function: Function, size: int | None, quantize: str | None) -> bytes:
-    """Converts a graph with its variables frozen.
+    """Convert a graph with frozen variables.
 
     Args:
         function: The graph.
         size: Samples or frames of the input, or None for any number.
-        quantize: As `export_tflite` takes it.
+        quantize: See `export_tflite`.
 
     Returns:
         The file's content.
@@ -110,7 +110,7 @@ def convert(function: Function, size: int | None, quantize: str | None) -> bytes
 
 
 def converter_of(function: Function, size: int | None) -> tf.lite.TFLiteConverter:
-    """Sets up the converter of a graph, for builtin operators only; sizes as `convert` takes."""
+    """Create the converter of a graph, for builtin operators only; see `convert`."""
     specs = [
         tf.TensorSpec([size if axis is None else axis for axis in shape], tf.float32, name=name)
         for name, shape in function.inputs.items()
@@ -118,11 +118,11 @@ def converter_of(function: Function, size: int | None) -> tf.lite.TFLiteConverte
     live = tf.function(function.call).get_concrete_function(*specs)
     frozen = convert_variables_to_constants_v2(live)
 
-    def named(*inputs):
+    def named(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return dict(zip(function.outputs, frozen(*inputs), strict=True))
 
     module = tf.Module()
-    # The converter looks the function up in what it saves.
+    # The converter looks the function up in the saved module.
     module.serving_default = tf.function(named, input_signature=specs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.serving_default.get_concrete_function()], module
@@ -132,22 +132,22 @@ def converter_of(function: Function, size: int | None) -> tf.lite.TFLiteConverte
 
 
 def merge_batch_norm(model: keras.Model) -> keras.Model:
-    """Copies a network with every batch norm as one depthwise 1x1 convolution.
+    """Copy a network, replacing each batch norm by a depthwise 1x1 convolution.
 
     Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
-    would make a multiplication and an addition of each, two passes through memory. A scale passes
-    through the ReLU into the convolution behind it: what is left has a kernel of ones, which all
-    layers of as many maps share. A batch norm over bins stays as it is.
+    would turn each into a multiplication and an addition, two passes through memory. Scales are
+    moved through the ReLU into the next convolution: the remaining kernel of ones is shared by all
+    layers with as many maps. A batch norm over bins is kept.
     """
 
-    def replace(layer):
+    def replace(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, keras.Model):
             return merge_batch_norm(layer)
         if _over_maps(layer):
             return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
         return type(layer).from_config(layer.get_config())
 
-    # Without the mask that batch norm was called with.
+    # Without the mask argument of batch norm.
     copy = keras.models.clone_model(
         model, clone_function=replace, call_function=lambda layer, *args, **_: layer(*args)
     )
@@ -173,8 +173,8 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     return copy
 
 
-def _over_maps(layer):
-    """Whether a layer is a batch norm of maps of frames and bins, and not of frames or of bins."""
+def _over_maps(layer: keras.Layer) -> bool:
+    """Return whether a layer is a batch norm over maps, and not over frames or bins."""
     if not isinstance(layer, layers.BatchNormalization):
         return False
     return len(layer.input.shape) == 4 and layer.axis in (-1, 3)

@@ -1,4 +1,4 @@
-"""What an engine is."""
+"""The interface of all engines."""
 
 import dataclasses
 from collections.abc import Callable

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.pretrained.networks import LoadedNetwork
+from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.engines.engine import Engine, Run
 from keras_mmdense.separation.graph import WINDOW_FRAMES, front_end, graph_card, separation_model
 from keras_mmdense.separation.stepwise_graph import (
@@ -22,16 +22,16 @@ from keras_mmdense.stems import rest_name
 
 
 def keras_engine(
-    networks: Sequence[LoadedNetwork],
+    networks: Sequence[tuple[NetworkSpec, keras.Model]],
     stems: Sequence[str] | None = None,
     window: int | None = None,
 ) -> Engine:
     """Create an engine from in-memory networks.
 
     Args:
-        networks: Networks and their specs.
-        stems: Stems that will be asked for, None for all; networks that give none of them are left
-            out of the graph.
+        networks: Pairs of spec and network, such as `LoadedNetwork`s.
+        stems: Stems that will be requested, None for all; networks that estimate none of them are
+            left out of the graph.
         window: Frames of a window that are kept; None for steps of 96 frames where the networks
             take steps, else for 384.
 
@@ -39,26 +39,27 @@ def keras_engine(
         The engine.
 
     Raises:
-        InputError: If the networks do not go together, or the window does not fit them.
+        InputError: If the networks cannot be combined, or the window does not fit them.
     """
-    networks = [LoadedNetwork(*network) for network in networks]  # pairs do as well
-    every = [target for spec, _ in networks for target in spec.targets]
+    loaded = [LoadedNetwork(*network) for network in networks]
+    every = [target for spec, _ in loaded for target in spec.targets]
     if len(set(every)) != len(every):
-        raise InputError(f"two networks give the same stem: {', '.join(every)}")
+        raise InputError(f"two networks estimate the same stem: {', '.join(every)}")
     if stems is not None:
-        networks = [x for x in networks if set(stems) & set(x.spec.targets)] or networks
-    specs = [spec for spec, _ in networks]
+        loaded = [x for x in loaded if set(stems) & set(x.spec.targets)] or loaded
+    specs = [spec for spec, _ in loaded]
     if any(front_end(spec) != front_end(specs[0]) for spec in specs):
         raise InputError("the networks differ in rate, hop, bins or channels")
     names = [target for spec in specs for target in spec.targets]
-    names += filter(None, [rest_name(names)])
+    if rest := rest_name(names):
+        names.append(rest)
     card = graph_card(specs, names, WINDOW_FRAMES if window is None else window)
 
     def build_graph() -> keras.Model:
-        return separation_model(networks, card)
+        return separation_model(loaded, card)
 
     if window is None and takes_steps(specs):
-        steps, step_card = stepwise_model(networks, graph_card(specs, names, STEP_FRAMES))
+        steps, step_card = stepwise_model(loaded, graph_card(specs, names, STEP_FRAMES))
         return Engine("tensorflow", step_card, _Songs(steps).start, build_graph)
     graph = build_graph()
     return Engine("tensorflow", card, lambda: graph.predict_on_batch, lambda: graph)

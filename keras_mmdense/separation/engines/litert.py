@@ -24,8 +24,8 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
         The engine; its windows have the size that the file was made for.
 
     Raises:
-        InputError: If ai-edge-litert is missing, or the file is damaged, has no card or does not
-            fit it.
+        InputError: If ai-edge-litert is missing, or the file is damaged, has no card or contradicts
+            its card.
     """
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -34,9 +34,9 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
             f'{path}: a .tflite file needs ai-edge-litert: pip install "keras-mmdense[export]"'
         ) from error
     metadata = _metadata(path)
-    card = ModelCard.from_json(metadata[TFLITE_CARD].decode(errors="replace"), str(path))
+    card = _card(metadata, path)
     try:
-        with quiet_stderr():  # LiteRT says there that it made its delegate
+        with quiet_stderr():  # LiteRT logs there that it created its delegate
             interpreter = Interpreter(str(path), num_threads=threads or usable_cores())
             interpreter.allocate_tensors()
             runner = interpreter.get_signature_runner()
@@ -61,7 +61,11 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
     return Engine("litert", card, lambda: run)
 
 
-def _stepwise(runner: Callable, stems: Sequence[str], silence: dict[str, np.ndarray]) -> Run:
+def _stepwise(
+    runner: Callable[..., dict[str, np.ndarray]],
+    stems: Sequence[str],
+    silence: dict[str, np.ndarray],
+) -> Run:
     memory = dict(silence)
 
     def run(waveform: np.ndarray) -> np.ndarray:
@@ -79,7 +83,7 @@ def _check_signature(
     if "waveform" not in inputs or bool(memory) != bool(card.delay):
         raise InputError(f"{path}: takes {', '.join(inputs)}; expected a graph from a waveform")
     if missing := sorted({*card.stems, *memory} - outputs):
-        raise InputError(f"{path}: gives no {missing[0]}, which its card names")
+        raise InputError(f"{path}: has no output {missing[0]}, which its card names")
     expected = (1, card.window + 2 * card.context, card.channels)
     if inputs["waveform"] != expected:
         raise InputError(
@@ -91,6 +95,26 @@ def usable_cores() -> int:
     """Count the cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the model card of a `.tflite` file, without loading its graph.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The card in its metadata.
+
+    Raises:
+        InputError: If the file is damaged or has no card.
+        ImportError: If ai-edge-litert is not installed.
+    """
+    return _card(_metadata(path), path)
+
+
+def _card(metadata: dict[str, bytes], path: Path) -> ModelCard:
+    return ModelCard.from_json(metadata[TFLITE_CARD].decode(errors="replace"), str(path))
 
 
 def _metadata(path: Path) -> dict[str, bytes]:
