@@ -62,6 +62,8 @@ def say(text: str) -> None:
 def tell_terms(*models: str | Path) -> None:
     """Print the terms of models whose stems may be used for research only, one line each.
 
+    Warn of SavedModels, whose graph may do anything.
+
     Args:
         *models: Names and folders of networks, SavedModel folders and `.tflite` files.
     """
@@ -70,6 +72,8 @@ def tell_terms(*models: str | Path) -> None:
     for model in dict.fromkeys(map(str, models)):
         if terms := research_terms(model):
             say(f"{model}: {terms}")
+        if (Path(model) / "saved_model.pb").is_file():
+            say(f"{model}: a SavedModel is a program; use only those whose maker you trust")
 
 
 @contextlib.contextmanager

@@ -90,6 +90,7 @@ def test_research_terms_of_exported_files_are_told(tmp_path, capsys):
         file = tmp_path / name / SAVED_MODEL_CARD
         file.parent.mkdir(parents=True)
         file.write_text(one.to_json())
+    (tmp_path / "free" / "saved_model.pb").touch()
     builder = flatbuffers.Builder()
     model = schema.ModelT()
     model.buffers, model.metadata = [schema.BufferT()], [schema.MetadataT()]
@@ -101,6 +102,10 @@ def test_research_terms_of_exported_files_are_told(tmp_path, capsys):
         tmp_path / "saved", tmp_path / "free", tmp_path / "net.tflite", tmp_path / "no.keras"
     )
     expected = [f"{tmp_path / name}: {RESEARCH.terms}" for name in ("saved", "net.tflite")]
+    warning = (
+        f"{tmp_path / 'free'}: a SavedModel is a program; use only those whose maker you trust"
+    )
+    expected.insert(1, warning)
     assert capsys.readouterr().out.splitlines() == expected
     (tmp_path / "net.tflite").write_bytes(b"no flatbuffer")
     with pytest.raises(InputError, match="net.tflite: not a .tflite file"):
