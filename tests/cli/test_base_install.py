@@ -105,7 +105,7 @@ def test_research_terms_of_exported_files_are_told(tmp_path, capsys):
     warning = (
         f"{tmp_path / 'free'}: a SavedModel is a program; use only those whose maker you trust"
     )
-    expected.insert(1, warning)
+    expected.insert(1, f"{tmp_path / 'free'}: {warning}")
     assert capsys.readouterr().out.splitlines() == expected
     (tmp_path / "net.tflite").write_bytes(b"no flatbuffer")
     with pytest.raises(InputError, match="net.tflite: not a .tflite file"):
