@@ -102,9 +102,7 @@ def test_research_terms_of_exported_files_are_told(tmp_path, capsys):
         tmp_path / "saved", tmp_path / "free", tmp_path / "net.tflite", tmp_path / "no.keras"
     )
     expected = [f"{tmp_path / name}: {RESEARCH.terms}" for name in ("saved", "net.tflite")]
-    warning = (
-        f"{tmp_path / 'free'}: a SavedModel is a program; use only those whose maker you trust"
-    )
+    warning = "a SavedModel is a program; use only those whose maker you trust"
     expected.insert(1, f"{tmp_path / 'free'}: {warning}")
     assert capsys.readouterr().out.splitlines() == expected
     (tmp_path / "net.tflite").write_bytes(b"no flatbuffer")
