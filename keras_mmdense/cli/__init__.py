@@ -10,6 +10,7 @@ import typer
 
 from keras_mmdense import __version__
 from keras_mmdense.cli import (  # noqa: F401
+    beam,
     blend,
     compare,
     demo,

@@ -1,0 +1,97 @@
+"""The pipeline of `keras-mmdense beam`: songs in, stems, a manifest and dead letters out."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+import apache_beam as beam
+from apache_beam.io import WriteToText
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+from keras_mmdense.beam import storage
+from keras_mmdense.beam.failures import FAILURES, Failure
+from keras_mmdense.beam.find import FindSongs
+from keras_mmdense.beam.separate import SeparateSongs
+from keras_mmdense.errors import InputError
+
+MANIFEST, DEAD_LETTERS = "manifest.jsonl", "failures.jsonl"
+# Their job servers know options that Beam's Python package does not.
+OPEN_RUNNERS = ("PortableRunner", "FlinkRunner", "SparkRunner")
+
+
+def read_options(flags: Sequence[str], runner: str) -> PipelineOptions:
+    """Read Beam's own options.
+
+    Args:
+        flags: Words of the command line.
+        runner: The runner unless they name one.
+
+    Returns:
+        The options.
+
+    Raises:
+        InputError: If Beam knows no such option, or a value does not fit.
+    """
+    flags = list(flags)
+    if not any(flag.partition("=")[0] == "--runner" for flag in flags):
+        flags += ["--runner", runner]
+    try:
+        options = PipelineOptions(flags)
+        chosen = options.view_as(StandardOptions).runner
+        known = options.get_all_options()
+        everything = options.get_all_options(retain_unknown_options=True)
+    except SystemExit as error:  # argparse has told which value does not fit
+        raise InputError("Beam does not take the options; see above") from error
+    unknown = sorted(set(everything) - set(known))
+    words = [flag for flag in flags if flag.startswith("-")]
+    if unknown and chosen not in OPEN_RUNNERS:
+        named = [word for word in words if word.lstrip("-").partition("=")[0] in unknown]
+        raise InputError(f"neither keras-mmdense nor Beam has an option {(named or unknown)[0]}")
+    return options
+
+
+def run(
+    places: Sequence[str], separate: SeparateSongs, options: PipelineOptions
+) -> list[dict[str, str]]:
+    """Separate songs and write the manifest and the dead letters; wait for the end.
+
+    Args:
+        places: Files, folders and patterns, see `FindSongs`.
+        separate: The transform.
+        options: Beam's options.
+
+    Returns:
+        The dead letters.
+
+    Raises:
+        InputError: If Beam has no such runner.
+    """
+    out_dir = separate.out_dir
+    for name in (MANIFEST, DEAD_LETTERS):  # a run that is stopped leaves none of an older one
+        storage.delete(f"{out_dir}/{name}")
+    try:
+        pipeline = beam.Pipeline(options=options)
+    except ValueError as error:
+        raise InputError(f"Beam refuses the options: {error}") from error
+    places = [storage.absolute(place) if place else place for place in places]
+    with pipeline:
+        found = pipeline | beam.Create(places) | "Find" >> FindSongs(out_dir)
+        made = found["songs"] | "Separate songs" >> separate
+        failures = (found[FAILURES], made[FAILURES]) | "All failures" >> beam.Flatten()
+        _ = made["songs"] | beam.Map(_line) | _jsonl(out_dir, MANIFEST)
+        _ = failures | "Rows" >> beam.Map(_failure_line) | _jsonl(out_dir, DEAD_LETTERS)
+    return storage.read_lines(f"{out_dir}/{DEAD_LETTERS}")
+
+
+def _line(row: dict) -> str:
+    return json.dumps(row, ensure_ascii=False)
+
+
+def _failure_line(failure: Failure) -> str:
+    return _line(dataclasses.asdict(failure))
+
+
+def _jsonl(out_dir: str, name: str) -> beam.PTransform:
+    return f"Write {name}" >> WriteToText(
+        f"{out_dir}/{name}", num_shards=1, shard_name_template="", append_trailing_newlines=True
+    )
