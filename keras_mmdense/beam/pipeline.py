@@ -1,18 +1,22 @@
 """The pipeline of `keras-mmdense beam`: songs in, stems, a manifest and dead letters out."""
 
+import contextlib
 import dataclasses
+import io
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 
 import apache_beam as beam
 from apache_beam.io import WriteToText
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_mmdense.beam import storage
 from keras_mmdense.beam.failures import FAILURES, Failure
 from keras_mmdense.beam.find import FindSongs
 from keras_mmdense.beam.separate import SeparateSongs
 from keras_mmdense.errors import InputError
+from keras_mmdense.utils.quiet import quiet_stderr
 
 MANIFEST, DEAD_LETTERS = "manifest.jsonl", "failures.jsonl"
 # Their job servers know options that Beam's Python package does not.
@@ -35,18 +39,20 @@ def read_options(flags: Sequence[str], runner: str) -> PipelineOptions:
     flags = list(flags)
     if not any(flag.partition("=")[0] == "--runner" for flag in flags):
         flags += ["--runner", runner]
+    told = io.StringIO()
     try:
-        options = PipelineOptions(flags)
-        chosen = options.view_as(StandardOptions).runner
-        known = options.get_all_options()
-        everything = options.get_all_options(retain_unknown_options=True)
-    except SystemExit as error:  # argparse has told which value does not fit
-        raise InputError("Beam does not take the options; see above") from error
-    unknown = sorted(set(everything) - set(known))
-    words = [flag for flag in flags if flag.startswith("-")]
-    if unknown and chosen not in OPEN_RUNNERS:
-        named = [word for word in words if word.lstrip("-").partition("=")[0] in unknown]
-        raise InputError(f"neither keras-mmdense nor Beam has an option {(named or unknown)[0]}")
+        with quiet_stderr(), contextlib.redirect_stderr(told):
+            options = PipelineOptions(flags)
+            known = options.get_all_options()
+            everything = options.get_all_options(retain_unknown_options=True)
+    except SystemExit as error:
+        reason = told.getvalue().strip().rpartition("error: ")[2]
+        raise InputError(f"Beam refuses the options: {reason}") from error
+    unknown = set(everything) - set(known)
+    stray = [word for last, word in pairwise(["x", *flags]) if not {last[0], word[0]} & {"-"}]
+    stray += [flag for flag in flags if flag.lstrip("-").partition("=")[0] in unknown]
+    if stray and known["runner"] not in OPEN_RUNNERS:
+        raise InputError(f"neither keras-mmdense nor Beam has an option {stray[0]}")
     return options
 
 
