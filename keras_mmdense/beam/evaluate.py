@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -150,9 +151,7 @@ def _is_stem(url: str) -> bool:
     return path.stem in STEMS and path.suffix in SUFFIXES
 
 
-def _table(
-    songs: Iterable[dict[str, SongScores]], order: Sequence[str]
-) -> dict[str, list[SongScores]]:
+def _table(songs: Iterable[Any], order: Sequence[str]) -> dict[str, list[SongScores]]:
     """The scores of all songs by system, in one order whatever the order of the workers."""
     rows = sorted(songs, key=lambda row: next(iter(row.values())).name)
     return {system: [row[system] for row in rows] for system in order}

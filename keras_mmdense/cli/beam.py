@@ -19,7 +19,7 @@ def beam(
     input: Annotated[
         list[str],
         typer.Option(
-            help="A file, a folder or a pattern such as gs://songs/**.flac; may be given several "
+            help="A file, a folder or a pattern such as `gs://songs/**.flac`; may be given several "
             "times. A folder that is not local ends with a slash."
         ),
     ],
