@@ -12,6 +12,10 @@ NAMESPACE = "keras_mmdense"
 FAILURES = "failures"  # the output of transforms that holds them
 
 
+class BrokenWorker(Exception):
+    """A worker that cannot separate any song; stops the pipeline, where a runner does not help."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Failure:
     """A song that could not be done.
@@ -28,7 +32,7 @@ class Failure:
 
 
 def attempt(url: str, work: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function, and turn whatever it raises into a failure.
+    """Call a function, and turn what it raises into a failure.
 
     Args:
         url: The song.
@@ -37,9 +41,14 @@ def attempt(url: str, work: Callable[..., Any], *arguments: Any) -> Any:
 
     Returns:
         What it returns, or a `Failure`.
+
+    Raises:
+        BrokenWorker: If the function does.
     """
     try:
         return work(*arguments)
+    except BrokenWorker:
+        raise
     except InputError as error:
         kind, reason = "input", str(error)
     except OSError as error:

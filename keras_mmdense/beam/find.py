@@ -62,8 +62,15 @@ class _Find(beam.DoFn):
         found = attempt(place, expand_place, place, self._out_dir)
         if isinstance(found, Failure):
             yield beam.pvalue.TaggedOutput(FAILURES, count_failure(found))
-        else:
-            yield from found
+            return
+        for url in found:
+            if storage.is_text(url):
+                yield url
+            else:
+                shown = url.encode(errors="backslashreplace").decode()
+                reason = f"{shown}: the name is not UTF-8, as Beam needs it"
+                failure = count_failure(Failure(shown, "input", reason))
+                yield beam.pvalue.TaggedOutput(FAILURES, failure)
 
 
 def expand_place(place: str, out_dir: str) -> list[str]:

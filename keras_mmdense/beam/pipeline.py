@@ -70,8 +70,11 @@ def run(
         The dead letters.
 
     Raises:
-        InputError: If Beam has no such runner.
+        InputError: If Beam has no such runner, or a place is empty or not UTF-8.
     """
+    for place in places:
+        if not place or not storage.is_text(place):
+            raise InputError(f"expected a file, a folder or a pattern, received {place!r}")
     out_dir = separate.out_dir
     for name in (MANIFEST, DEAD_LETTERS):  # a run that is stopped leaves none of an older one
         storage.delete(f"{out_dir}/{name}")
@@ -79,14 +82,19 @@ def run(
         pipeline = beam.Pipeline(options=options)
     except ValueError as error:
         raise InputError(f"Beam refuses the options: {error}") from error
-    places = [storage.absolute(place) if place else place for place in places]
     with pipeline:
-        found = pipeline | beam.Create(places) | "Find" >> FindSongs(out_dir)
+        given = pipeline | beam.Create([_absolute(place) for place in places])
+        found = given | "Find" >> FindSongs(out_dir)
         made = found["songs"] | "Separate songs" >> separate
         failures = (found[FAILURES], made[FAILURES]) | "All failures" >> beam.Flatten()
         _ = made["songs"] | beam.Map(_line) | _jsonl(out_dir, MANIFEST)
         _ = failures | "Rows" >> beam.Map(_failure_line) | _jsonl(out_dir, DEAD_LETTERS)
     return storage.read_lines(f"{out_dir}/{DEAD_LETTERS}")
+
+
+def _absolute(place: str) -> str:
+    """An absolute path, on which a slash at the end still says that it is a folder."""
+    return storage.absolute(place) + ("/" if storage.is_local(place) and place[-1] == "/" else "")
 
 
 def _line(row: dict) -> str:

@@ -15,6 +15,7 @@ from apache_beam.io.filesystem import CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.utils.files import check_writable
 
 BLOCK = 1 << 20
 PATTERN = re.compile(r"[*?\[]")
@@ -31,6 +32,15 @@ def absolute(url: str) -> str:
     return os.path.abspath(url) if is_local(url) else url
 
 
+def is_text(url: str) -> bool:
+    """Tell whether a name is UTF-8, as all text between workers is."""
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_folder(url: str) -> str:
     """Check the URL of a folder to write to.
 
@@ -41,14 +51,19 @@ def check_folder(url: str) -> str:
         It without a slash at its end, absolute if local.
 
     Raises:
-        InputError: If Beam has no such file system here, or would take the name for a pattern.
+        InputError: If Beam has no such file system here, would take the name for a pattern, or a
+            local folder cannot be written.
     """
+    if not url:
+        raise InputError("an empty name of a folder was given")
     if PATTERN.search(url):
         raise InputError(f"{url}: a folder to write to must not hold any of * ? [")
     try:
         FileSystems.get_filesystem(url)
     except ValueError as error:
         raise InputError(f"{url}: {error}") from error
+    if is_local(url):
+        check_writable(url)
     return absolute(url).rstrip("/")
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from keras_mmdense.audio.output import Output
 from keras_mmdense.beam import storage
+from keras_mmdense.beam.failures import BrokenWorker
 from keras_mmdense.beam.fair_pool import FairPool
-from keras_mmdense.errors import InputError
+from keras_mmdense.errors import InputError, first_line
 from keras_mmdense.separation.engines.engine import Engine
 from keras_mmdense.separation.loading import fingerprint
 from keras_mmdense.separation.separator import Separator
@@ -72,13 +73,13 @@ class Worker:
     @functools.cached_property
     def output(self) -> Output:
         """Format and names, with the fingerprint of the model in them."""
-        with self._lock:
+        with self._lock, _model_needed():
             made_by = "".join(fingerprint(name)[:8] for name in self._artifacts)
         return dataclasses.replace(self.settings.output, model=made_by)
 
     def separator(self) -> Separator:
         """Return the separator, loaded on the first call; threads may share it."""
-        with self._lock:
+        with self._lock, _model_needed():
             return self._separator
 
     @functools.cached_property
@@ -146,6 +147,15 @@ def local_model(model: str) -> str:
             raise InputError(f"{model}: no such file or folder")
         storage.fetch(model, target)
     return str(target)
+
+
+@contextlib.contextmanager
+def _model_needed() -> Iterator[None]:
+    """No song is at fault where the model cannot be loaded."""
+    try:
+        yield
+    except Exception as error:
+        raise BrokenWorker(f"a worker cannot load the model: {first_line(error)}") from error
 
 
 @contextlib.contextmanager

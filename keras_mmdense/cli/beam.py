@@ -74,6 +74,7 @@ def beam(
     if len(failures) > SHOWN:
         more = len(failures) - SHOWN
         print(f"keras-mmdense: error: {more} more failed", file=sys.stderr, flush=True)
-    say(f"{separate.out_dir}/manifest.jsonl: the songs; failures.jsonl: {len(failures)} failed")
+    say(f"{separate.out_dir}/manifest.jsonl")
     if failures:
+        say(f"{separate.out_dir}/failures.jsonl: {len(failures)} failed")
         sys.exit(2)

@@ -1,6 +1,7 @@
 """Which songs there are and what they are called, without a list of them all in one place."""
 
 import itertools
+import os
 from pathlib import Path
 
 import apache_beam as beam
@@ -9,7 +10,7 @@ import pytest
 
 from keras_mmdense.audio.output import Output
 from keras_mmdense.beam import storage
-from keras_mmdense.beam.find import CheckTargets, NameSongs, Song, expand_place
+from keras_mmdense.beam.find import CheckTargets, FindSongs, NameSongs, Song, expand_place
 from keras_mmdense.errors import InputError
 from keras_mmdense.separation.batch import song_names
 from keras_mmdense.stems import STEMS
@@ -80,7 +81,23 @@ def test_places_are_files_folders_and_patterns(tmp_path):
             names(place)
 
 
+def test_names_that_are_not_utf8_are_failures(collect, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in (b"good.wav", b"bad\xff.wav"):
+        (tmp_path / "in" / os.fsdecode(name)).touch()
+    folder = str(tmp_path / "in")
+    found, _ = collect(lambda p: p | beam.Create([folder]) | FindSongs(str(tmp_path / "out")))
+    assert found["songs"] == [f"{folder}/good.wav"]
+    (failure,) = found["failures"]
+    assert failure.input == f"{folder}/bad\\udcff.wav" and "not UTF-8" in failure.reason
+
+
 def test_output_folders_that_beam_cannot_write_to_are_named():
-    for folder, reason in (("out*", "must not hold"), ("nope://out", "nope://out: Unable to get")):
+    for folder, reason in (
+        ("out*", "must not hold"),
+        ("nope://out", "nope://out: Unable to get"),
+        ("", "an empty name"),
+        ("/dev/null/out", "cannot write there"),
+    ):
         with pytest.raises(InputError, match=reason):
             storage.check_folder(folder)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import threading
+import time
 from pathlib import Path
 
 import apache_beam as beam
@@ -11,7 +13,8 @@ import soundfile
 
 from keras_mmdense.audio.output import Output
 from keras_mmdense.audio.reading import song_name
-from keras_mmdense.beam.failures import Failure, attempt
+from keras_mmdense.audio.writing import StemWriter
+from keras_mmdense.beam.failures import BrokenWorker, Failure, attempt
 from keras_mmdense.beam.find import Song
 from keras_mmdense.beam.record import record_url
 from keras_mmdense.beam.separate import SeparateSongs, _Separate, separate_song
@@ -144,6 +147,18 @@ def test_an_error_of_the_program_is_a_failure_too(in_order, tmp_path, monkeypatc
     assert failures[songs[0]].reason == reason
 
 
+def test_a_worker_that_cannot_load_the_model_blames_no_song(in_order, tmp_path, monkeypatch):
+    songs = write_songs(tmp_path / "in", "1.wav")
+
+    def broken(settings, artifacts=None):
+        raise InputError("LiteRT is not installed")
+
+    monkeypatch.setattr("keras_mmdense.beam.worker.open_separator", broken)
+    with pytest.raises(BrokenWorker, match="cannot load the model: LiteRT is not installed"):
+        in_order(songs)
+    assert not files(tmp_path / "out")
+
+
 def test_songs_and_stems_in_a_store_without_folders(separate, tmp_path, memory):
     for path in write_songs(tmp_path / "in", "a/1 [live].wav", "b/1 [live].wav"):
         url = f"mem://songs/{Path(path).relative_to(tmp_path / 'in')}"
@@ -173,20 +188,30 @@ def test_a_store_that_fails_leaves_no_part_and_the_next_run_mends_it(
     assert skipped(in_order([path], "mem://out")[0]) == ["1"]
 
 
-def test_a_long_song_lets_short_ones_pass(tmp_path, quarters):
-    """It comes first; the short ones are done while it is still in work."""
-    (long,) = write_songs(tmp_path / "in", "long.wav", samples=200 * 2048)
+def test_a_long_song_lets_short_ones_pass(tmp_path, quarters, monkeypatch):
+    """It comes first, and is not over before all of the short ones have had their turn."""
+    (long,) = write_songs(tmp_path / "in", "long.wav", samples=100 * 2048)
     short = write_songs(tmp_path / "in", "1.wav", "2.wav", "3.wav", "4.wav", samples=2048)
+    firsts = {float(soundfile.read(path, dtype="float32")[0][0, 0]) for path in short}
+    write, waited = StemWriter.write, threading.Event()
+
+    def slow(writer, mixture, stems):
+        if write(writer, mixture, stems) == 20 * 2048:
+            for _ in range(6000):
+                if firsts <= set(quarters):
+                    waited.set()
+                    break
+                time.sleep(0.01)
+        return 0
+
+    monkeypatch.setattr(StemWriter, "write", slow)
     work = _Separate(Settings(str(tmp_path / "out"), (DEFAULT,), STEMS, Output(), "auto", 1))
     work.setup()
     work.start_bundle()
     early = [row for path in (long, *short) for row in work.process(Song(path, Path(path).stem))]
     late = [value.value for value in work.finish_bundle()]
     assert sorted(row["song"] for row in early + late) == ["1", "2", "3", "4", "long"]
-    assert "long" in [row["song"] for row in late] and len(late) <= 3
-    firsts = [soundfile.read(path, dtype="float32")[0][0, 0] for path in short]
-    turns = [quarters.index(float(first)) for first in firsts]
-    assert len(quarters) == 204 and max(turns) < 100, turns
+    assert waited.is_set() and len(quarters) == 104
 
 
 def test_bad_settings_are_named_before_the_pipeline_runs(tmp_path, memory):
