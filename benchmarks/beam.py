@@ -132,7 +132,7 @@ def memory_of_a_long_song(folder, given):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--songs", type=int, default=16)
-    parser.add_argument("--seconds", type=int, default=60, help="Length of each.")
+    parser.add_argument("--seconds", type=int, default=120, help="Length of each.")
     parser.add_argument("--minutes", type=float, default=30, help="Length of the long song.")
     parser.add_argument("--engine", default="auto")
     given = parser.parse_args()

@@ -5,14 +5,15 @@ runner does that gives the next song to whoever is free, and prints hours, cost 
 goes. Its assumptions, each an option:
 
 - lengths of songs: log-normal around a median, and some long ones (mixes, concerts)
-- a worker is one core; its speed is measured (`benchmarks/beam.py`), and scatters from machine to
+- a worker is one core; `benchmarks/beam.py` measures its speed, which scatters from machine to
   machine; some machines are much slower (stragglers)
 - machines do not come at once: the cluster grows by a number of workers a minute, and each takes
   some time until its first song (machine, container, model)
 - a worker is lost at random (preemption); its song is lost with it and starts again on the next
   free worker, and a new machine replaces it
 - songs are not split, so that the last long song bounds the time from below
-- copying is included in the speed: storage gives every worker what it gives to a few
+- copying is part of the speed: storage serves every worker as fast as it serves a few
+- runners hand out single songs; one that hands out more at a time has longer ends
 """
 
 import argparse
@@ -39,18 +40,19 @@ def simulate(hours, workers, given, rng):
     Args:
         hours: Lengths of the songs.
         workers: How many.
+        given: The assumptions.
+        rng: Draws speeds and losses.
 
     Returns:
         Hours until the last song is done, hours that workers are paid for, songs started again.
     """
     speeds = worker_speeds(workers, given, rng)
-    ready = np.arange(workers) / given.growth / 60 + given.start_seconds / 3600
-    free = [(time, number) for number, time in enumerate(ready)]
+    start = given.start_seconds / 3600
+    paid_from = np.arange(workers) / given.growth / 60
+    lost_at = paid_from + start + rng.exponential(given.hours_between_losses, workers)
+    free = [(time + start, number) for number, time in enumerate(paid_from)]
     heapq.heapify(free)
-    lost_at = ready + rng.exponential(given.hours_between_losses, workers)
-    queue, again, busy_until, retries = list(hours[::-1]), [], 0.0, 0
-    paid_from = ready - given.start_seconds / 3600
-    paid = 0.0
+    queue, again, done, paid, retries = list(hours[::-1]), [], 0.0, 0.0, 0
     while queue or again:
         time, number = heapq.heappop(free)
         if again and (again[0][0] <= time or not queue):
@@ -59,21 +61,20 @@ def simulate(hours, workers, given, rng):
         else:
             length = queue.pop()
         end = time + length / speeds[number]
-        if end > lost_at[number]:
+        if end <= lost_at[number]:
+            done = max(done, end)
+        else:  # the song waits for another worker, and this one for another machine
             lost = max(lost_at[number], time)
             heapq.heappush(again, (lost, length))
             retries += 1
             paid += lost - paid_from[number]
             paid_from[number] = lost
-            end = lost + given.start_seconds / 3600
+            end = lost + start
             lost_at[number] = end + rng.exponential(given.hours_between_losses)
             speeds[number] = worker_speeds(1, given, rng)[0]
-        else:
-            busy_until = max(busy_until, end)
         heapq.heappush(free, (end, number))
-    # An idle worker is given back when there is no song left.
-    paid += sum(max(0.0, time - paid_from[number]) for time, number in free)
-    return busy_until, paid, retries
+    paid += sum(time - paid_from[number] for time, number in free)  # until its last song
+    return done, paid, retries
 
 
 def main():
@@ -82,8 +83,8 @@ def main():
     )
     parser.add_argument("--songs", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100, 1000, 10_000])
-    parser.add_argument("--speed", type=float, default=SPEED, help="Audio hours an hour and core.")
-    parser.add_argument("--price", type=float, default=0.05, help="Of a core for an hour.")
+    parser.add_argument("--speed", type=float, default=5, help="Audio hours an hour and core.")
+    parser.add_argument("--price", type=float, default=0.05, help="Dollars an hour and core.")
     parser.add_argument("--median-minutes", type=float, default=3.6)
     parser.add_argument("--spread", type=float, default=0.35)
     parser.add_argument("--long-share", type=float, default=0.005)
@@ -98,17 +99,15 @@ def main():
     hours = song_hours(given.songs, given, np.random.default_rng(0))
     total = hours.sum()
     print(f"{given.songs:,} songs, {total:,.0f} hours of audio, {given.speed:g} x real time a core")
-    print("workers    hours  audio hours an hour  efficiency  started again    paid    cost")
+    print("workers    hours  audio hours an hour  efficiency  started again  core hours  dollars")
     for workers in given.workers:
         done, paid, retries = simulate(hours, workers, given, np.random.default_rng(1))
         ideal = total / given.speed / workers
         print(
             f"{workers:7,} {done:8,.1f} {total / done:20,.0f} {ideal / done:11.0%} {retries:14,}"
-            f" {paid:7,.0f} {paid * given.price:7,.0f}"
+            f" {paid:11,.0f} {paid * given.price:8,.0f}"
         )
 
-
-SPEED = 4.0
 
 if __name__ == "__main__":
     main()
