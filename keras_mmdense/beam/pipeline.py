@@ -4,27 +4,30 @@ import contextlib
 import dataclasses
 import io
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.io import WriteToText
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from keras_mmdense.beam import storage
-from keras_mmdense.beam.failures import FAILURES, Failure
+from keras_mmdense.beam.failures import FAILURES
 from keras_mmdense.beam.find import FindSongs
 from keras_mmdense.beam.separate import SeparateSongs
 from keras_mmdense.errors import InputError
 from keras_mmdense.utils.quiet import quiet_stderr
 
 MANIFEST, DEAD_LETTERS = "manifest.jsonl", "failures.jsonl"
+PARTIAL = ".partial-tables"  # not the folder that is deleted once the songs are done
 # Their job servers know options that Beam's Python package does not.
 OPEN_RUNNERS = ("PortableRunner", "FlinkRunner", "SparkRunner")
 
 
 def read_options(flags: Sequence[str], runner: str) -> PipelineOptions:
-    """Read Beam's own options.
+    """Read Beam's own options, and tell file systems those that they take.
 
     Args:
         flags: Words of the command line.
@@ -49,10 +52,11 @@ def read_options(flags: Sequence[str], runner: str) -> PipelineOptions:
         reason = told.getvalue().strip().rpartition("error: ")[2]
         raise InputError(f"Beam refuses the options: {reason}") from error
     unknown = set(everything) - set(known)
-    stray = [word for last, word in pairwise(["x", *flags]) if not {last[0], word[0]} & {"-"}]
+    stray = [word for last, word in pairwise(["x", *flags]) if "-" not in (last[:1], word[:1])]
     stray += [flag for flag in flags if flag.lstrip("-").partition("=")[0] in unknown]
     if stray and known["runner"] not in OPEN_RUNNERS:
         raise InputError(f"neither keras-mmdense nor Beam has an option {stray[0]}")
+    FileSystems.set_options(options)
     return options
 
 
@@ -76,7 +80,7 @@ def run(
         if not place or not storage.is_text(place):
             raise InputError(f"expected a file, a folder or a pattern, received {place!r}")
     out_dir = separate.out_dir
-    for name in (MANIFEST, DEAD_LETTERS):  # a run that is stopped leaves none of an older one
+    for name in (MANIFEST, DEAD_LETTERS, PARTIAL):  # of a run that was stopped, or an older one
         storage.delete(f"{out_dir}/{name}")
     try:
         pipeline = beam.Pipeline(options=options)
@@ -87,8 +91,10 @@ def run(
         found = given | "Find" >> FindSongs(out_dir)
         made = found["songs"] | "Separate songs" >> separate
         failures = (found[FAILURES], made[FAILURES]) | "All failures" >> beam.Flatten()
-        _ = made["songs"] | beam.Map(_line) | _jsonl(out_dir, MANIFEST)
-        _ = failures | "Rows" >> beam.Map(_failure_line) | _jsonl(out_dir, DEAD_LETTERS)
+        rows = failures | "Rows" >> beam.Map(dataclasses.asdict)
+        _ = made["songs"] | "Manifest" >> _WriteLines(out_dir, MANIFEST)
+        _ = rows | "Dead letters" >> _WriteLines(out_dir, DEAD_LETTERS)
+    storage.delete(f"{out_dir}/{PARTIAL}")
     return storage.read_lines(f"{out_dir}/{DEAD_LETTERS}")
 
 
@@ -97,15 +103,31 @@ def _absolute(place: str) -> str:
     return storage.absolute(place) + ("/" if storage.is_local(place) and place[-1] == "/" else "")
 
 
-def _line(row: dict) -> str:
-    return json.dumps(row, ensure_ascii=False)
+class _WriteLines(beam.PTransform):
+    """Writes rows to one file of JSON lines, also if there are none.
+
+    Beam's own sink would leave its folders in the output folder where a run is killed.
+    """
+
+    def __init__(self, out_dir: str, name: str):
+        super().__init__()
+        self._out_dir, self._name = out_dir, name
+
+    def expand(self, rows):
+        start = rows.pipeline | "Start" >> beam.Create([(0, "")])
+        lines = rows | "To text" >> beam.Map(_line)
+        both = (start, lines) | beam.Flatten() | beam.GroupByKey()
+        return both | "Write" >> beam.Map(_write, self._out_dir, self._name)
 
 
-def _failure_line(failure: Failure) -> str:
-    return _line(dataclasses.asdict(failure))
+def _line(row: dict) -> tuple[int, str]:
+    return 0, json.dumps(row, ensure_ascii=False) + "\n"
 
 
-def _jsonl(out_dir: str, name: str) -> beam.PTransform:
-    return f"Write {name}" >> WriteToText(
-        f"{out_dir}/{name}", num_shards=1, shard_name_template="", append_trailing_newlines=True
-    )
+def _write(group: tuple[int, Iterable[str]], out_dir: str, name: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="keras-mmdense-") as folder:
+        path = Path(folder) / name
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(group[1])
+        with storage.storing(f"{out_dir}/{PARTIAL}") as upload:
+            upload(path, f"{out_dir}/{name}")

@@ -126,6 +126,9 @@ def storing(stage: str) -> Iterator[Any]:
         partial[name] = url
         with path.open("rb") as source, FileSystems.create(name, **AS_IT_IS) as target:
             shutil.copyfileobj(source, target, BLOCK)
+        stored, size = find_info(name), path.stat().st_size
+        if stored is None or stored.size_in_bytes != size:
+            raise OSError(f"{url}: could not be stored whole")
 
     try:
         yield upload

@@ -50,7 +50,7 @@ def memory():
         sys.modules["memory_files"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules["memory_files"])
     module = sys.modules["memory_files"]
-    for kept in (module.FILES, module.CREATED, module.REFUSED):
+    for kept in (module.FILES, module.CREATED, module.REFUSED, module.CUT):
         kept.clear()
     return module
 

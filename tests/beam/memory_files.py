@@ -8,6 +8,7 @@ from apache_beam.io.filesystem import BeamIOError, FileMetadata, FileSystem
 FILES = {}  # URL -> (content, time of its writing)
 CREATED = []  # URLs, in the order in which they were written
 REFUSED = []  # numbers of uploads that fail, once
+CUT = []  # numbers of uploads that lose their last byte without a word
 
 
 class MemoryFiles(FileSystem):
@@ -37,7 +38,7 @@ class MemoryFiles(FileSystem):
             REFUSED.remove(len(CREATED))
             raise BeamIOError(f"{path}: the store is out of order")
         CREATED.append(path)
-        return _Upload(path)
+        return _Upload(path, len(CREATED) - 1 in CUT)
 
     def open(self, path, mime_type=None, compression_type=None):
         if path not in FILES:
@@ -72,11 +73,12 @@ class MemoryFiles(FileSystem):
 
 
 class _Upload(io.BytesIO):
-    def __init__(self, url):
+    def __init__(self, url, cut):
         super().__init__()
-        self._url = url
+        self._url, self._cut = url, cut
 
     def close(self):
         if not self.closed:
-            FILES[self._url] = (self.getvalue(), float(len(CREATED)))
+            content = self.getvalue()[:-1] if self._cut else self.getvalue()
+            FILES[self._url] = (content, float(len(CREATED)))
         super().close()

@@ -89,6 +89,8 @@ def test_files_are_those_of_the_command(clips, tmp_path, capfd):
     assert result.exit_code == 2, result.output
     assert stems(tmp_path / "b") == stems(tmp_path / "a") and len(stems(tmp_path / "a")) == 4
     check_dead_letters(tmp_path / "b", bad)
+    names = {path.name for path in (tmp_path / "b").iterdir()}
+    assert names == {*stems(tmp_path / "b"), ".manifest", "failures.jsonl", "manifest.jsonl"}
     errors = [
         line for line in result.stderr.splitlines() if line.startswith("keras-mmdense: error")
     ]
@@ -184,7 +186,9 @@ def test_a_killed_worker_and_a_second_run(separated, clips, tmp_path):
     assert skipped == before
     found = stems(out)
     assert len(found) == 4 * 16 and found.items() <= separated[1].items()
-    assert not (out / ".partial").exists()
+    names = {path.name for path in out.iterdir()}
+    assert names == {*rows, ".manifest", "failures.jsonl", "manifest.jsonl"}
+    assert not any(path.name.startswith(".") for path in out.glob("*/*"))
 
 
 def records(out):

@@ -188,6 +188,14 @@ def test_a_store_that_fails_leaves_no_part_and_the_next_run_mends_it(
     assert skipped(in_order([path], "mem://out")[0]) == ["1"]
 
 
+def test_a_store_that_loses_a_byte_is_found_out(in_order, tmp_path, memory):
+    (path,) = write_songs(tmp_path / "in", "1.wav")
+    memory.CUT.append(2)
+    rows, failures = in_order([path], "mem://out")
+    assert not rows and "could not be stored whole" in failures[path].reason
+    assert not memory.FILES
+
+
 def test_a_long_song_lets_short_ones_pass(tmp_path, quarters, monkeypatch):
     """It comes first, and is not over before all of the short ones have had their turn."""
     (long,) = write_songs(tmp_path / "in", "long.wav", samples=100 * 2048)
