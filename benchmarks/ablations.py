@@ -1,4 +1,4 @@
-"""What each lever of a training gives: one table, from a list of levers and equal time for each.
+"""The effect of each lever of a training, in one table, with equal time for each lever.
 
     python benchmarks/ablations.py benchmarks/ablations.json --root musdb18-7s --minutes 20 \
         --output runs/ablations --page docs/ablations.md
@@ -57,14 +57,14 @@ def read_levers(path):
 
 
 def progress_of(folder):
-    """What `run.json` tells of a run, zeros before its first epoch."""
+    """Contents of a run's `run.json`, zeros before its first epoch."""
     path = folder / "run.json"
     run = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {"training_seconds": 0.0, "audio_seconds": 0.0, "finished": False, **run}
 
 
 def check_arguments(path, arguments):
-    """Refuses a folder that other arguments trained, and notes them in a new one."""
+    """Refuse a folder that was trained with other arguments, and record them in a new one."""
     if path.is_file() and (found := json.loads(path.read_text(encoding="utf-8"))) != arguments:
         sys.exit(f"{path}: trained with {shlex.join(found)}, expected {shlex.join(arguments)}")
     with replacing(path) as temporary:
@@ -72,7 +72,7 @@ def check_arguments(path, arguments):
 
 
 def train(folder, lever, roots, minutes):
-    """Trains, or resumes, until an epoch ends after so many minutes."""
+    """Train, or resume, until an epoch ends after this many minutes."""
 
     def done():
         run = progress_of(folder)
@@ -133,7 +133,7 @@ def table(lines):
 
 
 def fill_page(path, text):
-    """Puts text between the marks of a page."""
+    """Insert text between the marks of a page."""
     page = path.read_text(encoding="utf-8")
     if page.count(MARKS[0]) != 1 or page.count(MARKS[1]) != 1:
         sys.exit(f"{path}: expected one {MARKS[0]} and one {MARKS[1]}")

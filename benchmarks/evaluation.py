@@ -1,4 +1,4 @@
-"""Speed of scoring in processes, and its memory; run it on a machine with nothing else to do.
+"""Speed of scoring in processes, and its memory; run it on an idle machine.
 
     python benchmarks/evaluation.py
 

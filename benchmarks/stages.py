@@ -34,7 +34,7 @@ def main():
     content, card = path.read_bytes(), tflite_engine(path).card
     kept = card.window / card.sample_rate
     context = card.context / card.sample_rate
-    print(f"{path.name}: keeps {kept:.2f} s of {kept + 2 * context:.2f} s")
+    print(f"{path.name}: {kept:.2f} s of music from {kept + 2 * context:.2f} s")
     before, total = 0.0, cpu_seconds(content, options.threads)
     for name, end in ends(content).items():
         until = total if end is None else cpu_seconds(cut(content, end), options.threads)
@@ -78,9 +78,10 @@ def cpu_seconds(content, threads):
     with quiet_stderr():
         interpreter = Interpreter(model_content=content, num_threads=threads)
         interpreter.allocate_tensors()
-    (waveform,) = interpreter.get_input_details()
-    noise = 0.1 * np.random.default_rng(0).standard_normal(waveform["shape"])
-    interpreter.set_tensor(waveform["index"], noise.astype("float32"))
+    rng = np.random.default_rng(0)
+    for entry in interpreter.get_input_details():
+        noise = 0.1 * rng.standard_normal(entry["shape"])
+        interpreter.set_tensor(entry["index"], noise.astype("float32"))
     best = float("inf")
     for _ in range(5):
         start = time.process_time()

@@ -8,7 +8,7 @@ from keras_mmdense.configs import DenseBlock as Dense
 
 
 class DenseBlock(nn.Module):
-    """Batch norm, ReLU and convolution, each layer on all maps before it; gives the last k."""
+    """Batch norm, ReLU and convolution, each layer on all previous maps; returns the last k."""
 
     def __init__(self, maps: int, block: Dense, kernel: tuple[int, int], momentum: float):
         super().__init__()
@@ -109,7 +109,7 @@ def magnitude(waveform, n_fft: int, hop: int):
 
 
 def training_step(model, optimizer, mixture, target, n_fft: int, hop: int) -> float:
-    """One step on waveforms (batch, channels, samples); gives the loss."""
+    """Train one step on waveforms (batch, channels, samples); return the loss."""
     optimizer.zero_grad(set_to_none=True)
     estimate = model(magnitude(mixture, n_fft, hop))
     loss = nn.functional.mse_loss(estimate, magnitude(target, n_fft, hop))

@@ -121,7 +121,7 @@ class Browser:
 
 
 def in_python(code, *arguments):
-    """Runs code in a process of its own: its output and its seconds."""
+    """Run code in a separate process; return its output and seconds."""
     start = time.monotonic()
     command = [sys.executable, "-c", code, *map(str, arguments)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -5,7 +5,7 @@ imported, so that `keras.saving.load_model` opens networks and separation graphs
 """
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.utils.imports import when_imported
@@ -42,7 +42,7 @@ _HOMES = {
 when_imported("keras", lambda: importlib.import_module("keras_mmdense.layers"))
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name == "layers":
         return importlib.import_module("keras_mmdense.layers")
     if name not in _HOMES:
@@ -50,5 +50,5 @@ def __getattr__(name):
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])

@@ -15,18 +15,18 @@ _NAME = re.compile(r"\w[\w .+-]{0,63}")
 
 
 def check_names(what: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Checks names that files are called by.
+    """Check names that are used as file names.
 
     Args:
-        what: What is named, such as "stems".
+        what: Description of the names, such as "stems".
         names: The names.
 
     Returns:
         The names as a tuple.
 
     Raises:
-        InputError: If there are none, one is given twice, or one is not up to 64 letters, digits,
-            spaces and any of `_.+-`, the first a letter or digit.
+        InputError: If there are none, they are not distinct, or one does not consist of up to 64
+            letters, digits, spaces and any of `_.+-`, starting with a letter or digit.
     """
     fits = isinstance(names, list | tuple) and all(
         isinstance(name, str) and _NAME.fullmatch(name) for name in names
@@ -40,13 +40,13 @@ def check_names(what: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def rest_name(stems: Sequence[str]) -> str | None:
-    """Names what stems leave of the mixture.
+    """Name the rest of the mixture that stems leave.
 
     Args:
         stems: Names of stems.
 
     Returns:
-        "accompaniment" beside vocals alone, else "remainder"; None if the stems are all there is.
+        "accompaniment" if the only stem is vocals, otherwise "remainder"; None if nothing is left.
     """
     if set(stems) >= set(STEMS) or "accompaniment" in stems:
         return None

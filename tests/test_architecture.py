@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "evaluation": {"audio", "errors", "stems", "utils"},
     "pretrained": {"configs", "errors", "models", "stems", "utils"},
     "synthesis": {"stems", "utils"},
-    "analysis": {"configs", "errors", "evaluation", "models", "pretrained", "utils"},
+    "analysis": {"configs", "errors", "evaluation", "layers", "models", "pretrained", "utils"},
     "separation": {"audio", "errors", "layers", "models", "pretrained", "stems", "utils"},
     "beam": {
         "audio",

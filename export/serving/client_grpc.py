@@ -1,4 +1,4 @@
-"""Separates songs with TF Serving over gRPC.
+"""Separate songs with TF Serving over gRPC.
 
 Example: python client_grpc.py song.wav -o stems --card models/mmdense/1/assets.extra/card.json
 """

@@ -1,4 +1,4 @@
-"""Separates songs with TF Serving over HTTP; windows travel as WAV files in base64.
+"""Separate songs with TF Serving over HTTP; windows are sent as WAV files in base64.
 
 Example: python client_rest.py song.wav -o stems --card models/mmdense/1/assets.extra/card.json
 """

@@ -1,4 +1,4 @@
-"""Loads TF Serving with windows of noise and tells latency and throughput.
+"""Load TF Serving with windows of noise, and print latency and throughput.
 
 Example: python load_test.py --card models/mmdense/1/assets.extra/card.json --concurrency 4
 """
@@ -15,7 +15,7 @@ SERVERS = {"grpc": "localhost:8500", "rest": "http://localhost:8501"}
 
 
 def measure(send, requests, concurrency):
-    """Sends requests from several threads at once, after one that does not count.
+    """Send requests from several threads in parallel, after a warm-up request.
 
     Args:
         send: Sends one request.
@@ -45,7 +45,7 @@ def measure(send, requests, concurrency):
 
 
 def report(latencies, errors, seconds, audio):
-    """Lays out what `measure` gives; `audio` is the seconds of music in a request."""
+    """Format the result of `measure`; `audio` is the seconds of music in a request."""
     lines = [f"requests   {len(latencies)} served, {len(errors)} failed in {seconds:.2f} s"]
     if latencies:
         points = np.percentile(latencies, [50, 90, 99, 100])
@@ -61,7 +61,7 @@ def report(latencies, errors, seconds, audio):
 
 
 def main():
-    """Runs the command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--card", required=True, help=CARD_HELP)
     parser.add_argument("--protocol", choices=SERVERS, default="grpc")

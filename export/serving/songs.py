@@ -1,4 +1,4 @@
-"""What the clients share: the model card, songs in windows, retries, stems on disk."""
+"""Shared code of the clients: model card, songs in windows, retries, stems on disk."""
 
 import argparse
 import json
@@ -17,11 +17,11 @@ FIRST_WAIT = 0.5
 
 
 class RequestError(Exception):
-    """What a person can mend: a file, or a request that the server refused."""
+    """Raised for invalid input: a file, or a request that the server rejected."""
 
 
 def read_card(path):
-    """Reads the model card: stems, sample_rate, channels, window and context, in samples."""
+    """Read the model card: stems, sample_rate, channels, window and context, in samples."""
     try:
         card = json.loads(Path(path).read_text())
         missing = {"stems", "sample_rate", "channels", "window", "context"} - set(card)
@@ -33,7 +33,7 @@ def read_card(path):
 
 
 def separate_song(path, folder, card, request):
-    """Separates a song window by window and writes its stems.
+    """Separate a song in windows and write its stems.
 
     Window i keeps samples [i * window, (i + 1) * window) and sees `context` samples more on either
     side, zeros outside the song; so the stems join without seams. The files appear when the song
@@ -71,7 +71,7 @@ def separate_song(path, folder, card, request):
 
 
 def retrying(call, transient, sleep=time.sleep):
-    """Calls until it succeeds, waiting longer and longer after errors that may pass.
+    """Call until it succeeds, with increasing delays after transient errors.
 
     Args:
         call: The request.
@@ -92,7 +92,7 @@ def retrying(call, transient, sleep=time.sleep):
 
 
 def main(description, client, server):
-    """Runs a client from the command line and tells errors in one line.
+    """Run a client from the command line and print errors in one line.
 
     Args:
         description: What it does and an example, for --help.
@@ -135,7 +135,7 @@ def _open(path, card):
 
 
 def _windows(song, card):
-    """Pairs of samples kept so far and the window, (context + window + context, channels)."""
+    """Yield the samples kept so far and a window, (context + window + context, channels)."""
     window, context = card["window"], card["context"]
     for start in range(0, song.frames, window):
         first, last = max(0, start - context), min(song.frames, start + window + context)

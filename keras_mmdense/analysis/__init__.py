@@ -1,1 +1,1 @@
-"""What networks cost and what they learned."""
+"""Analysis of networks: costs and filter norms."""

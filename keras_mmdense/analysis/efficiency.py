@@ -1,17 +1,18 @@
-"""What a network costs: parameters, multiply-adds and training time, as the paper compares them."""
+"""Costs of networks: parameters, multiply-adds and training time, compared as in the paper."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import layers
 
 from keras_mmdense.analysis.run_folders import Training
 from keras_mmdense.configs import BlendConfig
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.registry import list_models, model_config, parameters
 from keras_mmdense.pretrained.networks import NetworkSpec
 
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 REFERENCE = "blend"
-FRAMES = 64  # a multiple of every network's coarsest scale, so that the count is per frame exactly
+FRAMES = 64  # a multiple of every network's coarsest scale, for an exact count per frame
 CONVOLUTIONS = (layers.Conv1D, layers.Conv2D)
 TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose)
-COLUMNS = {
+COLUMNS: dict[str, Callable[[float], str]] = {
     "parameters": "{:,}".format,
     "multiply_adds": lambda value: f"{value / 1e9:.3f}",
     "training": lambda value: f"{3600 * value:,.0f}",
@@ -32,13 +33,13 @@ CELLS = (layers.LSTM, layers.GRU, layers.SimpleRNN)
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What one network costs.
+    """Costs of a network.
 
     Attributes:
-        name: the network's name, with the run it belongs to where its table is not the zoo's.
-        parameters: its trainable parameters.
-        multiply_adds: multiply-adds for a second of audio.
-        training: seconds of training for a second of audio seen, None if no run tells.
+        name: Name of the network, with that of the run if its table is not in the zoo.
+        parameters: Number of trainable parameters.
+        multiply_adds: Multiply-adds per second of audio.
+        training: Seconds of training per second of audio seen, None if not known.
     """
 
     name: str
@@ -48,20 +49,20 @@ class Cost:
 
 
 def multiply_adds(model: keras.Model, frames: int = FRAMES) -> int:
-    """Counts the multiply-adds of a network by walking its graph.
+    """Count the multiply-adds of a network by walking its graph.
 
-    The matrix products of convolutions, dense and recurrent layers count, at the edges too, as
-    TensorFlow's profiler counts them; batch norm, biases, activations and pooling do not.
+    The count includes the matrix products of convolutions, dense and recurrent layers, also at the
+    edges, as in TensorFlow's profiler; it excludes batch norm, biases, activations and pooling.
 
     Args:
-        model: Functional model from (batch, frames, bins, channels), with models nested or not.
-        frames: frames of the input.
+        model: Functional model from (batch, frames, bins, channels), with or without nested models.
+        frames: Frames of the input. Defaults to `64`.
 
     Returns:
-        Multiply-adds for one example of that many frames.
+        Multiply-adds of one example with that many frames.
 
     Raises:
-        ValueError: a layer has weights and no known count, or a size that the graph leaves open.
+        ValueError: If a layer with weights has an unknown type, or a size is undefined.
     """
     _, _, *sizes = model.input_shape
     inputs = keras.Input(batch_shape=(1, frames, *sizes), dtype=model.input_dtype)
@@ -69,17 +70,17 @@ def multiply_adds(model: keras.Model, frames: int = FRAMES) -> int:
 
 
 def efficiency(trainings: Sequence[Training] = ()) -> list[Cost]:
-    """Gives the costs of every network of the zoo, for one stereo source, and of trained ones.
+    """Compute the costs of the zoo's networks, for one stereo source, and of trained ones.
 
-    A run of a network of the zoo tells its training time; of several runs, all seconds are divided
-    by all audio seen. A blend without a run takes as long as its two parts. A run of any other
-    network, or of more than one source, makes an entry of its own.
+    The training time of a network of the zoo is that of its runs: all seconds divided by all audio
+    seen. That of a blend without a run is the sum of its parts. A run of any other network, or of
+    more than one source, is an additional entry.
 
     Args:
-        trainings: what `read_training` gives for folders that `train` wrote.
+        trainings: Results of `read_training` for folders that `train` wrote. Defaults to `()`.
 
     Returns:
-        One entry a network.
+        One entry per network.
 
     Section 4 of the paper compares its networks with the baseline BLEND in this way.
     """
@@ -96,13 +97,13 @@ def efficiency(trainings: Sequence[Training] = ()) -> list[Cost]:
 
 
 def efficiency_table(costs: Sequence[Cost]) -> Table:
-    """Lays out costs as a rich table, relative to the network `blend` if it is among them.
+    """Format costs as a rich table, relative to the network `blend` if it is included.
 
     Args:
-        costs: what `efficiency` gives.
+        costs: Results of `efficiency`.
 
     Returns:
-        The table; a dash where nothing was measured.
+        The table, with a dash for unknown values.
     """
     from rich import box
     from rich.table import Table
@@ -131,37 +132,46 @@ def efficiency_table(costs: Sequence[Cost]) -> Table:
 
 
 def per_second(spec: NetworkSpec, model: keras.Model) -> float:
-    """Counts the multiply-adds of a network for a second of audio, at its own rate and hop."""
+    """Count the multiply-adds of a network per second of audio, at its sample rate and hop.
+
+    Args:
+        spec: Spec of the network.
+        model: The network.
+
+    Returns:
+        Multiply-adds per second.
+    """
     frames_per_second = spec.config.sample_rate / spec.config.hop
     return multiply_adds(model) / FRAMES * frames_per_second
 
 
-def _alike(one, other):
-    """Whether two networks are the same but for the names of their sources."""
+def _alike(one: NetworkSpec, other: NetworkSpec) -> bool:
+    """Return whether two networks are equal except for the names of their targets."""
     renamed = dataclasses.replace(one, targets=other.targets)
     return len(one.targets) == len(other.targets) and renamed == other
 
 
-def _training(spec, trainings):
-    """Seconds of training for a second of audio: the network's own, or its parts' together."""
+def _training(spec: NetworkSpec, trainings: Sequence[Training]) -> float | None:
+    """Return seconds of training per second of audio: the network's, or the sum of its parts'."""
     own = [one for one in trainings if one.seconds and _alike(one.spec, spec)]
     if heard := sum(one.audio_seconds or 0 for one in own):
-        return sum(one.seconds for one in own) / heard
+        return sum(one.seconds or 0 for one in own) / heard
     if isinstance(spec.config, BlendConfig):
         tables = (spec.config.first, spec.config.second)
         parts = [_training(dataclasses.replace(spec, config=one), trainings) for one in tables]
-        return None if None in parts else sum(parts)
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
     return None
 
 
-def _percent(value, reference):
+def _percent(value: float | None, reference: float | None) -> str:
     return "-" if value is None or not reference else f"{100 * value / reference:.1f}"
 
 
-def _walk(model, inputs):
+def _walk(model: keras.Model, inputs: Tensor) -> int:
     total = 0
 
-    def call(layer, *args, **kwargs):
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         nonlocal total
         outputs = layer(*args, **kwargs)
         total += _count(layer, args[0] if args else None, outputs)
@@ -171,8 +181,8 @@ def _walk(model, inputs):
     return total
 
 
-def _count(layer, inputs, outputs):
-    """Multiply-adds of one call of a layer."""
+def _count(layer: keras.Layer, inputs: Tensor, outputs: Tensor) -> int:
+    """Count the multiply-adds of a call of a layer."""
     if isinstance(layer, keras.Model):
         return _walk(layer, inputs)
     if isinstance(layer, TRANSPOSED):
@@ -184,14 +194,14 @@ def _count(layer, inputs, outputs):
     if isinstance(layer, CELLS):
         kernels = (layer.cell.kernel, layer.cell.recurrent_kernel)
         return _positions(inputs) * sum(math.prod(kernel.shape) for kernel in kernels)
-    normalising = isinstance(layer, layers.BatchNormalization | layers.LayerNormalization)
-    if getattr(layer, "weights", None) and not normalising:
+    normalizing = isinstance(layer, layers.BatchNormalization | layers.LayerNormalization)
+    if getattr(layer, "weights", None) and not normalizing:
         raise ValueError(f"no count for {type(layer).__name__}, layer {layer.name!r}")
     return 0
 
 
-def _positions(tensor):
-    """Number of vectors of maps in a tensor."""
+def _positions(tensor: Tensor) -> int:
+    """Count the vectors of maps in a tensor."""
     if None in tensor.shape:
-        raise ValueError(f"open size in the graph, received shape {tensor.shape}")
+        raise ValueError(f"undefined size in the graph, received shape {tensor.shape}")
     return math.prod(tensor.shape[:-1])

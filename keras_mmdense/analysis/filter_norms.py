@@ -1,11 +1,11 @@
-"""Which maps a trained network reads: the validation of the architecture in the paper."""
+"""Norms of a trained network's filters: the paper's validation of its architecture."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
@@ -16,6 +16,7 @@ from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.palette import COLORS
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from rich.table import Table
 
 JOIN = re.compile(r"(.+)_up(\d+)_skip")
@@ -23,12 +24,12 @@ JOIN = re.compile(r"(.+)_up(\d+)_skip")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BlockNorms:
-    """Norms of the filters with which the first convolution of an up-path block reads its input.
+    """Filter norms of the first convolution of an up-path block, for each input map.
 
     Attributes:
-        branch: name of the branch, such as "low".
-        block: number of the dense block on the way up, from 1.
-        scale: denominator of its scale: 4 stands for a quarter of the frames and bins.
+        branch: Name of the branch, such as "low".
+        block: Number of the dense block on the way up, from 1.
+        scale: Denominator of its scale: 4 is a quarter of the frames and bins.
         up: l2-norm of the weights for each up-sampled map, `(maps,)`.
         skip: l2-norm of the weights for each map of the skip path, `(maps,)`.
     """
@@ -41,33 +42,32 @@ class BlockNorms:
 
     @property
     def share(self) -> float:
-        """Share of the up-sampled maps in the sum of the mean norms; 0.5 if both weigh alike."""
+        """Share of the up-sampled maps in the sum of the mean norms; 0.5 for equal norms."""
         total = self.up.mean() + self.skip.mean()
         return float(self.up.mean() / total) if total else float("nan")
 
 
 def filter_norms(model: keras.Model) -> list[BlockNorms]:
-    """Computes how strongly each up-path dense block reads up-sampled maps and skip maps.
+    """Compute how strongly each up-path dense block reads up-sampled maps and skip maps.
 
-    For the first convolution of each block: the l2-norm, over kernel and output maps, of the
-    weights that read one input map. The weights are taken as they are; the batch norm before the
-    convolution, which divides every map by its own spread, is not folded in.
+    For the first convolution of each block, the l2-norm of the weights of each input map, over
+    kernel and output maps. The batch norm before the convolution, which normalizes each map, is not
+    folded in.
 
     Args:
-        model: a network with an up path, see `models.blocks.multi_scale`.
+        model: A network with an up path, see `models.blocks.multi_scale`.
 
     Returns:
-        One entry a block, branch by branch, from the coarsest scale to the finest.
+        One entry per block, branch by branch, from the coarsest scale to the finest.
 
     Raises:
-        InputError: the network has no up path.
+        InputError: If the network has no up path.
 
-    The validation section of the paper, as we read it: near-equal norms mean that every scale
-    contributes.
+    In the validation section of the paper, nearly equal norms show that every scale contributes.
     """
     joins = [(layer, match) for layer in model.layers if (match := JOIN.fullmatch(layer.name))]
     if not joins:
-        raise InputError(f"{model.name}: no up path whose filters could be compared")
+        raise InputError(f"{model.name}: no up path whose filters can be compared")
     branches = [match[1] for _, match in joins]
     blocks = []
     for join, match in joins:
@@ -82,11 +82,11 @@ def filter_norms(model: keras.Model) -> list[BlockNorms]:
 
 
 def filters_table(blocks: Sequence[BlockNorms], title: str | None = None) -> Table:
-    """Lays out the mean norms of each block as a rich table.
+    """Format the mean norms of each block as a rich table.
 
     Args:
-        blocks: what `filter_norms` gives.
-        title: a line above the table.
+        blocks: Results of `filter_norms`.
+        title: Title of the table. Defaults to `None`.
 
     Returns:
         The table: branch, block, scale, mean norms, and the share of the up-sampled maps.
@@ -104,12 +104,12 @@ def filters_table(blocks: Sequence[BlockNorms], title: str | None = None) -> Tab
     return table
 
 
-def plot_filters(blocks: Sequence[BlockNorms], path: str | os.PathLike[str]) -> None:
-    """Draws one bar a map and one panel a block to a PNG file: a row a branch, a column a scale.
+def plot_filters(blocks: Sequence[BlockNorms], path: str | Path) -> None:
+    """Plot a bar per map to a PNG file, in a panel per block: a row per branch, a column per scale.
 
     Args:
-        blocks: what `filter_norms` gives.
-        path: the PNG file, written atomically.
+        blocks: Results of `filter_norms`.
+        path: The PNG file, written atomically.
     """
     from matplotlib.figure import Figure
 
@@ -130,11 +130,11 @@ def plot_filters(blocks: Sequence[BlockNorms], path: str | os.PathLike[str]) -> 
 
 
 def scale_name(scale: int) -> str:
-    """Names a scale by its denominator: 1 is "1", 4 is "1/4"."""
+    """Return the name of a scale by its denominator: "1" for 1, "1/4" for 4."""
     return "1" if scale == 1 else f"1/{scale}"
 
 
-def _draw_bars(axes, one):
+def _draw_bars(axes: Axes, one: BlockNorms) -> None:
     numbers = np.arange(1, len(one.up) + len(one.skip) + 1)
     border = len(one.up)
     axes.set_visible(True)
@@ -143,7 +143,7 @@ def _draw_bars(axes, one):
     axes.set_title(f"{one.branch}, block {one.block}, scale {scale_name(one.scale)}", fontsize=10)
     axes.set_xlabel("input map", fontsize=9)
     axes.tick_params(labelsize=8)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params("x", integer=True)
     axes.set_xlim(0.2, numbers[-1] + 0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)

@@ -1,11 +1,10 @@
-"""Folders that `evaluate` and `train` wrote, read for a report."""
+"""Reading of folders that `evaluate` and `train` wrote."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,22 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.protocols import Rule, find_rule
 from keras_mmdense.evaluation.results_file import read_scores
 from keras_mmdense.evaluation.scoring import SongScores
-from keras_mmdense.pretrained.networks import DESCRIPTION, NetworkSpec, load_network
+from keras_mmdense.pretrained.catalog import DESCRIPTION
+from keras_mmdense.pretrained.networks import NetworkSpec, load_network
 from keras_mmdense.utils.files import read_json
 from keras_mmdense.utils.values import check_number, check_whole
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scores:
-    """What a `scores.json` holds.
+    """Contents of a `scores.json`.
 
     Attributes:
-        name: the folder it lies in, as given.
-        rule: the rule of the evaluation.
-        data: "root" and "split" of the songs, as far as the file tells.
-        systems: system -> scores, one entry a song.
-        descriptions: system -> what is known of it, such as "model" and "parameters".
+        name: Its folder, as given.
+        rule: Rule of the evaluation.
+        data: "root" and "split" of the songs, if known.
+        systems: System -> scores, one entry per song.
+        descriptions: System -> facts about it, such as "model" and "parameters".
     """
 
     name: str
@@ -40,13 +40,13 @@ class Scores:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Training:
-    """What a folder that `train` wrote tells of the run.
+    """A training run, read from its folder.
 
     Attributes:
-        name: the folder, as given.
-        spec: the network that was trained.
-        settings: the contents of `run.json`, empty if there is none.
-        curve: the rows of `curve.csv`, one an epoch: column -> number, where there is one.
+        name: Its folder, as given.
+        spec: Spec of the network.
+        settings: Contents of `run.json`, empty if there is none.
+        curve: Rows of `curve.csv`, one per epoch: column -> number, if there is one.
     """
 
     name: str
@@ -56,29 +56,29 @@ class Training:
 
     @property
     def seconds(self) -> float | None:
-        """Seconds the training took, None if the run does not tell."""
+        """Seconds of training, None if not known."""
         return self.settings.get("training_seconds") or None
 
     @property
     def audio_seconds(self) -> float | None:
-        """Seconds of audio the network has seen, None if the run does not tell."""
+        """Seconds of audio that the network has seen, None if not known."""
         last = self.curve[-1] if self.curve else {}
         return self.settings.get("audio_seconds") or last.get("audio_seconds")
 
 
 def read_runs(
-    folders: Sequence[str | os.PathLike[str]],
+    folders: Sequence[str | Path],
 ) -> tuple[list[Scores], list[Training]]:
-    """Reads what there is in folders that `evaluate --output` or `train` wrote.
+    """Read folders that `evaluate --output` or `train` wrote.
 
     Args:
-        folders: the folders; one that `train` wrote may have its scores in `scores/`.
+        folders: The folders; one that `train` wrote may have scores in `scores/`.
 
     Returns:
         Scores and trainings, in the order of the folders.
 
     Raises:
-        InputError: a folder holds neither, or a file in it cannot be read.
+        InputError: If a folder contains neither, or a file in it cannot be read.
     """
     scores, trainings = [], []
     for folder in map(Path, folders):
@@ -95,8 +95,18 @@ def read_runs(
     return scores, trainings
 
 
-def read_score_folder(folder: str | os.PathLike[str]) -> Scores:
-    """Reads the `scores.json` of a folder; raises InputError if it is not one."""
+def read_score_folder(folder: str | Path) -> Scores:
+    """Read the `scores.json` of a folder.
+
+    Args:
+        folder: Folder that `evaluate --output` wrote.
+
+    Returns:
+        The scores.
+
+    Raises:
+        InputError: If the file is missing or invalid.
+    """
     path = Path(folder) / "scores.json"
     systems, content = read_scores(path), read_json(path)
     data = content.get("data", {})
@@ -115,8 +125,18 @@ def read_score_folder(folder: str | os.PathLike[str]) -> Scores:
     return Scores(str(folder), rule, data, systems, descriptions)
 
 
-def read_training(folder: str | os.PathLike[str]) -> Training:
-    """Reads a folder that `train` wrote; raises InputError if it is not one."""
+def read_training(folder: str | Path) -> Training:
+    """Read a folder that `train` wrote.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The training run.
+
+    Raises:
+        InputError: If a file is missing or invalid.
+    """
     folder = Path(folder)
     spec, _ = load_network(folder)
     settings, curve = {}, []
@@ -132,5 +152,5 @@ def read_training(folder: str | os.PathLike[str]) -> Training:
             if not all("audio_seconds" in row for row in curve):
                 raise ValueError("a row has no audio_seconds")
     except (ValueError, TypeError, OSError, csv.Error) as error:
-        raise InputError(f"{path}: not as train wrote it: {error}") from error
+        raise InputError(f"{path}: not a file that train wrote: {error}") from error
     return Training(str(folder), spec, settings, curve)

@@ -1,1 +1,1 @@
-"""Audio files: reading and writing."""
+"""Reading and writing of audio files."""

@@ -1,4 +1,4 @@
-"""What the containers of audio files tell about themselves: chunks, pages, headers."""
+"""Containers of audio files: chunks, pages, headers."""
 
 import mmap
 import os
@@ -10,7 +10,7 @@ from typing import BinaryIO
 from keras_mmdense.errors import InputError
 
 MAX_CHUNKS = 1000
-# Sizes that ffmpeg and SoX write where they cannot go back to the header.
+# Sizes that ffmpeg and SoX write if they cannot return to the header.
 STREAMED = (0xFFFFFFFF, 0x7FFFF000)
 MP3_RATES = (44100, 48000, 32000)
 MP3_KBITS = (  # of MPEG 2 and of MPEG 1
@@ -20,13 +20,14 @@ MP3_KBITS = (  # of MPEG 2 and of MPEG 1
 
 
 def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Walks the chunks of a WAV, RF64, W64 or AIFF file up to its samples.
+    """Iterate over the chunks of a WAV, RF64, W64 or AIFF file up to its samples.
 
     Args:
         file: The file, open for reading.
 
     Yields:
-        Name, position and size in bytes of the content of each chunk; nothing for other files.
+        Name of each chunk, and position and size of its content in bytes; nothing for other
+        files.
     """
     file.seek(0)
     kind = file.read(4)
@@ -54,31 +55,31 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def check_whole(path: str | Path) -> None:
-    """Checks that a WAV, RF64, W64, AIFF or Ogg file is as long as it says.
+    """Check that a WAV, RF64, W64, AIFF or Ogg file is complete.
 
-    libsndfile takes a file that was cut for a shorter one.
+    libsndfile reads a truncated file as a shorter one.
 
     Args:
         path: A file of any format.
 
     Raises:
-        InputError: If the file is cut.
+        InputError: If the file is truncated.
     """
     with open(path, "rb") as file:
         there = os.fstat(file.fileno()).st_size
         for name, start, size in chunks(file):
             if name in (b"data", b"SSND") and size not in STREAMED and start + size > there:
                 raise InputError(
-                    f"{path}: the file ends early: it should hold {size} bytes of samples, "
-                    f"{max(0, there - start)} are there"
+                    f"{path}: the file ends early: expected {size} bytes of samples, "
+                    f"found {max(0, there - start)}"
                 )
         file.seek(0)
         if file.read(4) == b"OggS" and not _ogg_ends(file, there):
             raise InputError(f"{path}: the file ends early: its last Ogg page is missing")
 
 
-def _ogg_ends(file, there):
-    """Whether the last page in a row of pages is whole and marked as the end of a stream."""
+def _ogg_ends(file: BinaryIO, there: int) -> bool:
+    """Return whether the last page is complete and marked as the end of a stream."""
     position, ended = 0, False
     while True:
         file.seek(position)
@@ -91,7 +92,7 @@ def _ogg_ends(file, there):
 
 
 def mp3_tells_length(path: str | Path) -> bool:
-    """Whether an MP3 file starts with a frame that tells the number of frames.
+    """Return whether an MP3 file starts with a frame that contains the number of frames.
 
     Without it, libsndfile guesses the length from the first frames.
     """
@@ -109,9 +110,10 @@ def mp3_tells_length(path: str | Path) -> bool:
 
 
 def mp3_is_whole(path: str | Path) -> bool:
-    """Whether the last frame of an MP3 file is there to its end.
+    """Return whether the last frame of an MP3 file is complete.
 
-    A cut between two frames leaves no trace in a file that does not tell its number of frames.
+    A truncation between two frames cannot be detected if the file does not contain the number of
+    frames.
     """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         position = _id3_size(data[:10])
@@ -130,7 +132,7 @@ def mp3_is_whole(path: str | Path) -> bool:
         return position == len(data)
 
 
-def _id3_size(head):
+def _id3_size(head: bytes) -> int:
     if not head.startswith(b"ID3"):
         return 0
     size = 0
@@ -139,8 +141,8 @@ def _id3_size(head):
     return size + 10
 
 
-def _mp3_frame(head):
-    """Size in bytes of the frame of layer III that begins with a header; 0 if none does."""
+def _mp3_frame(head: bytes) -> int:
+    """Return the size in bytes of the layer III frame that starts with a header; 0 if none does."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
         return 0
     newest, version = head[1] & 0x18 == 0x18, head[1] >> 3 & 3
@@ -152,7 +154,7 @@ def _mp3_frame(head):
 
 
 def drop_time(path: str | Path) -> None:
-    """Zeroes the time of writing in a float WAV file's PEAK chunk: same samples, same bytes."""
+    """Clear the time in a float WAV file's PEAK chunk, so that equal samples are equal bytes."""
     with open(path, "r+b") as file:
         for name, start, _ in chunks(file):
             if name == b"PEAK":

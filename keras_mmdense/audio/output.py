@@ -1,4 +1,4 @@
-"""Which files separation writes: format, sample type and names."""
+"""Output files of separation: format, sample type and names."""
 
 import dataclasses
 import string
@@ -13,25 +13,27 @@ from keras_mmdense.stems import check_names
 FORMATS = {"wav": "FLOAT", "flac": "PCM_24", "ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}
 STEM_MP4 = "stem.mp4"
 TEMPLATE = "{song}/{stem}.{format}"
-# Codecs in WAV that hold whole blocks of samples only, and are of telephone quality.
+# Codecs in WAV that hold only whole blocks of samples, in telephone quality.
 BLOCK_CODECS = ("ADPCM", "GSM", "G721", "MPEG")
 
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """How stems are written.
+    """Format and names of output files.
 
     Args:
         format: "wav", "flac", "ogg", "mp3", or "stem.mp4": one file with the mixture and the four
-            stems as streams, in the order of MUSDB18 (AAC, through ffmpeg).
-        subtype: Sample format as soundfile names it, such as "PCM_16"; None takes the format's
+            stems as streams, in the order of MUSDB18 (AAC, through ffmpeg). Defaults to `"wav"`.
+        subtype: Sample format as soundfile names it, such as "PCM_16". Defaults to the format's
             default (32-bit float for WAV, 24 bits for FLAC).
-        residual: Name of one more file that holds the mixture minus the stems; None for none.
+        residual: Name of an additional file with the mixture minus the stems. Defaults to `None`:
+            no such file.
         filename: Template of the names below the output folder, with {song}, {stem}, {format}.
-        model: Fingerprint of what separates, by which `--resume` tells the stems of another model.
+            Defaults to `"{song}/{stem}.{format}"`.
+        model: Fingerprint of the model, by which `--resume` recognizes stems of another model.
 
     Raises:
-        InputError: If format, subtype, residual or template do not fit.
+        InputError: If format, subtype, residual or template is invalid.
     """
 
     format: str = "wav"
@@ -40,7 +42,7 @@ class Output:
     filename: str = TEMPLATE
     model: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.format not in (*FORMATS, STEM_MP4):
             choices = ", ".join((*FORMATS, STEM_MP4))
             raise InputError(f"unknown format {self.format!r}; choose from {choices}")
@@ -55,24 +57,24 @@ class Output:
             object.__setattr__(self, "subtype", FORMATS[self.format])
         if self.format == STEM_MP4:
             if self.residual:
-                raise InputError(f"{STEM_MP4} holds the four stems, and no {self.residual}")
+                raise InputError(f"{STEM_MP4} holds the four stems, not {self.residual}")
             if self.filename == TEMPLATE:
                 object.__setattr__(self, "filename", "{song}.{format}")
         self._check_template()
 
     def paths(self, out_dir: str | Path, song: str, stems: Sequence[str]) -> dict[str, Path]:
-        """Names the files of a song.
+        """Return the file names of a song.
 
         Args:
             out_dir: Folder to write to.
             song: Name of the song.
-            stems: Names of the stems that are written.
+            stems: Names of the stems to write.
 
         Returns:
-            Paths by stem, with the residual; of a stem file one path, under "stems".
+            Paths by stem, including the residual; for a stem file a single path, under "stems".
 
         Raises:
-            InputError: If a name of a stem does not fit, or a path is not below `out_dir`.
+            InputError: If a stem's name is invalid, or a path is not below `out_dir`.
         """
         names = ["stems"] if self.format == STEM_MP4 else [*stems]
         names += [self.residual] if self.residual else []
@@ -85,14 +87,14 @@ class Output:
             paths[stem] = Path(out_dir) / name
         return paths
 
-    def _subtypes(self):
+    def _subtypes(self) -> list[str]:
         if self.format not in FORMATS:
             return []
         known = soundfile.available_subtypes(self.format.upper())
         exact = self.format != "wav"
         return [x for x in known if exact or not any(codec in x for codec in BLOCK_CODECS)]
 
-    def _check_template(self):
+    def _check_template(self) -> None:
         try:
             parts = [part[1:] for part in string.Formatter().parse(self.filename)]
         except ValueError as error:

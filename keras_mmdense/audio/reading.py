@@ -1,4 +1,4 @@
-"""Reading and writing audio files."""
+"""Reading of audio files."""
 
 import contextlib
 import functools
@@ -19,7 +19,7 @@ from keras_mmdense.utils.files import sha256
 SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".caf", ".w64"}
 FFMPEG_SUFFIXES = {".mp4", ".m4a", ".aac", ".m4v", ".mov", ".mkv", ".webm", ".wma", ".ac3"}
 STEP = 1 << 12
-UNKNOWN = (1 << 63) - 1  # libsndfile's length of a FLAC stream that does not tell its own
+UNKNOWN = (1 << 63) - 1  # libsndfile's length of a FLAC stream without a length
 
 
 class AudioFile:
@@ -30,7 +30,7 @@ class AudioFile:
         sample_rate: Sample rate in Hz.
         channels: Number of channels.
         samples: Length in samples.
-        tags: Its tags by name, as soundfile names them: title, artist, album and so on.
+        tags: Tags by name, as soundfile names them: title, artist, album and so on.
     """
 
     def __init__(self, path: Path, file: soundfile.SoundFile):
@@ -40,13 +40,13 @@ class AudioFile:
 
     @functools.cached_property
     def digest(self) -> str:
-        """The beginning of the file's sha256."""
+        """First 16 hexadecimal digits of the file's sha256."""
         return sha256(self.path)[:16]
 
     def blocks(self, size: int) -> Iterator[np.ndarray]:
-        """Yields the waveform in blocks (size, channels), the last one shorter; float32.
+        """Yield the waveform in float32 blocks (size, channels); the last one may be shorter.
 
-        Raises InputError if the file ends early before its end.
+        Raises InputError if the file ends early.
         """
         done, reason = 0, "the file ends early"
         try:
@@ -60,8 +60,8 @@ class AudioFile:
                 f"{self.path}: only {done} of {self.samples} samples can be read: {reason}"
             )
 
-    def _readable(self, done):
-        """Counts the samples that can be read, of which `done` have been."""
+    def _readable(self, done: int) -> int:
+        """Count the samples that can be read, of which `done` have been."""
         with contextlib.suppress(soundfile.LibsndfileError):
             self._file.seek(done)
             while read := len(self._file.read(STEP)):
@@ -71,12 +71,12 @@ class AudioFile:
 
 @contextlib.contextmanager
 def open_audio(path: str | Path) -> Iterator[AudioFile]:
-    """Opens an audio file.
+    """Open an audio file.
 
-    soundfile reads WAV, FLAC, Ogg, Opus and MP3; what only ffmpeg reads (MP4, M4A, AAC, video) is
-    decoded by ffmpeg into a temporary file, and ffmpeg must then be on the PATH; so is an MP3 or
-    FLAC file that does not tell its length. Of a file with several audio streams, such as
-    `.stem.mp4`, the first is read.
+    soundfile reads WAV, FLAC, Ogg, Opus and MP3. Other formats (MP4, M4A, AAC, video), and MP3 or
+    FLAC files that do not contain their length, are decoded into a temporary file by ffmpeg, which
+    must be on the PATH. If a file has several audio streams, as `.stem.mp4` does, the first is
+    read.
 
     Args:
         path: The file.
@@ -85,8 +85,8 @@ def open_audio(path: str | Path) -> Iterator[AudioFile]:
         The open file.
 
     Raises:
-        InputError: If the file is missing, empty, cut, damaged or not audio, or ffmpeg is needed
-            and missing.
+        InputError: If the file is missing, empty, truncated, damaged or not audio, or requires
+            ffmpeg, which is missing.
     """
     path = check_readable(path)
     with contextlib.ExitStack() as stack:
@@ -107,7 +107,7 @@ def open_audio(path: str | Path) -> Iterator[AudioFile]:
 
 
 def read(path: str | Path) -> tuple[np.ndarray, int]:
-    """Reads an audio file whole.
+    """Read a whole audio file.
 
     Args:
         path: The file, see `open_audio`.
@@ -116,14 +116,25 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
         Waveform (samples, channels), float32 in [-1, 1], and sample rate in Hz.
 
     Raises:
-        InputError: As `open_audio` does.
+        InputError: See `open_audio`.
     """
     with open_audio(path) as source:
         return np.concatenate(list(source.blocks(1 << 20))), source.sample_rate
 
 
 def check_readable(path: str | Path) -> Path:
-    """Gives the path if it looks like an audio file; raises InputError, at once, if not."""
+    """Check that a path looks like an audio file, without decoding it.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: If the file is missing, empty, truncated or not audio, or requires ffmpeg, which
+            is missing.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -136,19 +147,26 @@ def check_readable(path: str | Path) -> Path:
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: raw samples
             raise _unreadable(path, error) from error
     elif path.suffix.lower() == ".mp3" and not mp3_is_whole(path):
-        raise InputError(f"{path}: the file ends early: its last MP3 frame is cut")
+        raise InputError(f"{path}: the file ends early: its last MP3 frame is incomplete")
     elif shutil.which("ffmpeg") is None:
         kind = (
             path.suffix
             if path.suffix.lower() in FFMPEG_SUFFIXES
-            else "a file that does not tell its length"
+            else "a file that does not contain its length"
         )
         raise InputError(f"{path}: {kind} needs ffmpeg, which is not on the PATH")
     return path
 
 
 def native(path: str | Path) -> bytes | Path:
-    """Gives a path as soundfile must be given it: as bytes if the name is not UTF-8."""
+    """Convert a path for soundfile.
+
+    Args:
+        path: The path.
+
+    Returns:
+        The path, or its bytes if the name is not UTF-8.
+    """
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -166,21 +184,33 @@ def _needs_ffmpeg(path: Path) -> bool:
     return info.frames == UNKNOWN or (info.format == "MP3" and not mp3_tells_length(path))
 
 
-def _unreadable(path, error):
+def _unreadable(path: Path, error: Exception) -> InputError:
     reason = getattr(error, "error_string", error)
     return InputError(f"{path}: not an audio file that can be read: {reason}")
 
 
 def song_name(path: str | Path) -> str:
-    """The name of a song's file without its ending: "a.stem.mp4" and "a.wav" give "a"."""
+    """Return the name of a song's file without its suffix.
+
+    Args:
+        path: The file, such as "a.wav" or "a.stem.mp4".
+
+    Returns:
+        The name, such as "a".
+    """
     path = Path(path)
     return path.name.removesuffix(path.suffix).removesuffix(".stem")
 
 
 def run_ffmpeg(arguments: list[str | Path], failure: str) -> None:
-    """Runs ffmpeg; raises InputError with `failure` and ffmpeg's last line if it reports an error.
+    """Run ffmpeg, which skips damaged and missing parts with exit status 0, but prints a message.
 
-    ffmpeg passes over damaged and missing parts with exit status 0, but not without a word.
+    Args:
+        arguments: Arguments of ffmpeg.
+        failure: Start of the error message.
+
+    Raises:
+        InputError: If ffmpeg is missing or reports an error; the message has its last line.
     """
     if shutil.which("ffmpeg") is None:
         raise InputError(f"{failure}: ffmpeg is not on the PATH")

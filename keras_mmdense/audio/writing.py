@@ -1,4 +1,4 @@
-"""What separation writes: formats, names, and files that are whole or absent."""
+"""Writing of stems: formats, names, and atomic files."""
 
 import contextlib
 import dataclasses
@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +20,17 @@ from keras_mmdense.stems import STEMS
 from keras_mmdense.utils.files import check_writable, replacing, staging
 
 BLOCK = 1 << 18
-# What AAC can hold exactly; ffmpeg resamples other rates and drops a song of less than a block.
+# Sample rates of AAC; ffmpeg resamples other rates and drops a song of less than a block.
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 AAC_BLOCK = 1024
 MAKER = "keras-mmdense"
-SYSTEM_ERROR = 2  # of libsndfile: what the disk says, not what the format says
+SYSTEM_ERROR = 2  # of libsndfile: an error of the disk, not of the format
 
 
 def plan(
     output: Output, out_dir: str | Path, songs: Mapping[Path, str], stems: Sequence[str]
 ) -> dict[Path, dict[str, Path]]:
-    """Names the files of all songs, before any work.
+    """Determine the file names of all songs, before any work.
 
     Args:
         output: Format and names.
@@ -39,21 +39,19 @@ def plan(
         stems: Names of the stems.
 
     Returns:
-        For each song what `output.paths` gives.
+        The result of `output.paths` for each song.
 
     Raises:
-        InputError: If two files would get one name, also on a disk that does not tell upper from
-            lower case, or a file would replace one of the songs.
+        InputError: If two files would have the same name, also on a case-insensitive disk, or a
+            file would replace one of the songs.
     """
     planned = {path: output.paths(out_dir, song, stems) for path, song in songs.items()}
     inputs = {_identity(path) for path in songs} - {None}
-    taken = {}
+    taken: dict[str, str] = {}
     for path, files in planned.items():
         for stem, file in files.items():
             if _identity(file) in inputs:
-                raise InputError(
-                    f"{file}: is a song to separate and would be replaced; choose another output"
-                )
+                raise InputError(f"{file}: would replace a song to separate; choose another output")
             what = f"{stem} of {path}"
             other = taken.setdefault(unicodedata.normalize("NFC", str(file)).casefold(), what)
             if other != what:
@@ -62,14 +60,17 @@ def plan(
 
 
 def were_written(files: Mapping[str, Path], path: Path, output: Output) -> bool:
-    """Whether all files of a song are there, whole, and made of this very song by this model.
+    """Return whether all files of a song are complete and were made from it by this model.
 
-    MP3 and stem files do not tell what they were made of: their length has to do.
+    MP3 and stem files do not record their origin; only their length is checked.
 
     Args:
-        files: Paths by stem, as `plan` gives them.
+        files: Paths by stem, as `plan` returned them.
         path: The song.
         output: Format and names.
+
+    Returns:
+        Whether the song can be skipped.
     """
     if not all(file.is_file() for file in files.values()):
         return False
@@ -81,10 +82,10 @@ def were_written(files: Mapping[str, Path], path: Path, output: Output) -> bool:
 
 
 def _is_whole(path: Path, source: AudioFile, output: Output) -> bool:
-    """Whether a file holds as many samples as the song and tells that it is made of it."""
+    """Return whether a file has as many samples as the song and is marked as made from it."""
     try:
         if output.format == STEM_MP4:
-            with open_audio(path) as made:  # ffmpeg gives whole AAC blocks, and what led in
+            with open_audio(path) as made:  # ffmpeg decodes whole AAC blocks, and the lead-in
                 return 0 <= made.samples - source.samples < 4 * AAC_BLOCK
         with soundfile.SoundFile(native(path)) as file:
             found = (file.samplerate, file.channels, file.frames, file.subtype)
@@ -96,11 +97,11 @@ def _is_whole(path: Path, source: AudioFile, output: Output) -> bool:
         return False
 
 
-def _mark(source, output):
+def _mark(source: AudioFile, output: Output) -> str:
     return f"{MAKER} {source.digest} {output.model}".strip()
 
 
-def _identity(path):
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -110,11 +111,11 @@ def _identity(path):
 
 @dataclasses.dataclass(frozen=True)
 class Written:
-    """What was written.
+    """Files that were written.
 
     Args:
         files: Paths by stem.
-        gain_db: Gain in dB that all files got so that none clips; 0 for none.
+        gain_db: Common gain in dB that was applied to all files so that none clips; 0 for none.
     """
 
     files: dict[str, Path]
@@ -122,21 +123,21 @@ class Written:
 
 
 class StemWriter:
-    """Writes the stems of one song, block by block; a context manager.
+    """Context manager that writes the stems of a song block by block.
 
-    Blocks go to a hidden folder in the output folder. `finish` turns them into files of the wanted
-    format, looks whether these are whole, and moves them to their names; without it, nothing is
-    left.
+    Blocks are written to a hidden folder in the output folder. `finish` converts them to the output
+    format, checks that the files are complete, and moves them to their final names; without it,
+    nothing is left behind.
 
     Args:
-        out_dir: Folder to write to; made if it is missing.
+        out_dir: Folder to write to; created if it is missing.
         song: Name of the song.
         stems: Names of the stems.
-        source: The mixture; gives rate, channels, length and tags.
+        source: The mixture, whose sample rate, channels, length and tags the stems have.
         output: Format and names.
 
     Raises:
-        InputError: If the folder cannot be written, a name does not fit, or the format cannot hold
+        InputError: If the folder cannot be written, a name is invalid, or the format cannot store
             such a song.
     """
 
@@ -158,13 +159,13 @@ class StemWriter:
         self._files: dict[str, soundfile.SoundFile] = {}
         self._samples, self._peak = 0, 0.0
 
-    def __enter__(self):
+    def __enter__(self) -> "StemWriter":
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             self._stage = stack.enter_context(staging(self._out_dir))
             for path in self._paths.values():
                 if path.is_dir():
-                    raise InputError(f"{path}: a folder is in the way of a file")
+                    raise InputError(f"{path}: is a folder, expected a file name")
                 check_writable(path.parent)
             with self._writing():
                 if self._output.format in FORMATS:
@@ -177,12 +178,12 @@ class StemWriter:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(soundfile.SoundFileError):
             self._stack.close()
 
     def write(self, mixture: np.ndarray, stems: dict[str, np.ndarray]) -> int:
-        """Writes the next block.
+        """Write the next block.
 
         Args:
             mixture: (samples, channels).
@@ -208,7 +209,14 @@ class StemWriter:
         return self._samples
 
     def finish(self) -> Written:
-        """Turns what was written into the wanted format under its final names."""
+        """Convert the written blocks to the output format, and move the files to their names.
+
+        Returns:
+            The files and the common gain.
+
+        Raises:
+            InputError: If a file cannot be written.
+        """
         floats = self._output.subtype in ("FLOAT", "DOUBLE")
         gain = 1.0 if floats or self._peak <= 1 else 0.999 / self._peak
         with self._writing():
@@ -225,7 +233,7 @@ class StemWriter:
                 os.replace(staged[name], path)
         return Written(self._paths, 20 * float(np.log10(gain)))
 
-    def _check_stem_file(self):
+    def _check_stem_file(self) -> None:
         source = self._source
         if not set(STEMS) <= set(self._stems):
             raise InputError(f"{STEM_MP4} holds all four stems, received {', '.join(self._stems)}")
@@ -236,12 +244,12 @@ class StemWriter:
                 f"{AAC_BLOCK} samples or more, at one of {', '.join(map(str, AAC_RATES))} Hz"
             )
 
-    def _staged(self, name):
+    def _staged(self, name: str) -> Path:
         return self._stage / f"{self._names.index(name)}.wav"
 
     @contextlib.contextmanager
-    def _writing(self):
-        """Says in words what a full disk or a vanished folder makes soundfile raise."""
+    def _writing(self) -> Iterator[None]:
+        """Turn soundfile's errors for a full disk or a deleted folder into an InputError."""
         try:
             yield
         except (OSError, AssertionError, soundfile.SoundFileError) as error:
@@ -251,15 +259,15 @@ class StemWriter:
                 reason = f"{reason or 'write error'} ({free / 1e6:.1f} MB are free)"
             raise InputError(f"{self._out_dir}: cannot write there: {reason}") from error
 
-    def _check(self, name, path):
+    def _check(self, name: str, path: Path) -> None:
         with open(path, "r+b") as file:
             os.fsync(file.fileno())
         if not _is_whole(path, self._source, self._output):
             raise InputError(
-                f"{self._out_dir}: {name} could not be written whole; is the disk full?"
+                f"{self._out_dir}: {name} could not be written completely; is the disk full?"
             )
 
-    def _open(self, path, format_, subtype):
+    def _open(self, path: Path, format_: str, subtype: str | None) -> soundfile.SoundFile:
         source = self._source
         try:
             file = soundfile.SoundFile(
@@ -277,7 +285,7 @@ class StemWriter:
                 setattr(file, tag, value)
         return file
 
-    def _convert(self, name, gain):
+    def _convert(self, name: str, gain: float) -> Path:
         staged = self._staged(name)
         if self._output.format == "wav" and self._output.subtype == "FLOAT":
             drop_time(staged)
@@ -292,11 +300,11 @@ class StemWriter:
         staged.unlink()
         return path
 
-    def _mux(self, gain):
-        """One MP4 file with mixture, drums, bass, other and vocals as AAC streams."""
+    def _mux(self, gain: float) -> Path:
+        """Write one MP4 file with mixture, drums, bass, other and vocals as AAC streams."""
         path = self._stage / "done.mp4"
         order = ["mixture", "drums", "bass", "other", "vocals"]
-        arguments = []
+        arguments: list[str | Path] = []
         for name in order:
             arguments += ["-i", f"file:{self._staged(name)}"]
         for index in range(len(order)):
@@ -308,7 +316,7 @@ class StemWriter:
 
 
 def write(path: str | Path, waveform: np.ndarray, sample_rate: int) -> None:
-    """Writes a 32-bit float WAV file; it appears under its name only when it is complete.
+    """Write a 32-bit float WAV file, which appears under its name only when it is complete.
 
     Args:
         path: The file to write.

@@ -70,7 +70,7 @@ class EvaluateSongs(beam.PTransform):
         self._models = tuple(models)
         self._options = {"oracles": tuple(oracles), "rule": rule, "engine": engine}
 
-    def expand(self, urls):
+    def expand(self, urls: Any) -> Any:
         order = [*self._models, *self._options["oracles"]]
         scored = (
             urls
@@ -104,13 +104,13 @@ def _open(model: str) -> Separator:
 
 
 class _Score(beam.DoFn):
-    def __init__(self, models, options):
+    def __init__(self, models: Sequence[str], options: dict[str, Any]):
         self._models, self._options, self._shared = models, options, Shared()
 
-    def setup(self):
+    def setup(self) -> None:
         self._systems = self._shared.acquire(lambda: _Systems(self._models))
 
-    def process(self, url):
+    def process(self, url: str) -> Iterator[Any]:
         found = attempt(url, self._score, url)
         if isinstance(found, Failure):
             yield beam.pvalue.TaggedOutput(FAILURES, count_failure(found))

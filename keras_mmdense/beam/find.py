@@ -6,6 +6,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 import apache_beam as beam
 
@@ -49,16 +50,16 @@ class FindSongs(beam.PTransform):
         super().__init__()
         self._out_dir = out_dir
 
-    def expand(self, places):
+    def expand(self, places: Any) -> Any:
         found = places | beam.ParDo(_Find(self._out_dir)).with_outputs(FAILURES, main="songs")
         return {"songs": found.songs, FAILURES: found[FAILURES]}
 
 
 class _Find(beam.DoFn):
-    def __init__(self, out_dir):
+    def __init__(self, out_dir: str):
         self._out_dir = out_dir
 
-    def process(self, place):
+    def process(self, place: str) -> Iterator[Any]:
         found = attempt(place, expand_place, place, self._out_dir)
         if isinstance(found, Failure):
             yield beam.pvalue.TaggedOutput(FAILURES, count_failure(found))
@@ -116,7 +117,7 @@ class NameSongs(beam.PTransform):
     Takes a PCollection of URLs and returns one of `Song`.
     """
 
-    def expand(self, urls):
+    def expand(self, urls: Any) -> Any:
         songs = urls | "Distinct" >> beam.Distinct() | "Short names" >> beam.Map(_short)
         for number in range(len(LONGER_NAMES)):
             songs = (
@@ -162,7 +163,7 @@ class CheckTargets(beam.PTransform):
         super().__init__()
         self._out_dir, self._output, self._stems = out_dir, output, tuple(stems)
 
-    def expand(self, songs):
+    def expand(self, songs: Any) -> Any:
         checked = (
             songs
             | "Targets" >> beam.FlatMap(_targets, self._out_dir, self._output, self._stems)
@@ -184,7 +185,9 @@ class _Claim:
     refusal: str = ""
 
 
-def _targets(song, out_dir, output, stems):
+def _targets(
+    song: Song, out_dir: str, output: Output, stems: Sequence[str]
+) -> Iterator[tuple[str, _Claim]]:
     """A claim for each file of a song, under the form in which two names may be one."""
     try:
         if _is_below(out_dir, song.url):
@@ -199,7 +202,7 @@ def _targets(song, out_dir, output, stems):
         yield key, _Claim(song, f"{stem} of {song.url}", name)
 
 
-def _compare(group):
+def _compare(group: tuple[str, Iterable[_Claim]]) -> Iterator[tuple[str, _Claim]]:
     """Claims by song; those that meet on one file refuse each other."""
     claims = sorted(group[1], key=lambda claim: (claim.song.url, claim.what))
     for claim in claims:
@@ -211,9 +214,8 @@ def _compare(group):
 
 
 class _Choose(beam.DoFn):
-    def process(self, group):
-        url, claims = group
-        claims = list(claims)
+    def process(self, group: tuple[str, Iterable[_Claim]]) -> Iterator[Any]:
+        url, claims = group[0], list(group[1])
         if refusals := sorted(claim.refusal for claim in claims if claim.refusal):
             failure = count_failure(Failure(url, "input", refusals[0]))
             yield beam.pvalue.TaggedOutput(FAILURES, failure)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
@@ -113,14 +114,14 @@ class _WriteLines(beam.PTransform):
         super().__init__()
         self._out_dir, self._name = out_dir, name
 
-    def expand(self, rows):
+    def expand(self, rows: Any) -> Any:
         start = rows.pipeline | "Start" >> beam.Create([(0, "")])
         lines = rows | "To text" >> beam.Map(_line)
         both = (start, lines) | beam.Flatten() | beam.GroupByKey()
         return both | "Write" >> beam.Map(_write, self._out_dir, self._name)
 
 
-def _line(row: dict) -> tuple[int, str]:
+def _line(row: dict[str, Any]) -> tuple[int, str]:
     return 0, json.dumps(row, ensure_ascii=False) + "\n"
 
 

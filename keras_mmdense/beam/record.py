@@ -24,15 +24,15 @@ def record_url(out_dir: str, name: str) -> str:
     return f"{out_dir}/.manifest/{digest[:2]}/{digest[2:]}.json"
 
 
-def is_complete(row: Row | None, expected: Row, out_dir: str) -> bool:
+def is_complete(row: Row, expected: Row, out_dir: str) -> bool:
     """Tell whether a record is of these very files, and all of them are there.
 
     Args:
-        row: The record, None if there is none.
+        row: The record.
         expected: Some of its fields, as they must be.
         out_dir: URL of the output folder.
     """
-    if row is None or any(row.get(key) != value for key, value in expected.items()):
+    if any(row.get(key) != value for key, value in expected.items()):
         return False
     for file in row["files"]:
         found = storage.find_info(f"{out_dir}/{file['path']}")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -19,9 +20,10 @@ from keras_mmdense.audio.output import Output
 from keras_mmdense.beam import record, storage
 from keras_mmdense.beam.failures import FAILURES, NAMESPACE, Failure, attempt, count_failure
 from keras_mmdense.beam.find import CheckTargets, NameSongs, Song
-from keras_mmdense.beam.worker import Settings, Worker, open_separator
+from keras_mmdense.beam.worker import SONGS, Settings, Worker, open_separator
 from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.catalog import DEFAULT
+from keras_mmdense.stems import check_names
 
 PARTIAL = ".partial"
 
@@ -42,8 +44,8 @@ class SeparateSongs(beam.PTransform):
         stems: Stems to write, None for all.
         output: Format, names and extra files; 32-bit float WAV by default.
         engine: "auto", "litert" or "tensorflow".
-        models: Copies of the model in a worker process, each of which uses one core. Runners start
-            a process for each core; where all cores share one, give their number.
+        threads: Threads of the model in a worker process. Runners start a process for each core;
+            where all cores share one, give their number.
 
     Returns:
         Outputs "songs" (a manifest row each, a dict that JSON can say, with "skipped") and
@@ -68,13 +70,13 @@ class SeparateSongs(beam.PTransform):
         stems: Sequence[str] | None = None,
         output: Output | None = None,
         engine: str = "auto",
-        models: int = 1,
+        threads: int = 1,
     ):
         super().__init__()
         names = (model,) if isinstance(model, str) else tuple(model)
-        wanted = None if stems is None else tuple(stems)
+        wanted = () if stems is None else check_names("stems", tuple(stems))
         folder = storage.check_folder(out_dir)
-        settings = Settings(folder, names, wanted, output or Output(), engine, models)
+        settings = Settings(folder, names, wanted, output or Output(), engine, threads)
         self._settings = dataclasses.replace(settings, stems=open_separator(settings).stems)
 
     @property
@@ -82,7 +84,7 @@ class SeparateSongs(beam.PTransform):
         """URL of the folder that is written to."""
         return self._settings.out_dir
 
-    def expand(self, urls):
+    def expand(self, urls: Any) -> Any:
         settings = self._settings
         named = urls | "Absolute" >> beam.Map(storage.absolute) | "Name" >> NameSongs()
         checked = named | "Check" >> CheckTargets(settings.out_dir, settings.output, settings.stems)
@@ -111,25 +113,25 @@ class _Separate(beam.DoFn):
     def __init__(self, settings: Settings):
         self._settings, self._shared = settings, Shared()
 
-    def setup(self):
+    def setup(self) -> None:
         self._worker = self._shared.acquire(lambda: Worker(self._settings))
 
-    def start_bundle(self):
-        self._running = set()
+    def start_bundle(self) -> None:
+        self._running: set[futures.Future[Any]] = set()
 
-    def process(self, song):
-        while len(self._running) >= self._worker.slots:
+    def process(self, song: Song) -> Iterator[Any]:
+        while len(self._running) >= SONGS:
             yield from self._take(futures.FIRST_COMPLETED)
         work = self._worker.executor.submit(attempt, song.url, separate_song, song, self._worker)
         self._running.add(work)
 
-    def finish_bundle(self):
+    def finish_bundle(self) -> Iterator[Any]:
         for result in self._take(futures.ALL_COMPLETED):
             failed = isinstance(result, beam.pvalue.TaggedOutput)
             value = GlobalWindows.windowed_value(result.value if failed else result)
             yield beam.pvalue.TaggedOutput(FAILURES, value) if failed else value
 
-    def _take(self, until: str) -> Iterator:
+    def _take(self, until: str) -> Iterator[Any]:
         """Results of songs that are done, counted here: metrics belong to the bundle's thread."""
         done, self._running = futures.wait(self._running, return_when=until)
         for result in (future.result() for future in done):
@@ -182,12 +184,12 @@ def separate_song(song: Song, worker: Worker) -> record.Row:
         "output": dataclasses.asdict(worker.output),
     }
     version = {"input_size": info.size_in_bytes, "input_time": info.last_updated_in_seconds}
-    if record.is_complete(known, {**same, **version}, out_dir):
+    if known and record.is_complete(known, {**same, **version}, out_dir):
         return {**known, "skipped": True}
     with tempfile.TemporaryDirectory(prefix="keras-mmdense-") as folder:
         local = Path(folder) / storage.as_path(song.url).name
         digest = storage.fetch(song.url, local)
-        if record.is_complete(known, {**same, "sha256": digest}, out_dir):
+        if known and record.is_complete(known, {**same, "sha256": digest}, out_dir):
             return {**known, "skipped": True}
         made = _separate_file(song, local, Path(folder) / "stems", worker)
         seconds = {

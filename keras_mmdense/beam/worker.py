@@ -1,4 +1,4 @@
-"""What a worker process shares among its threads: models, loaded once, and places for songs."""
+"""What a worker process shares among its threads: the model, loaded once, and places for songs."""
 
 import contextlib
 import dataclasses
@@ -16,15 +16,15 @@ import numpy as np
 from keras_mmdense.audio.output import Output
 from keras_mmdense.beam import storage
 from keras_mmdense.beam.failures import BrokenWorker
-from keras_mmdense.beam.fair_pool import FairPool
+from keras_mmdense.beam.fair_lock import FairLock
 from keras_mmdense.errors import InputError, first_line
-from keras_mmdense.separation.engines.engine import Engine
+from keras_mmdense.separation.engines.engine import Engine, Run
 from keras_mmdense.separation.loading import fingerprint
 from keras_mmdense.separation.separator import Separator
 
-# Songs beyond the models: one is copied while another is computed, and a long one lets others pass.
-EXTRA_SONGS = 2
-ONE_CORE = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+# One song is copied while another is computed, and a long one lets others pass.
+SONGS = 3
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,37 +34,36 @@ class Settings:
     Args:
         out_dir: URL of the folder to write to.
         models: Networks, see `Separator`; each a shipped name, a path or a URL.
-        stems: Stems to write, None for all.
+        stems: Stems to write; empty for all, until the model has told which these are.
         output: Format, names and extra files.
         engine: "auto", "litert" or "tensorflow".
-        copies: Models in a worker process, each on one core.
+        threads: Threads of the model in a worker process.
     """
 
     out_dir: str
     models: tuple[str, ...]
-    stems: tuple[str, ...] | None
+    stems: tuple[str, ...]
     output: Output
     engine: str
-    copies: int
+    threads: int
 
 
 class Worker:
-    """Models and threads of one worker process.
+    """The model and the threads of one worker process.
 
-    Songs are separated by turns, window by window, so that a long one does not keep the others from
-    the models.
+    Songs take turns at the model, window by window, so that a long one does not keep it from the
+    others.
 
     Attributes:
         settings: How songs are separated.
-        slots: How many songs are in work at a time; memory and disk are bounded by it.
-        executor: The threads they are in work in.
+        executor: The threads that `SONGS` songs at a time are in work in; memory and disk are
+            bounded by their number.
     """
 
     def __init__(self, settings: Settings):
         self.settings, self._lock = settings, threading.Lock()
         self._spent = threading.local()
-        self.slots = settings.copies + EXTRA_SONGS
-        self.executor = ThreadPoolExecutor(self.slots)
+        self.executor = ThreadPoolExecutor(SONGS)
 
     @functools.cached_property
     def _artifacts(self) -> list[str]:
@@ -84,24 +83,28 @@ class Worker:
 
     @functools.cached_property
     def _separator(self) -> Separator:
-        with _one_core():
-            separators = [
-                open_separator(self.settings, self._artifacts) for _ in range(self.settings.copies)
-            ]
-        pool = FairPool([separator.engine.run for separator in separators])
+        with _threads(self.settings.threads):
+            separator = open_separator(self.settings, self._artifacts)
+        turn = FairLock()
 
-        def run(waveforms: np.ndarray) -> np.ndarray:
-            with pool.borrow() as model:
-                start = time.monotonic()
-                stems = model(waveforms)
-                self._spent.seconds = self.model_seconds() + time.monotonic() - start
-                return stems
+        def start() -> Run:
+            with turn:
+                run = separator.engine.start()
 
-        first = separators[0]
-        return Separator(Engine(first.engine.name, first.card, run), stems=first.stems)
+            def take_turn(waveforms: np.ndarray) -> np.ndarray:
+                with turn:
+                    begun = time.monotonic()
+                    stems = run(waveforms)
+                    self._spent.seconds = self.model_seconds() + time.monotonic() - begun
+                    return stems
+
+            return take_turn
+
+        engine = Engine(separator.engine.name, separator.card, start)
+        return Separator(engine, stems=separator.stems)
 
     def model_seconds(self) -> float:
-        """Return the seconds that models have worked for this thread."""
+        """Return the seconds that the model has worked for this thread."""
         return getattr(self._spent, "seconds", 0.0)
 
 
@@ -117,7 +120,7 @@ def open_separator(settings: Settings, artifacts: list[str] | None = None) -> Se
     """
     names = artifacts or [local_model(model) for model in settings.models]
     return Separator(
-        names[0] if len(names) == 1 else names, stems=settings.stems, engine=settings.engine
+        names[0] if len(names) == 1 else names, stems=settings.stems or None, engine=settings.engine
     )
 
 
@@ -159,10 +162,10 @@ def _model_needed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _one_core() -> Iterator[None]:
-    """A model that is loaded here runs in one thread: a runner starts a process for each core."""
-    kept = {name: os.environ.get(name) for name in ONE_CORE}
-    os.environ.update(dict.fromkeys(ONE_CORE, "1"))
+def _threads(count: int) -> Iterator[None]:
+    """A model that is loaded here runs in so many threads."""
+    kept = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(count)))
     try:
         yield
     finally:

@@ -1,15 +1,16 @@
-"""The command `keras-mmdense`: parses, calls, reports. Heavy imports happen inside commands."""
+"""The command `keras-mmdense`. Heavy imports happen inside the commands."""
 
 import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from keras_mmdense import __version__
-from keras_mmdense.cli import (  # noqa: F401
+from keras_mmdense.cli import (
     beam,
     blend,
     compare,
@@ -30,11 +31,45 @@ from keras_mmdense.cli import (  # noqa: F401
 from keras_mmdense.cli.common import app
 from keras_mmdense.errors import InputError
 
+COMMANDS: tuple[Callable[..., None], ...] = (
+    separate.separate,
+    demo.demo,
+    models.models,
+    train.train,
+    evaluate.evaluate,
+    compare.compare,
+    report.report,
+    blend.blend,
+    efficiency.efficiency,
+    filters.filters,
+    synth.synth,
+    serve.serve,
+)
+EXPORTS: tuple[Callable[..., None], ...] = (
+    export.saved_model,
+    export_tflite.tflite,
+    export_web.web,
+)
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"keras-mmdense {__version__}")
         raise typer.Exit
+
+
+exports = typer.Typer(
+    help="Export a trained network to a file that runs without this package.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+for command in COMMANDS:
+    app.command()(command)
+# What it does not know is for Beam.
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(beam.beam)
+for command in EXPORTS:
+    exports.command()(command)
+app.add_typer(exports, name="export")
 
 
 @app.callback()
@@ -49,19 +84,19 @@ def _options(
     pass
 
 
-def main():
-    """Runs the command.
+def main() -> None:
+    """Run the command.
 
-    Bad input, and what the disk or the memory refuses, end in one line on stderr and exit status 2;
-    SIGTERM cleans up as Ctrl-C does and ends with 143.
+    Invalid input, and errors of disk or memory, end with one line on stderr and exit status 2;
+    SIGTERM cleans up like Ctrl-C and ends with 143.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow turns it on by itself on processors with AVX-512 only; AVX2 gains as well.
+    # TensorFlow enables it by default only on processors with AVX-512, but AVX2 benefits as well.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
-    with contextlib.suppress(ValueError):  # in another thread than the main one
+    with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
@@ -74,10 +109,10 @@ def main():
         _fail("not enough memory")
 
 
-def _fail(reason):
+def _fail(reason: object) -> None:
     print(f"keras-mmdense: error: {reason}", file=sys.stderr)
     sys.exit(2)
 
 
-def _terminate(number, frame):
+def _terminate(number: int, frame: object) -> None:
     sys.exit(128 + number)

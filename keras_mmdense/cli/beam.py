@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 
 from keras_mmdense.cli import outputs
-from keras_mmdense.cli.common import TRAINED, app, say, tell_terms
+from keras_mmdense.cli.common import TRAINED, say, tell_terms
 
 SHOWN = 10  # failures that are printed; the file holds all
 # In this process, without a network. Beam's own default downloads a program first.
 RUNNER = "FnApiRunner"
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def beam(
     context: typer.Context,
     input: Annotated[
@@ -26,7 +25,7 @@ def beam(
     output: Annotated[
         str, typer.Option("--output", "-o", help="Folder to write to, local or a URL.")
     ],
-    model: outputs.Models = (TRAINED,),
+    model: outputs.Models = [TRAINED],  # noqa: B006
     stems: outputs.Stems = None,
     two_stems: outputs.TwoStems = None,
     residual: outputs.Residual = False,
@@ -34,10 +33,10 @@ def beam(
     subtype: outputs.Subtype = None,
     filename: outputs.Filename = "{song}/{stem}.{format}",
     engine: outputs.Engine = "auto",
-    models: Annotated[
-        int, typer.Option(min=1, help="Models in a worker process, each on one core.")
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads of the model in a worker process.")
     ] = 1,
-):
+) -> None:
     """Separate any number of songs on Apache Beam: gs://, s3://, hdfs:// or local files.
 
     Options that are not listed are Beam's own, such as --runner DataflowRunner. Without a runner,
@@ -66,7 +65,7 @@ def beam(
         from keras_mmdense.beam.separate import SeparateSongs
 
         separate = SeparateSongs(
-            output, model, stems=wanted, output=written, engine=engine, models=models
+            output, model, stems=wanted, output=written, engine=engine, threads=threads
         )
     failures = pipeline.run(input, separate, options)
     for failure in failures[:SHOWN]:

@@ -1,23 +1,24 @@
-"""Blending two trained networks."""
+"""The command `blend`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, quiet_startup, say, tell_terms
+from keras_mmdense.cli.common import quiet_startup, say, tell_terms
 
 
-@app.command()
 def blend(
-    first: Annotated[str, typer.Argument(help="A trained network, an FNN in the paper.")],
-    second: Annotated[str, typer.Argument(help="Another of the same stems, a BLSTM in the paper.")],
+    first: Annotated[str, typer.Argument(help="A trained network; an FNN in the paper.")],
+    second: Annotated[
+        str, typer.Argument(help="Another one for the same stems; a BLSTM in the paper.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
-    share: Annotated[float, typer.Option(help="Share of FIRST in the output, lambda.")] = 0.25,
-):
-    """Make one network of two trained ones, whose outputs it blends before the Wiener filter.
+    share: Annotated[float, typer.Option(help="Share of FIRST in the output.")] = 0.25,
+) -> None:
+    """Blend two trained networks into one, before the Wiener filter.
 
-    `separate`, `evaluate` and `export` take OUTPUT as their --model.
+    `separate`, `evaluate` and `export` accept OUTPUT as a model.
 
     Example: keras-mmdense blend runs/fnn runs/blstm -o runs/blend --share 0.25
     """

@@ -1,8 +1,9 @@
-"""What the commands share: the application, options, progress bars, a quiet start."""
+"""Parts shared by the commands: application, options, progress bars, quiet startup."""
 
 import contextlib
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +12,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.pretrained.catalog import DEFAULT, DESCRIPTION, network_folder, read_card
+from keras_mmdense.pretrained.catalog import DEFAULT
+from keras_mmdense.utils.progress import Progress as Report
 from keras_mmdense.utils.quiet import quiet_stderr
 
 app = typer.Typer(
-    help="Separates music into stems, and trains and scores the networks that do it.",
+    help="Separate music into stems; train, score and export networks.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
 )
-# Names of files may look like markup or emoji codes, and stay what they are.
+# File names may look like markup or emoji codes, and are printed unchanged.
 console = Console(markup=False, emoji=False, highlight=False)
 
 TRAINED = DEFAULT
@@ -33,46 +35,53 @@ Model = Annotated[
 
 
 @contextlib.contextmanager
-def progress():
-    """Gives a function that makes a progress bar with an estimate: name -> callback."""
+def progress() -> Iterator[Callable[[str], Report]]:
+    """Provide a function that adds a progress bar: name -> callback."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
-    options = {"console": console, "transient": True, "speed_estimate_period": 3600}
-    with Progress(*columns, TimeRemainingColumn(), **options) as bars:
+    bars = Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        speed_estimate_period=3600,
+    )
+    with bars:
 
-        def report(name):
+        def report(name: str) -> Report:
             task = bars.add_task(name, total=None)
             return lambda done, total: bars.update(task, completed=done, total=total)
 
         yield report
 
 
-def say(text):
-    """Prints a line as it is: a path is not wrapped."""
+def say(text: str) -> None:
+    """Print a line without wrapping."""
     console.print(text, soft_wrap=True)
 
 
 def tell_terms(*models: str | Path) -> None:
-    """Print the terms of trained networks whose stems may be used for research only, a line each.
+    """Print the terms of models whose stems may be used for research only, one line each.
 
     Args:
-        *models: Names and folders of networks; other files are passed over.
+        *models: Names and folders of networks, SavedModel folders and `.tflite` files.
     """
+    from keras_mmdense.separation.terms import research_terms
+
     for model in dict.fromkeys(map(str, models)):
-        folder = network_folder(model)
-        if (folder / DESCRIPTION).is_file() and (card := read_card(folder)).restricted:
-            say(f"{model}: {card.terms}")
+        if terms := research_terms(model):
+            say(f"{model}: {terms}")
 
 
 @contextlib.contextmanager
-def quiet_startup():
-    """Hides the lines that TensorFlow logs while it is imported and starts."""
+def quiet_startup() -> Iterator[None]:
+    """Hide the lines that TensorFlow logs while it is imported and starts."""
     with quiet_stderr():
         if "keras" not in sys.modules:
             _start_keras()
         yield
 
 
-def _start_keras():
+def _start_keras() -> None:
     try:
         import keras
     except (ImportError, ValueError) as error:

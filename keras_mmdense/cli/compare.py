@@ -1,15 +1,19 @@
-"""Two systems on the same songs."""
+"""The command `compare`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, quiet_startup
+from keras_mmdense.cli.common import console, quiet_startup
 from keras_mmdense.errors import InputError
 
+if TYPE_CHECKING:
+    from keras_mmdense.analysis.run_folders import Scores
+    from keras_mmdense.evaluation.scoring import SongScores
 
-@app.command()
+
 def compare(
     baseline_scores: Annotated[
         Path, typer.Argument(metavar="SCORES_A", help="Folder that `evaluate --output` wrote.")
@@ -17,28 +21,29 @@ def compare(
     other_scores: Annotated[
         Path | None,
         typer.Argument(
-            metavar="SCORES_B", help="Folder with scores of the same songs; SCORES_A by default."
+            metavar="SCORES_B", help="Folder with scores of the same songs. Defaults to SCORES_A."
         ),
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option(help="System of SCORES_A; by default the one that is no oracle.")
+        str | None,
+        typer.Option(help="System of SCORES_A. Defaults to the one that is not an oracle."),
     ] = None,
     system: Annotated[
         str | None,
         typer.Option(
-            help="System of SCORES_B; by default the one that is no oracle and not the baseline."
+            help="System of SCORES_B. Defaults to the only one except oracles and the baseline."
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for comparison.json, .md and .png."),
     ] = None,
-):
+) -> None:
     """Compare two systems on the same songs, with intervals.
 
-    Prints the SDR of both systems, medians and means over songs, the difference with a 95 % paired
-    bootstrap interval, and in words whether it is within noise: the mean's interval includes 0, or
-    the mean is below 0.3 dB, which training with another seed may change as well.
+    Prints medians and means over songs of the SDR of both systems, their difference with a 95 %
+    paired bootstrap interval, and whether it is within noise: the interval of the mean includes 0,
+    or the mean is below 0.3 dB, which another training seed may change as well.
 
     Example: keras-mmdense compare scores/before scores/after -o comparison
     """
@@ -57,11 +62,11 @@ def compare(
         )
     chosen = baseline or _only_system(first, "--baseline", None)
     other = system or _only_system(second, "--system", chosen if second is first else None)
-    scores = [_scores(first, chosen), _scores(second, other)]
+    before, after = _scores(first, chosen), _scores(second, other)
     with quiet_startup():
         from keras_mmdense.evaluation import comparison
         from keras_mmdense.report.comparison import comparison_table, sentences, write_comparison
-    found = comparison.compare(*scores, first.rule)
+    found = comparison.compare(before, after, first.rule)
     names = (f"{chosen} ({first.name})", f"{other} ({second.name})")
     if output:
         write_comparison(output, found, names, first.rule.name)
@@ -70,7 +75,7 @@ def compare(
         console.print(line, highlight=False, markup=False)
 
 
-def _read(folder):
+def _read(folder: Path) -> "Scores":
     if not (folder / "scores.json").is_file():
         raise InputError(f"{folder}: expected scores.json, which evaluate --output writes")
     with quiet_startup():
@@ -78,8 +83,8 @@ def _read(folder):
     return read_score_folder(folder)
 
 
-def _only_system(scores, option, taken):
-    """The system that is neither an oracle nor taken, if there is just one."""
+def _only_system(scores: "Scores", option: str, taken: str | None) -> str:
+    """Return the only system that is neither an oracle nor taken."""
     known = [
         name
         for name in scores.systems
@@ -87,11 +92,11 @@ def _only_system(scores, option, taken):
     ]
     if len(known) != 1:
         choices = ", ".join(scores.systems)
-        raise InputError(f"{scores.name}: name one system with {option}; choices: {choices}")
+        raise InputError(f"{scores.name}: select a system with {option}; choices: {choices}")
     return known[0]
 
 
-def _scores(scores, name):
+def _scores(scores: "Scores", name: str) -> Sequence["SongScores"]:
     if name not in scores.systems:
         choices = ", ".join(scores.systems)
         raise InputError(f"{scores.name}: no system {name!r}; choices: {choices}")

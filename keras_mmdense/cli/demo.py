@@ -1,4 +1,4 @@
-"""Showing what separation does."""
+"""The command `demo`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,6 @@ import typer
 from keras_mmdense.cli.common import (
     TRAINED,
     Model,
-    app,
     console,
     progress,
     say,
@@ -16,7 +15,6 @@ from keras_mmdense.cli.common import (
 )
 
 
-@app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")] = Path(
         "demo"
@@ -24,8 +22,8 @@ def demo(
     model: Model = TRAINED,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the song.")] = 2017,
     seconds: Annotated[float, typer.Option(min=3, help="Length of the song in seconds.")] = 20,
-):
-    """Synthesize a song, separate it, and show what was gained.
+) -> None:
+    """Synthesize a song, separate it, and print the gain in SDR.
 
     Writes the four stems, the mixture (FLAC) and a figure of their spectrograms.
 
@@ -42,7 +40,6 @@ def demo(
         from keras_mmdense.report.demo import gains_table, run
         from keras_mmdense.separation.separator import Separator
 
-        tell_terms(model)
         separator = Separator(model)
     with progress() as report:
         gains = run(separator, output, seed, seconds, report("separating"))

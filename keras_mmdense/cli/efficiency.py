@@ -1,24 +1,23 @@
-"""What the networks cost."""
+"""The command `efficiency`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, quiet_startup
+from keras_mmdense.cli.common import console, quiet_startup
 
 
-@app.command()
 def efficiency(
     runs: Annotated[
         list[Path] | None,
         typer.Argument(metavar="RUN", help="Folders that `train` wrote, for training times."),
     ] = None,
-):
-    """Compare the networks by parameters, multiply-adds for a second of audio, training time.
+) -> None:
+    """Compare the networks by parameters, multiply-adds per second of audio, and training time.
 
-    Each is also given relative to `blend`, the paper's baseline. Training times are those of the
-    runs named, for an hour of audio seen; they compare if the runs had the same machine.
+    All are also relative to `blend`, the paper's baseline. Training times are those of the given
+    runs, per hour of audio seen; they are comparable for runs on the same machine.
 
     Example: keras-mmdense efficiency runs/mmdensenet runs/fnn runs/blstm
     """

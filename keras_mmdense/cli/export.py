@@ -1,21 +1,14 @@
-"""Writing trained networks as files that run elsewhere."""
+"""The command `export saved-model`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
-from keras_mmdense.cli.common import app, console, quiet_startup, tell_terms
-
-export = typer.Typer(
-    help="Write a trained network as a file that runs without this package.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-)
-app.add_typer(export, name="export")
+from keras_mmdense.cli.common import console, quiet_startup, tell_terms
 
 
-@export.command("saved-model")
 def saved_model(
     model: Annotated[
         list[str],
@@ -25,10 +18,10 @@ def saved_model(
         ),
     ],
     out: Annotated[Path, typer.Argument(help="Folder to write; an older export is replaced.")],
-):
-    """Write a SavedModel: waveform or WAV files in, stems out, for TensorFlow and TF Serving.
+) -> None:
+    """Export to a SavedModel: waveform or WAV files in, stems out, for TensorFlow and TF Serving.
 
-    STFT and Wiener filter are inside. The model card and TF Serving's warm-up requests are in
+    STFT and Wiener filter are included. The model card and TF Serving's warm-up requests are in
     OUT/assets.extra.
 
     Example: keras-mmdense export saved-model mdensenet_cws_4stems models/mmdense/1
@@ -40,15 +33,13 @@ def saved_model(
     console.print(files_table(out, f"{', '.join(card.network)}: {', '.join(card.stems)}"))
 
 
-def files_table(path: Path, title: str):
-    """Lays out what an export wrote, a file a row with its size."""
-    from rich.table import Table
-
+def files_table(path: Path, title: str) -> Table:
+    """Format the files of an export with their sizes."""
     table = Table("file", title=title)
     table.add_column("bytes", justify="right")
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     for file in files:
         table.add_row(str(file), f"{file.stat().st_size:,}")
     table.add_section()
-    table.add_row("together", f"{sum(file.stat().st_size for file in files):,}")
+    table.add_row("total", f"{sum(file.stat().st_size for file in files):,}")
     return table

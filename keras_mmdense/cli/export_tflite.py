@@ -1,17 +1,18 @@
-"""Writing trained networks as TFLite files."""
+"""The command `export tflite`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from keras_mmdense.cli.common import progress, quiet_startup, say, tell_terms
-from keras_mmdense.cli.export import export
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CALIBRATION = 4
 
 
-@export.command()
 def tflite(
     model: Annotated[
         list[str],
@@ -21,38 +22,50 @@ def tflite(
         ),
     ],
     out: Annotated[
-        Path, typer.Argument(help="File to write, such as stems.tflite; its card goes beside it.")
+        Path,
+        typer.Argument(help="File to write, such as stems.tflite; the card is written next to it."),
     ],
     quantize: Annotated[
         str | None,
         typer.Option(
             help="float16, dynamic (8-bit weights) or int8 (8-bit arithmetic in the networks); "
-            "float32 by default."
+            "Defaults to float32."
         ),
     ] = None,
     calibrate: Annotated[
         Path | None,
         typer.Option(
-            help=f"For int8: a data set, {CALIBRATION} of whose train songs tell the networks' "
-            "ranges."
+            help=f"For int8: a data set; {CALIBRATION} of its train songs set the networks' ranges."
         ),
     ] = None,
     seconds: Annotated[
-        float,
-        typer.Option(help="Length kept of a window; longer is faster and takes more memory."),
-    ] = 6.0,
+        float | None,
+        typer.Option(
+            help="Length kept of a window, or of a step; 6 s of a window, 2.2 s of a step by "
+            "default. Longer is faster and takes more memory."
+        ),
+    ] = None,
+    steps: Annotated[
+        bool,
+        typer.Option(
+            "--steps", help="Take a song in steps and remember the past: faster, less memory."
+        ),
+    ] = False,
     network_only: Annotated[
-        bool, typer.Option("--network-only", help="Magnitudes in and out, without STFT and filter.")
+        bool,
+        typer.Option(
+            "--network-only", help="Magnitudes in and out, without STFT and Wiener filter."
+        ),
     ] = False,
     resizable: Annotated[
         bool,
         typer.Option("--resizable", help="Let the interpreter resize the input; slower, larger."),
     ] = False,
-):
-    """Write a TFLite file: waveform in, stems out, for phones and small machines.
+) -> None:
+    """Export to a TFLite file: waveform in, stems out, for phones and small machines.
 
-    STFT and Wiener filter are inside; every operator is a builtin. The model card, which says how
-    windows join, is in the file's metadata and in a JSON file beside it.
+    STFT and Wiener filter are included; all operators are builtins. The model card, which defines
+    how windows join, is in the file's metadata and in a JSON file next to it.
 
     Example: keras-mmdense export tflite mdensenet_cws_4stems stems.tflite --quantize float16
     """
@@ -69,6 +82,7 @@ def tflite(
             out,
             quantize=quantize,
             seconds=seconds,
+            steps=steps,
             network_only=network_only,
             resizable=resizable,
             calibration=_mixtures(calibrate) if calibrate else (),
@@ -76,14 +90,18 @@ def tflite(
         )
     size, rate = out.stat().st_size, card.sample_rate
     say(
-        f"{out}: {', '.join(card.stems)}; {card.precision}, {size:,} bytes; keeps "
-        f"{card.window / rate:.2f} s of a window, with {card.context / rate:.2f} s of context on "
-        "either side"
+        f"{out}: {', '.join(card.stems)}; {card.precision}, {size:,} bytes; "
+        + (
+            f"steps of {card.window / rate:.2f} s, {card.delay / rate:.2f} s late"
+            if card.delay
+            else f"keeps {card.window / rate:.2f} s of a window, with {card.context / rate:.2f} s "
+            "of context on either side"
+        )
     )
 
 
-def _mixtures(root):
-    """Sums of the stems of some of a data set's train songs."""
+def _mixtures(root: Path) -> list["np.ndarray"]:
+    """Return the mixtures of some of a data set's train songs."""
     import numpy as np
 
     from keras_mmdense.data.songs import find_songs

@@ -1,4 +1,4 @@
-"""Writing a page that separates songs in the browser."""
+"""The command `export web`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from keras_mmdense.cli.common import console, quiet_startup, tell_terms
-from keras_mmdense.cli.export import export, files_table
+from keras_mmdense.cli.export import files_table
 
 
-@export.command()
 def web(
     model: Annotated[
         list[str],
@@ -19,11 +18,11 @@ def web(
         ),
     ],
     out: Annotated[Path, typer.Argument(help="Folder to write; an older export is replaced.")],
-):
-    """Write a page that separates songs in the browser, ready for any static host.
+) -> None:
+    """Export to a page that separates songs in the browser, for any static host.
 
-    Songs never leave the browser. `_headers` tells common hosts to allow threads; elsewhere the
-    page's service worker does. See `export/web/README.md`.
+    Songs never leave the browser. `_headers` makes common hosts allow threads; elsewhere the page's
+    service worker does. See `export/web/README.md`.
 
     Example: keras-mmdense export web mdensenet_cws_4stems site && keras-mmdense serve site
     """
@@ -34,6 +33,6 @@ def web(
     console.print(files_table(out, ", ".join(model)))
     if not built:
         console.print(
-            f"The page is not built: run {BUILD} in a checkout, then this command again.",
+            f"The page is not built: run {BUILD} in a checkout, then rerun this command.",
             soft_wrap=True,
         )

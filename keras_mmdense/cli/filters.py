@@ -1,15 +1,14 @@
-"""What a trained network reads: up-sampled maps or the skip path."""
+"""The command `filters`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console, quiet_startup, say, tell_terms
+from keras_mmdense.cli.common import console, quiet_startup, say, tell_terms
 from keras_mmdense.errors import InputError
 
 
-@app.command()
 def filters(
     model: Annotated[
         str, typer.Argument(help="A trained network: a name or a folder that `train` wrote.")
@@ -17,11 +16,11 @@ def filters(
     output: Annotated[Path, typer.Option("--output", "-o", help="The figure.")] = Path(
         "filters.png"
     ),
-):
+) -> None:
     """Show how strongly each up-path block reads up-sampled maps and skip maps.
 
-    The l2-norm of the filter weights for each input map, in the first convolution of each up-path
-    dense block: the paper's validation of its architecture.
+    Plots the l2-norm of the filter weights of each input map in the first convolution of each
+    up-path dense block, the paper's validation of its architecture.
 
     Example: keras-mmdense filters runs/vocals -o filters.png
     """

@@ -1,26 +1,27 @@
-"""Listing networks."""
+"""The command `models`."""
 
-from keras_mmdense.cli.common import app, console, quiet_startup
+from rich.table import Table
+
+from keras_mmdense.cli.common import console, quiet_startup
 
 REFERENCE = "blend"
 
 
-@app.command()
-def models():
-    """List the networks of the zoo with their size, and the trained ones.
+def models() -> None:
+    """List the networks of the zoo with their sizes, and the trained networks.
 
-    The percentages are of the parameters of `blend`, as in the paper.
+    Percentages are relative to the parameters of `blend`, as in the paper.
 
     Example: keras-mmdense models
     """
     with quiet_startup():
-        from keras_mmdense.models import registry
-    console.print(_networks(registry))
+        from keras_mmdense.models import registry  # noqa: F401
+    console.print(_networks())
     console.print(_trained())
 
 
-def _networks(registry):
-    from rich.table import Table
+def _networks() -> Table:
+    from keras_mmdense.models import registry
 
     table = Table(title="Networks (one source, stereo) and their trainable parameters")
     for column in ("network", "shape", "STFT / hop"):
@@ -37,9 +38,7 @@ def _networks(registry):
     return table
 
 
-def _trained():
-    from rich.table import Table
-
+def _trained() -> Table:
     from keras_mmdense.pretrained import catalog
     from keras_mmdense.pretrained.networks import read_description
 

@@ -11,31 +11,31 @@ Models = Annotated[
     typer.Option(
         "--model",
         help="A trained network: a name that `models` lists, a folder `train` wrote, a "
-        "SavedModel folder, a .tflite or a .keras file; the first two may be given several "
-        "times for networks of one stem each. A SavedModel is a program: open those you trust.",
+        "SavedModel folder, a .tflite or a .keras file; the first two may be repeated for "
+        "networks of one stem each. A SavedModel is a program: open only those you trust.",
     ),
 ]
 Stems = Annotated[
     str | None,
-    typer.Option(help="Stems to write, such as vocals,drums; only the networks needed run."),
+    typer.Option(help="Stems to write, such as vocals,drums; only the required networks run."),
 ]
 TwoStems = Annotated[
-    str | None, typer.Option(help="Write one stem, such as vocals, and all the rest as one.")
+    str | None, typer.Option(help="Write one stem, such as vocals, and the rest as another.")
 ]
 Residual = Annotated[
-    bool, typer.Option("--residual", help="Also write the mixture minus all written stems.")
+    bool, typer.Option("--residual", help="Also write the mixture minus the written stems.")
 ]
 Format = Annotated[str, typer.Option(help="wav, flac, ogg, mp3 or stem.mp4 (ffmpeg).")]
 Subtype = Annotated[
     str | None,
-    typer.Option(help="Sample format, such as PCM_16; FLOAT for wav, PCM_24 for flac."),
+    typer.Option(help="Sample format, such as PCM_16. Defaults to FLOAT for wav, PCM_24 for flac."),
 ]
-Filename = Annotated[str, typer.Option(help="Template of the files' names below OUTPUT.")]
+Filename = Annotated[str, typer.Option(help="Template of the file names below OUTPUT.")]
 Engine = Annotated[
     str,
     typer.Option(
-        help="What runs the network: litert, tensorflow, or auto for LiteRT where it can. "
-        "Stems are the same."
+        help="Engine of the network: litert, tensorflow, or auto for LiteRT if possible. "
+        "Stems are equal."
     ),
 ]
 
@@ -62,5 +62,5 @@ def choose_stems(
         wanted = None if stems is None else [stem.strip() for stem in stems.split(",")]
         return wanted, "residual" if residual else None
     if stems or residual:
-        raise InputError("--two-stems goes with neither --stems nor --residual")
+        raise InputError("--two-stems cannot be combined with --stems or --residual")
     return [two_stems], "vocals" if two_stems == "accompaniment" else rest_name([two_stems])

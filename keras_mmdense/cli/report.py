@@ -1,46 +1,48 @@
-"""Scores, spectrograms and sounds on one page."""
+"""The command `report`."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, progress, quiet_startup, say, tell_terms
+from keras_mmdense.cli.common import progress, quiet_startup, say, tell_terms
 from keras_mmdense.errors import InputError
 
+if TYPE_CHECKING:
+    from keras_mmdense.analysis.run_folders import Scores
+    from keras_mmdense.report.excerpts import Excerpt
 
-@app.command()
+
 def report(
     runs: Annotated[
         list[Path],
         typer.Argument(metavar="RUN", help="Folders that `evaluate --output` or `train` wrote."),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The page; a .md file is written beside it.")
+        Path, typer.Option("--output", "-o", help="The page; a .md file is written next to it.")
     ] = Path("report.html"),
-    root: Annotated[
-        Path | None, typer.Option(help="Folder of songs to show and play excerpts of.")
-    ] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of songs for excerpts.")] = None,
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "valid",
     model: Annotated[
         str | None,
         typer.Option(
-            help="Separates the excerpts: what `evaluate` takes; by default a network of the runs."
+            help="Model for the excerpts, as for `evaluate`. Defaults to a network of the runs."
         ),
     ] = None,
-    excerpts: Annotated[int, typer.Option(min=1, help="How many songs to take.")] = 3,
-):
-    """Write a page that shows runs: scores, box plots, spectrograms, players, networks.
+    excerpts: Annotated[int, typer.Option(min=1, help="Number of excerpts.")] = 3,
+) -> None:
+    """Write a page about runs: scores, box plots, spectrograms, players, networks.
 
-    One HTML file that needs no network, with a Markdown file of its tables beside it. Without
-    --root it has no spectrograms and players.
+    One HTML file that needs no network connection, with a Markdown file of its tables next to it.
+    Without --root it has no spectrograms and players.
 
     Example: keras-mmdense report runs/vocals --root musdb18 --model runs/vocals
     """
     if output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{output}: expected a name that ends in .html")
     if model and not root:
-        raise InputError("--model separates excerpts: give their songs with --root")
+        raise InputError("--model requires --root, the songs to separate")
     from keras_mmdense.data.songs import check_root
     from keras_mmdense.utils.files import check_writable
     from keras_mmdense.utils.imports import require
@@ -57,12 +59,12 @@ def report(
     scores, trainings = read_runs(runs)
     beside = output.with_suffix(".md")
     if beside.exists() and not beside.read_bytes().startswith(f"# {Report.title}".encode()):
-        raise InputError(f"{beside}: is no report, and would be replaced; choose another name")
-    taken = ()
+        raise InputError(f"{beside}: would be replaced, but is not a report; choose another name")
+    taken: list[Excerpt] = []
     if root:
         networks = [model] if model else find_networks(scores, trainings)
         if not networks:
-            raise InputError("no network of these runs was found; name one with --model")
+            raise InputError("no network of these runs was found; select one with --model")
         taken = _take(root, split, networks[0], scores, excerpts)
     collected = collect(scores, trainings, taken)
     write_html(output, collected)
@@ -70,7 +72,9 @@ def report(
     say(f"{output} and {beside.name}")
 
 
-def _take(root, split, model, scores, count):
+def _take(
+    root: Path, split: str, model: str, scores: Sequence["Scores"], count: int
+) -> list["Excerpt"]:
     from keras_mmdense.data.songs import find_songs
 
     with quiet_startup():

@@ -1,21 +1,25 @@
-"""Separating songs."""
+"""The command `separate`."""
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from keras_mmdense.cli import outputs
-from keras_mmdense.cli.common import TRAINED, app, console, progress, say, tell_terms
+from keras_mmdense.cli.common import TRAINED, console, progress, say, tell_terms
+
+if TYPE_CHECKING:
+    from keras_mmdense.separation.batch import Result
 
 
-@app.command()
 def separate(
     songs: Annotated[list[str], typer.Argument(help="Audio files, or folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
-    model: outputs.Models = (TRAINED,),
+    model: outputs.Models = [TRAINED],  # noqa: B006
     stems: outputs.Stems = None,
     two_stems: outputs.TwoStems = None,
     residual: outputs.Residual = False,
@@ -25,19 +29,17 @@ def separate(
     engine: outputs.Engine = "auto",
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume", help="Skip songs whose files are all there, whole, of this model."
-        ),
+        typer.Option("--resume", help="Skip songs that are already separated by this model."),
     ] = False,
-):
+) -> None:
     """Separate songs into OUTPUT/SONG/{vocals,drums,bass,other}.wav.
 
-    Stems have exactly the song's length and sample rate. WAV, FLAC, Ogg, Opus and MP3 are read as
-    they are, MP4, M4A and video through ffmpeg. More than two channels are separated in pairs. No
-    gain is changed, except that one gain for all stems is applied, and said, where a format without
-    headroom would clip. A file that cannot be separated is reported and passed over; the exit
-    status is then 2. No two songs share a file, and none of the songs is replaced. Hidden files,
-    links to folders and OUTPUT are left out of folders.
+    Stems have exactly the song's length and sample rate. WAV, FLAC, Ogg, Opus and MP3 are read
+    directly, MP4, M4A and video through ffmpeg. More than two channels are separated in pairs.
+    Levels are preserved; if an integer format would clip, all stems are attenuated by one common
+    gain, which is reported. A file that cannot be separated is reported and skipped; the exit
+    status is then 2. Songs are never replaced. Hidden files, links to folders and OUTPUT are
+    skipped inside folders.
 
     Example: keras-mmdense separate song.mp3 more-songs/ -o stems --format flac
     """
@@ -57,7 +59,6 @@ def separate(
 
         artifacts = model[0] if len(model) == 1 else list(model)
         separator = Separator(artifacts, stems=wanted, engine=engine)
-    tell_terms(*model)
     made_by = "".join(fingerprint(name)[:8] for name in model)
     with progress() as report:
         job = batch.Job(separator, output, dataclasses.replace(written, model=made_by), resume)
@@ -70,35 +71,33 @@ def separate(
         sys.exit(2)
 
 
-def _tell(result):
+def _tell(result: "Result") -> None:
     if result.error:
         print(f"keras-mmdense: error: {result.error}", file=sys.stderr, flush=True)
     elif result.written:
         names = ", ".join(path.name for path in result.written.files.values())
         gain = result.written.gain_db
-        note = f" (all with {gain:.2f} dB of gain, so that none clips)" if gain else ""
+        note = f" (all attenuated by {-gain:.2f} dB to avoid clipping)" if gain else ""
         say(f"{next(iter(result.written.files.values())).parent}: {names}{note}")
     else:
-        say(f"{result.path}: was there")
+        say(f"{result.path}: skipped")
 
 
-def _compile(name):
-    """Put a shipped network into the cache, so that the next run starts without TensorFlow."""
+def _compile(name: str) -> None:
+    """Compile a shipped network into the cache, so that later runs start without TensorFlow."""
     from keras_mmdense.separation.engines import compiled
 
     if compiled.is_shipped(name) and compiled.can_run() and not compiled.find_compiled(name):
         from keras_mmdense.exporting.tflite.cache import fill_cache
 
         if path := fill_cache(name):
-            say(f"{path}: {name} for LiteRT; from now on it starts without TensorFlow")
+            say(f"{path}: {name} for LiteRT; later runs start without TensorFlow")
 
 
-def _summary(results):
-    from rich.table import Table
-
+def _summary(results: Sequence["Result"]) -> Table:
     table = Table("song", "result", title="Separated songs")
     table.add_column("seconds", justify="right")
     for result in results:
-        status = "failed" if result.error else "separated" if result.written else "was there"
+        status = "failed" if result.error else "separated" if result.written else "skipped"
         table.add_row(str(result.path), status, f"{result.seconds:.1f}")
     return table

@@ -1,4 +1,4 @@
-"""Serving an exported page."""
+"""The command `serve`."""
 
 import contextlib
 from pathlib import Path
@@ -6,21 +6,19 @@ from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, console
+from keras_mmdense.cli.common import console
 
 
-@app.command()
 def serve(
     folder: Annotated[Path, typer.Argument(help="Folder that `export web` wrote.")],
     port: Annotated[int, typer.Option(help="Port on this computer; 0 for any.")] = 8000,
-):
+) -> None:
     """Serve a page of `export web` on this computer, with the headers that allow threads.
 
     Example: keras-mmdense serve site
     """
-    from keras_mmdense.exporting.web.server import open_server
+    from keras_mmdense.exporting.web.server import HOST, open_server
 
     with open_server(folder, port) as server, contextlib.suppress(KeyboardInterrupt):
-        host, port = server.server_address
-        console.print(f"http://{host}:{port}/ (Ctrl-C ends)")
+        console.print(f"http://{HOST}:{server.server_port}/ (Ctrl-C to stop)")
         server.serve_forever()

@@ -1,21 +1,22 @@
-"""Synthesizing songs."""
+"""The command `synth`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keras_mmdense.cli.common import app, progress, say
+from keras_mmdense.cli.common import progress, say
 from keras_mmdense.errors import InputError
 
 
-@app.command()
 def synth(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
     tracks: Annotated[int, typer.Option(min=1, help="Number of songs.")] = 10,
-    seconds: Annotated[float, typer.Option(help="Seconds of a song, from 0.1 to 3600.")] = 30,
-    seed: Annotated[int, typer.Option(min=0, help="Seed; the same gives the same songs.")] = 0,
-):
+    seconds: Annotated[
+        float, typer.Option(help="Length of a song in seconds, from 0.1 to 3600.")
+    ] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; equal seeds produce equal songs.")] = 0,
+) -> None:
     """Write synthesized songs with their stems, in the layout of MUSDB18-HQ.
 
     Example: keras-mmdense synth songs --tracks 20 --seconds 30 --seed 1

@@ -1,6 +1,7 @@
-"""What the tables of the DenseNets are made of, and the checks that all tables share."""
+"""Parts of the DenseNets' tables, and checks that all tables share."""
 
 import dataclasses
+from collections.abc import Iterable
 
 from keras_mmdense.utils.values import check_number, check_whole, is_whole
 
@@ -20,7 +21,7 @@ class Conv:
     kernel: tuple[int, int]
     maps: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "kernel", check_kernel(self.kernel))
         check_whole("maps", self.maps)
 
@@ -32,15 +33,15 @@ class DenseBlock:
     Args:
         k: Growth rate, the number of maps each layer adds.
         layers: Number of composite layers, L in the paper.
-        cells: Cells a direction of the bidirectional LSTM that adds one more map to the block's
-            output (MMDenseLSTM, 2018); 0 for none.
+        cells: Cells in each direction of a bidirectional LSTM that adds one more map to the block's
+            output (MMDenseLSTM, 2018). Defaults to `0`: none.
     """
 
     k: int
     layers: int
     cells: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_whole("k", self.k)
         check_whole("layers", self.layers)
         if self.cells != 0:
@@ -52,16 +53,16 @@ class Branch:
     """One column of the table: a network over one band, or over the full band.
 
     Args:
-        name: Name used as prefix of the layers, such as "low".
+        name: Prefix of the layers' names, such as "low".
         first: First convolution.
-        blocks: Dense blocks from input to output. With `scales` S there are 2 S + 1 of them: S on
-            the way down, one at the bottleneck, S on the way up.
-        scales: Number of times the branch halves its frames and bins. 0 keeps one scale.
+        blocks: Dense blocks from input to output. With S scales there are 2 S + 1 of them: S on the
+            way down, one at the bottleneck, S on the way up.
+        scales: Number of times the branch halves its frames and bins; 0 for a single scale.
         kernel: Kernel of every dense layer as (frames, bins).
-        band: (lowest, highest) frequency in Hz; None stands for the Nyquist frequency. The band
-            None is the full band.
+        band: (lowest, highest) frequency in Hz; a highest frequency of None is the Nyquist
+            frequency. Defaults to `None`: the full band.
         tdf: Bottleneck factor of a time-distributed fully connected block after each dense block
-            (Choi et al. 2020, arXiv 2010.11631), such as 8; 0, the paper's, for none.
+            (Choi et al. 2020, arXiv 2010.11631), such as 8. Defaults to `0`: none, as in the paper.
     """
 
     name: str
@@ -72,7 +73,7 @@ class Branch:
     band: tuple[float, float | None] | None = None
     tdf: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         object.__setattr__(self, "kernel", check_kernel(self.kernel))
         if self.band is not None:
@@ -97,7 +98,7 @@ class Branch:
 
 
 def check_tiling(branches: tuple[Branch, ...]) -> None:
-    """Raises ValueError unless the bands tile the spectrum beside at most one full band."""
+    """Raise ValueError unless the bands tile the spectrum, besides at most one full band."""
     bands = [branch.band for branch in branches if branch.band is not None]
     if len(branches) - len(bands) > 1:
         raise ValueError("at most one branch may cover the full band")
@@ -109,15 +110,15 @@ def check_tiling(branches: tuple[Branch, ...]) -> None:
         )
 
 
-def check_kernel(kernel) -> tuple[int, int]:
-    """Gives a kernel as (frames, bins), or raises ValueError."""
-    kernel = tuple(kernel)
-    if len(kernel) != 2 or not all(map(is_whole, kernel)):
-        raise ValueError(f"a kernel is (frames, bins), received {kernel}")
-    return kernel
+def check_kernel(kernel: Iterable[int]) -> tuple[int, int]:
+    """Return a kernel as (frames, bins); raise ValueError if it is invalid."""
+    sizes = tuple(kernel)
+    if len(sizes) != 2 or not all(map(is_whole, sizes)):
+        raise ValueError(f"a kernel is (frames, bins), received {sizes}")
+    return sizes[0], sizes[1]
 
 
 def check_one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raises ValueError unless the value is one of the choices."""
+    """Raise ValueError unless the value is one of the choices."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, received {value!r}")

@@ -1,7 +1,7 @@
-"""What a network is, as data: frozen, validated dataclasses that read like the paper's Table 1.
+"""Networks as data: frozen, validated dataclasses that read like the paper's Table 1.
 
-Every family of networks has a table of its own: `DenseNetConfig`, `FNNConfig`, `BLSTMConfig`,
-`BlendConfig`. What they share is `ModelConfig`, which also reads and writes all of them.
+Each family of networks has its own table: `DenseNetConfig`, `FNNConfig`, `BLSTMConfig`,
+`BlendConfig`. Their base class `ModelConfig` reads and writes all of them.
 """
 
 import dataclasses
@@ -29,14 +29,15 @@ MAX_CONTEXT = 1 << 10
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """What the tables of all networks share.
+    """Base of all tables.
 
     Args:
         name: Name of the network.
-        family: Builder that reads the table, such as "mmdensenet" or "blstm".
-        sample_rate: Rate in Hz the network works at.
+        family: Builder of the network, such as "mmdensenet" or "blstm".
+        sample_rate: Rate in Hz of the network's audio. Defaults to `44100`.
         n_fft: Length of the STFT in samples; the network's spectrograms have n_fft / 2 + 1 bins.
-        hop: Hop of the STFT in samples, a divisor of `n_fft`.
+            Defaults to `2048`.
+        hop: Hop of the STFT in samples, a divisor of `n_fft`. Defaults to `1024`.
 
     Raises:
         ValueError: If a value is out of range.
@@ -50,7 +51,7 @@ class ModelConfig:
     n_fft: int = 2048
     hop: int = 1024
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_one_of("family", self.family, self.FAMILIES)
         for field in ("sample_rate", "n_fft", "hop"):
             check_whole(field, getattr(self, field), *SIGNAL_LIMITS[field])
@@ -71,15 +72,15 @@ class ModelConfig:
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the table as plain dicts and lists, ready for JSON."""
+        """Return the table as plain dicts and lists, ready for JSON."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> "ModelConfig":
-        """Reads a table that `to_dict` wrote.
+        """Create a table from what `to_dict` returned.
 
         Args:
-            table: Nested dicts and lists with the names of the dataclasses' fields.
+            table: Nested dicts and lists, keyed by the fields of the dataclasses.
 
         Returns:
             The validated table of its family.
@@ -97,12 +98,26 @@ class ModelConfig:
             raise ValueError(f"the table does not fit: {error}") from error
 
     def to_json(self, path: str | Path) -> None:
-        """Writes the table to a JSON file at `path`."""
+        """Write the table to a JSON file.
+
+        Args:
+            path: The file to write.
+        """
         Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
 
     @classmethod
     def from_json(cls, path: str | Path) -> "ModelConfig":
-        """Reads a table from the JSON file at `path`; raises InputError if it does not fit."""
+        """Read a table from a JSON file.
+
+        Args:
+            path: A file that `to_json` wrote.
+
+        Returns:
+            The validated table of its family.
+
+        Raises:
+            InputError: If the file cannot be read or the table is invalid.
+        """
         table = read_json(path)
         try:
             return cls.from_dict(table)
@@ -110,25 +125,25 @@ class ModelConfig:
             raise InputError(f"{path}: {error}") from error
 
     @classmethod
-    def _read(cls, fields):
-        """Turns nested dicts into the dataclasses of the fields."""
+    def _read(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Convert nested dicts to the dataclasses of the fields."""
         return fields
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SingleConfig(ModelConfig):
-    """What the tables of all networks but blends share.
+    """Base of all tables except those of blends.
 
     Args:
-        output: "mask" multiplies the input's magnitude by a sigmoid, "magnitude" is the paper's
-            direct ReLU output.
-        bn_momentum: Momentum of the batch normalization statistics.
+        output: "mask" multiplies the input's magnitude by a sigmoid; "magnitude" is the paper's
+            direct ReLU output. Defaults to `"mask"`.
+        bn_momentum: Momentum of the batch normalization statistics. Defaults to `0.9`.
     """
 
     output: str = "mask"
     bn_momentum: float = 0.9
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_one_of("output", self.output, OUTPUTS)
         if not is_number(self.bn_momentum) or not 0 < self.bn_momentum < 1:
@@ -137,19 +152,20 @@ class SingleConfig(ModelConfig):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DenseNetConfig(SingleConfig):
-    """The table of a DenseNet, at one scale or several, over one band or several.
+    """Table of a DenseNet with one or more scales and bands.
 
     Args:
-        branches: The columns of the table. Several bands must tile the spectrum from 0 Hz to the
-            Nyquist frequency; at most one further branch may cover the full band. Families other
-            than "mmdensenet" take one full-band branch.
+        branches: Columns of the table. The bands must tile the spectrum from 0 Hz to the Nyquist
+            frequency; at most one more branch may cover the full band. Families other than
+            "mmdensenet" have a single full-band branch.
         final: Dense block after the branches are joined.
-        final_kernel: Kernel of the layers of `final` as (frames, bins).
-        output_kernel: Kernel of the convolution to the output as (frames, bins).
-        input: "linear" magnitude, the paper's, or "log" of it with batch norm for each bin.
-        subbands: Number of equal bands that the bins are cut into and that become channels of the
-            network (channel-wise subbands, Liu et al. 2020, arXiv 2008.05216). 1 is the paper's;
-            more need one full-band branch.
+        final_kernel: Kernel of the layers of `final` as (frames, bins). Defaults to `(3, 3)`.
+        output_kernel: Kernel of the output convolution as (frames, bins). Defaults to `(1, 2)`.
+        input: "linear" magnitude, as in the paper, or its "log" with batch norm for each bin.
+            Defaults to `"linear"`.
+        subbands: Number of equal bands that the bins are split into and that become channels of
+            the network (channel-wise subbands, Liu et al. 2020, arXiv 2008.05216). More than one
+            require a single full-band branch. Defaults to `1`, as in the paper.
     """
 
     FAMILIES: ClassVar = ("densenet", "mdensenet", "mmdensenet")
@@ -161,7 +177,7 @@ class DenseNetConfig(SingleConfig):
     input: str = "linear"
     subbands: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "branches", tuple(self.branches))
         object.__setattr__(self, "final_kernel", check_kernel(self.final_kernel))
@@ -200,7 +216,7 @@ class DenseNetConfig(SingleConfig):
         return " with ".join(filter(None, parts))
 
     @classmethod
-    def _read(cls, fields):
+    def _read(cls, fields: dict[str, Any]) -> dict[str, Any]:
         old = fields.pop("streams", None)  # 0.1.0
         branches = tuple(_branch(branch) for branch in old or fields["branches"])
         return {**fields, "branches": branches, "final": DenseBlock(**fields["final"])}
@@ -208,13 +224,15 @@ class DenseNetConfig(SingleConfig):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FNNConfig(SingleConfig):
-    """The table of the feed-forward baseline: a frame from several, each channel by itself.
+    """Table of the feed-forward baseline, which estimates a frame from several.
 
     Args:
-        context: Frames on either side of a frame that the network sees, C in the literature.
-        layers: Dense layers, the one that gives the frame included.
-        hidden: Units of every layer but the last.
-        band_limit: Highest frequency in Hz the network sees, None for all; it gives all bins.
+        context: Frames that the network sees on either side of a frame, C in the literature.
+            Defaults to `3`.
+        layers: Number of dense layers, including the output layer. Defaults to `4`.
+        hidden: Units of each layer except the last. Defaults to `512`.
+        band_limit: Highest frequency in Hz that the network sees, None for all; it estimates all
+            bins. Defaults to `16000`.
     """
 
     FAMILIES: ClassVar = ("fnn",)
@@ -225,7 +243,7 @@ class FNNConfig(SingleConfig):
     hidden: int = 512
     band_limit: float | None = 16000.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_whole("context", self.context, 1, MAX_CONTEXT)
         check_whole("hidden", self.hidden)
@@ -240,12 +258,13 @@ class FNNConfig(SingleConfig):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BLSTMConfig(SingleConfig):
-    """The table of the recurrent baseline: all channels' bins of a frame, bidirectional LSTMs.
+    """Table of the recurrent baseline: bidirectional LSTMs over all bins and channels.
 
     Args:
-        cells: Cells of every LSTM layer in each direction.
-        layers: Bidirectional LSTM layers.
-        band_limit: Highest frequency in Hz the network sees, None for all; it gives all bins.
+        cells: Cells of each LSTM layer in each direction. Defaults to `500`.
+        layers: Number of bidirectional LSTM layers. Defaults to `3`.
+        band_limit: Highest frequency in Hz that the network sees, None for all; it estimates all
+            bins. Defaults to `16000`.
     """
 
     FAMILIES: ClassVar = ("blstm",)
@@ -255,7 +274,7 @@ class BLSTMConfig(SingleConfig):
     layers: int = 3
     band_limit: float | None = 16000.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for field in ("cells", "layers"):
             check_whole(field, getattr(self, field))
@@ -269,12 +288,12 @@ class BLSTMConfig(SingleConfig):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BlendConfig(ModelConfig):
-    """The table of two networks whose outputs are blended: share * first + (1 - share) * second.
+    """Table of two networks whose outputs are blended: share * first + (1 - share) * second.
 
     Args:
         first: Table of the first network.
-        second: Table of the second one; both work at the blend's rate, `n_fft` and hop.
-        share: Share of the first network in the output, the paper's lambda.
+        second: Table of the second network; both have the blend's sample rate, `n_fft` and hop.
+        share: Share of the first network in the output, the paper's lambda. Defaults to `0.25`.
     """
 
     FAMILIES: ClassVar = ("blend",)
@@ -284,7 +303,7 @@ class BlendConfig(ModelConfig):
     second: ModelConfig
     share: float = 0.25
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not is_number(self.share, 0, 1):
             raise ValueError(f"share must lie in [0, 1], received {self.share!r}")
@@ -304,7 +323,7 @@ class BlendConfig(ModelConfig):
         return f"{self.share:g} {self.first.name} + {1 - self.share:g} {self.second.name}"
 
     @classmethod
-    def _read(cls, fields):
+    def _read(cls, fields: dict[str, Any]) -> dict[str, Any]:
         parts = {part: ModelConfig.from_dict(fields[part]) for part in ("first", "second")}
         return {**fields, **parts}
 
@@ -323,6 +342,6 @@ def _branch(table: dict[str, Any]) -> Branch:
     return Branch(**fields)
 
 
-def _check_band_limit(limit):
+def _check_band_limit(limit: float | None) -> None:
     if limit is not None:
         check_number("band_limit in Hz", limit, 1, MAX_HZ)

@@ -1,6 +1,15 @@
-"""How large a network of a table would be at most, before it is built."""
+"""Upper bounds of the size of a table's network, before it is built."""
 
-from keras_mmdense.configs.schema import BlendConfig, BLSTMConfig, FNNConfig, ModelConfig
+from collections.abc import Sequence
+
+from keras_mmdense.configs.parts import DenseBlock
+from keras_mmdense.configs.schema import (
+    BlendConfig,
+    BLSTMConfig,
+    DenseNetConfig,
+    FNNConfig,
+    ModelConfig,
+)
 from keras_mmdense.errors import InputError
 from keras_mmdense.utils.values import SIGNAL_LIMITS, check_whole
 
@@ -11,7 +20,7 @@ MAX_MAPS = 1 << 23  # maps of one frame: those of a convolution times its bins
 
 
 def check_size(config: ModelConfig, bins: int, channels: int) -> None:
-    """Checks, before a network of a table from elsewhere is built, that it is not too large.
+    """Check that the network of an untrusted table is not too large, before it is built.
 
     Args:
         config: The table.
@@ -19,20 +28,20 @@ def check_size(config: ModelConfig, bins: int, channels: int) -> None:
         channels: Audio channels.
 
     Raises:
-        InputError: If the bins are not from 9 to 65537, the channels not from 1 to 64, or the
-            network may have more layers, parameters or maps than memory is to be spent on.
+        InputError: If the bins are not from 9 to 65537, the channels are not from 1 to 64, or the
+            network may have too many layers, parameters or maps.
     """
     check_whole("bins", bins, 9, MAX_BINS)
     check_whole("channels", channels, *SIGNAL_LIMITS["channels"])
     sizes = _bound(config, bins, channels)
-    limits = {"layers": MAX_LAYERS, "parameters": MAX_PARAMETERS, "maps a frame": MAX_MAPS}
+    limits = {"layers": MAX_LAYERS, "parameters": MAX_PARAMETERS, "maps per frame": MAX_MAPS}
     for (name, limit), size in zip(limits.items(), sizes, strict=True):
         if size > limit:
-            raise InputError(f"the table may give {size} {name}; at most {limit} are built")
+            raise InputError(f"the network may have {size} {name}; the limit is {limit}")
 
 
-def _bound(config, bins, channels):
-    """Layers, parameters and maps of a frame that a network has at most."""
+def _bound(config: ModelConfig, bins: int, channels: int) -> tuple[int, ...]:
+    """Upper bounds of a network's layers, parameters and maps per frame."""
     if isinstance(config, BlendConfig):
         parts = [_bound(part, bins, channels) for part in (config.first, config.second)]
         return tuple(map(sum, zip(*parts, strict=True)))
@@ -44,6 +53,7 @@ def _bound(config, bins, channels):
         seen, cells = channels * bins, config.cells
         parameters = config.layers * 8 * cells * (seen + 3 * cells)
         return config.layers, parameters, max(seen, 8 * cells)
+    assert isinstance(config, DenseNetConfig)
     layers = parameters = maps = 0
     for branch in config.branches:
         first = branch.first.maps
@@ -61,8 +71,8 @@ def _bound(config, bins, channels):
     return layers + sizes[0], parameters, sizes[2] * bins
 
 
-def _dense(blocks, area, maps, bins):
-    """The same of dense blocks, each taken to see the maps of all before it, given `maps`."""
+def _dense(blocks: Sequence[DenseBlock], area: int, maps: int, bins: int) -> tuple[int, int, int]:
+    """Upper bounds of dense blocks after `maps`, as if each saw the maps of all earlier ones."""
     layers = parameters = 0
     for block in blocks:
         seen = maps
@@ -73,5 +83,5 @@ def _dense(blocks, area, maps, bins):
     return layers, parameters, maps
 
 
-def _area(kernel):
+def _area(kernel: tuple[int, int]) -> int:
     return kernel[0] * kernel[1]

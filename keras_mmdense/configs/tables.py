@@ -1,4 +1,4 @@
-"""The tables of the zoo's networks, to be read beside Table 1 of the paper (WASPAA 2017)."""
+"""Tables of the zoo's networks, laid out like Table 1 of the paper (WASPAA 2017)."""
 
 from keras_mmdense.configs.parts import Branch, Conv, DenseBlock
 from keras_mmdense.configs.schema import BlendConfig, BLSTMConfig, DenseNetConfig, FNNConfig
@@ -75,8 +75,8 @@ MDENSENET = DenseNetConfig(
 )
 
 # Four channel-wise subbands (Liu et al. 2020) and TDF blocks (Choi et al. 2020) in an MDenseNet.
-# Growth rates are multiples of 8, which processors like, and rise toward the coarse scales, where
-# maps cost little.
+# Growth rates are multiples of 8, which processors handle well, and increase toward the coarse
+# scales, where maps cost little.
 MDENSENET_CWS = DenseNetConfig(
     name="mdensenet_cws",
     family="mdensenet",
@@ -104,7 +104,7 @@ MDENSENET_CWS = DenseNetConfig(
     output_kernel=(1, 1),
 )
 
-# The paper gives no table for its DenseNet: ours is as deep as MDENSENET's full-resolution part.
+# The paper has no table for its DenseNet; this one is as deep as MDENSENET's full-resolution part.
 DENSENET = DenseNetConfig(
     name="densenet",
     family="densenet",
@@ -120,10 +120,11 @@ DENSENET = DenseNetConfig(
     final=DenseBlock(4, 2),
 )
 
-# As an independent re-implementation configures the network of 2018. Its LSTMs are said to have
-# 128, 32 and 8 cells; we take that as both directions together, which its size (about 1.22 million
-# parameters) agrees with. Ours has 1.36 million, as it covers the spectrum up to the Nyquist
-# frequency, where that one passes on all above 16 kHz as it is; an LSTM grows with its bins.
+# Follows an independent re-implementation of the network of 2018. Its LSTMs are reported to have
+# 128, 32 and 8 cells, counted here over both directions, which agrees with its size (about 1.22
+# million parameters). This one has 1.36 million: it covers the spectrum up to the Nyquist
+# frequency, while the other passes everything above 16 kHz through unchanged; an LSTM grows with
+# its bins.
 MMDENSELSTM = DenseNetConfig(
     name="mmdenselstm",
     family="mmdensenet",
@@ -198,15 +199,15 @@ MMDENSELSTM = DenseNetConfig(
     final=DenseBlock(12, 3),
 )
 
-# The literature gives the FNN's four layers; their units and the context are ours.
+# The literature specifies the FNN's four layers; their units and the context are choices made here.
 FNN = FNNConfig(name="fnn", n_fft=4096, context=3, layers=4, hidden=512, band_limit=16000)
 
-# The configuration of 2018: 1487 of 2049 bins in, 30.0 million parameters.
+# The configuration of 2018: 1487 of 2049 input bins, 30.0 million parameters.
 BLSTM = BLSTMConfig(name="blstm", n_fft=4096, layers=3, cells=500, band_limit=16000)
 
 BLEND = BlendConfig(name="blend", n_fft=4096, first=FNN, second=BLSTM, share=0.25)
 
-# For tests and for devices that have no room: two bands, two scales.
+# For tests and small devices: two bands, two scales.
 TINY = DenseNetConfig(
     name="tiny",
     family="mmdensenet",

@@ -1,1 +1,1 @@
-"""Songs on disk, synthesized songs, and the batches that train networks."""
+"""Songs on disk, and the batches that train networks."""

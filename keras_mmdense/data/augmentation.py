@@ -1,11 +1,9 @@
-"""Augmentation, one function for each step; each takes its own random generator.
+"""Augmentation, one function for each step, each with its own random generator.
 
-The paper's steps are `PAPER`; the others help where music is scarce.
+The paper's steps are `augmentation_names.PAPER`; the others help if music is scarce.
 """
 
 import numpy as np
-
-from keras_mmdense.data.augmentation_names import AUGMENTATIONS, PAPER  # noqa: F401
 
 GAIN = (0.25, 1.25)
 QUIET = 1e-3  # RMS of a chunk, -60 dB of full scale.
@@ -18,21 +16,21 @@ EQ_NODES = 6
 
 
 def draw_songs(share: np.ndarray, stems: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws a song for every stem, so that a mixture's sources come from different songs.
+    """Draw a song for each stem, so that the sources of a mixture come from different songs.
 
     Args:
-        share: Probability of every song, (songs,).
+        share: Probability of each song, (songs,).
         stems: Number of stems.
         rng: Random generator.
 
     Returns:
-        Indices of songs, (stems,), each drawn by itself.
+        Indices of songs, (stems,), drawn independently.
     """
     return rng.choice(len(share), stems, p=share)
 
 
 def draw_start(length: int, samples: int, rng: np.random.Generator) -> int:
-    """Draws where a chunk of a song starts.
+    """Draw the start of a chunk of a song.
 
     Args:
         length: Length of the song in samples.
@@ -46,27 +44,27 @@ def draw_start(length: int, samples: int, rng: np.random.Generator) -> int:
 
 
 def swap_channels(chunk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Swaps left and right with probability one half; (samples, channels) in and out."""
+    """Swap left and right with probability one half; (samples, channels) in and out."""
     return chunk[:, ::-1] if rng.random() < 0.5 else chunk
 
 
 def scale(chunk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Multiplies by a gain drawn uniformly from `GAIN`; (samples, channels) in and out."""
+    """Multiply by a gain drawn uniformly from `GAIN`; (samples, channels) in and out."""
     return chunk * np.float32(rng.uniform(*GAIN))
 
 
 def draw_active(rng: np.random.Generator) -> bool:
-    """Decide whether a chunk must be active: all but a tenth of them."""
+    """Decide whether a chunk must be active, with probability nine tenths."""
     return rng.random() >= QUIET_SHARE
 
 
 def is_active(chunk: np.ndarray) -> bool:
-    """Tell whether the RMS of a chunk, (samples, channels), lies above -60 dB of full scale."""
+    """Return whether the RMS of a chunk, (samples, channels), is above -60 dB of full scale."""
     return float(np.sqrt(np.mean(np.square(chunk)))) > QUIET
 
 
 def draw_speed(rng: np.random.Generator) -> float:
-    """Draw how much faster a chunk is played: half of them by up to `SEMITONES` up or down.
+    """Draw the playback speed of a chunk: half of them change by up to `SEMITONES`.
 
     Pitch and tempo change together, as on a tape.
     """
@@ -95,7 +93,7 @@ def flip_polarity(chunk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def equalize(chunk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Filter some chunks by a smooth random gain over frequency, without a change of phase.
+    """Apply a smooth random gain over frequency to some chunks, without a change of phase.
 
     Args:
         chunk: Samples, (samples, channels).
@@ -103,7 +101,7 @@ def equalize(chunk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Returns:
         With probability `EQ_SHARE` the filtered chunk, whose gain is drawn from a normal
-        distribution of `EQ_DECIBELS` at `EQ_NODES` frequencies, else the chunk.
+        distribution of `EQ_DECIBELS` at `EQ_NODES` frequencies, otherwise the chunk.
     """
     decibels = rng.normal(0, EQ_DECIBELS, EQ_NODES)
     if rng.random() >= EQ_SHARE:

@@ -1,15 +1,16 @@
-"""Songs decoded once into memory-mapped files: hours of music train without living in RAM.
+"""Songs decoded once into memory-mapped files, so that hours of music need little memory.
 
-Stems whose files hold 16 bits or fewer, or are coded with loss, are kept as int16, which is exact
-for the former and rounds the latter by at most half of a 16-bit step. All others, and those that
-int16 would clip, are kept as float32. An entry is named by the bytes of a song's files, so a file
-that has changed is decoded again, wherever and whenever it was changed.
+Stems from files of 16 bits or fewer, or with lossy coding, are stored as int16, which is exact for
+the former and rounds the latter by at most half of a 16-bit step. All others, and those that int16
+would clip, are stored as float32. An entry is named by a checksum of the song's files, so a changed
+file is decoded again.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
@@ -22,6 +23,8 @@ from keras_mmdense.utils.progress import Progress
 
 VERSION = 1
 FULL_SCALE = 2**15
+# Path of a file -> its size, its times and its sha256.
+Index = dict[str, list[Any]]
 
 
 class CachedSong:
@@ -30,11 +33,12 @@ class CachedSong:
     Args:
         name: Name of the song.
         audio: (stems, samples, channels), in the order of `STEMS`; floats in [-1, 1], or int16.
-        known: Whether each stem is known, in the order of `STEMS`; None if all are.
-        gain: Factor of all samples.
+        known: Whether each stem is known, in the order of `STEMS`. Defaults to `None`: all are.
+        gain: Factor of all samples. Defaults to `1`.
+        dataset: Name of its data set.
 
     Attributes:
-        weight: How often chunks are drawn from it, relative to other songs; its length at first.
+        weight: How often chunks are drawn from it, relative to other songs; initially its length.
     """
 
     def __init__(
@@ -43,8 +47,9 @@ class CachedSong:
         audio: np.ndarray,
         known: Sequence[bool] | None = None,
         gain: float = 1.0,
+        dataset: str = "songs",
     ):
-        self.name, self.audio, self.gain = name, audio, gain
+        self.name, self.audio, self.gain, self.dataset = name, audio, gain, dataset
         self.known = tuple(known or (True,) * len(STEMS))
         self.weight = float(self.samples)
 
@@ -54,7 +59,16 @@ class CachedSong:
         return self.audio.shape[1]
 
     def chunk(self, stem: int, start: int, samples: int) -> np.ndarray:
-        """Reads samples of one stem as float32 (samples, channels), zeros past the song's end."""
+        """Read samples of one stem.
+
+        Args:
+            stem: Number of the stem in `STEMS`.
+            start: First sample.
+            samples: Number of samples.
+
+        Returns:
+            Samples, (samples, channels), float32, padded with zeros past the end of the song.
+        """
         chunk = self.audio[stem, start : start + samples].astype("float32")
         if self.audio.dtype == np.int16:
             chunk /= FULL_SCALE
@@ -70,25 +84,25 @@ def cache_songs(
     channels: int,
     progress: Progress | None = None,
 ) -> list[CachedSong]:
-    """Decodes songs into a folder, or opens what was decoded there before.
+    """Decode songs into a folder, or open those decoded there before.
 
-    The headers of all songs that are not there yet are checked before one of them is decoded.
-    Several processes may work on one folder; a song is decoded by one of them only.
+    The headers of all new songs are checked before any of them is decoded. Several processes may
+    use the same folder; each song is decoded by only one of them.
 
     Args:
         songs: Songs to decode.
-        folder: Folder for decoded songs, made if it is missing. It may be deleted at any time that
-            nothing trains from it.
+        folder: Folder for decoded songs, created if it is missing. It may be deleted whenever no
+            training uses it.
         sample_rate: Rate in Hz that every song must have.
         channels: Channels that every song must have.
-        progress: Called with (songs done, songs in all).
+        progress: Called with (songs done, total songs).
 
     Returns:
         The songs, in order.
 
     Raises:
-        InputError: If a song cannot be read, has another rate or number of channels, or stems of
-            unequal length, or the folder cannot be written.
+        InputError: If a song cannot be read, has another sample rate or number of channels, or has
+            stems of unequal length, or the folder cannot be written.
     """
     folder = Path(folder)
     lock = _lock(folder)
@@ -98,26 +112,27 @@ def cache_songs(
     for song, path in zip(songs, paths, strict=True):
         if _open(path) is None:
             _check(song, sample_rate)
-    cached = []
+    cached: list[CachedSong] = []
     for song, path in zip(songs, paths, strict=True):
         if progress:
             progress(len(cached), len(songs))
         with lock:
-            if _open(path) is None:
+            if (audio := _open(path)) is None:
                 _decode(song, path, channels)
-        cached.append(CachedSong(song.name, _open(path), song.known))
+                audio = np.load(path, mmap_mode="r")
+        cached.append(CachedSong(song.name, audio, song.known))
     if progress:
         progress(len(cached), len(songs))
     return cached
 
 
-def _lock(folder):
-    """A lock that the system releases when its process ends, however it ends."""
+def _lock(folder: Path) -> filelock.BaseFileLock:
+    """Return a lock that the operating system releases when the process ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / "lock")
         with lock:
-            for suffix in (".npy", ".json"):  # `replacing` left them where a process was killed
+            for suffix in (".npy", ".json"):  # left by `replacing` in killed processes
                 for path in folder.glob("." + 32 * "[0-9a-f]" + suffix):
                     path.unlink()
     except OSError as error:
@@ -125,15 +140,15 @@ def _lock(folder):
     return lock
 
 
-def _keys(songs, folder):
-    """Names songs by what their files hold; files are not read twice while they do not change."""
+def _keys(songs: Sequence[Song], folder: Path) -> list[str]:
+    """Return checksums of the songs' files; unchanged files are not read again."""
     path = folder / "index.json"
     known = _read_index(path)
     index = dict(known)
     keys = []
     for song in songs:
         if not song.sources:
-            raise ValueError(f"only songs that lie in files are cached, received {song.name}")
+            raise ValueError(f"only songs stored in files can be cached, received {song.name}")
         content = [(what, _digest(file.resolve(), index)) for what, file in song.sources]
         keys.append(hashlib.sha256(json.dumps([VERSION, content]).encode()).hexdigest()[:32])
     if index != known:
@@ -142,7 +157,7 @@ def _keys(songs, folder):
     return keys
 
 
-def _read_index(path):
+def _read_index(path: Path) -> Index:
     try:
         index = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -150,7 +165,7 @@ def _read_index(path):
     return index if isinstance(index, dict) else {}
 
 
-def _digest(path, index):
+def _digest(path: Path, index: Index) -> str:
     try:
         stat = path.stat()
         state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
@@ -161,27 +176,27 @@ def _digest(path, index):
     return index[str(path)][-1]
 
 
-def _check(song, sample_rate):
+def _check(song: Song, sample_rate: int) -> None:
     song.check()
     if song.sample_rate != sample_rate:
         raise InputError(f"{_place(song)}: {song.sample_rate} Hz, expected {sample_rate} Hz")
 
 
-def _place(song):
-    """Where a song lies: data sets may have songs of one name."""
+def _place(song: Song) -> Path:
+    """Return the location of a song, as data sets may have songs with equal names."""
     path = song.sources[0][1]
     return path if path.name.startswith(song.name) else path.parent
 
 
-def _open(path):
-    """Maps an entry; None if there is none, or one whose writing was cut short."""
+def _open(path: Path) -> np.ndarray | None:
+    """Map an entry; None if it does not exist or is incomplete."""
     try:
         return np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return None
 
 
-def _decode(song, path, channels):
+def _decode(song: Song, path: Path, channels: int) -> None:
     try:
         with replacing(path) as partial:
             if not (song.sixteen_bits and _write(song, partial, channels, np.dtype("int16"))):
@@ -190,8 +205,8 @@ def _decode(song, path, channels):
         raise InputError(f"{path.parent}: cannot write there: {error.strerror}") from error
 
 
-def _write(song, path, channels, dtype):
-    """Writes an entry stem by stem; stops and gives False at a sample that int16 would clip."""
+def _write(song: Song, path: Path, channels: int, dtype: np.dtype) -> bool:
+    """Write an entry stem by stem; return False at a sample that int16 would clip."""
     with path.open("wb") as file:
         samples = None
         for stem in STEMS:
@@ -210,7 +225,7 @@ def _write(song, path, channels, dtype):
     return True
 
 
-def _check_stem(audio, shape, what):
+def _check_stem(audio: np.ndarray, shape: tuple[int, int], what: str) -> None:
     if audio.shape != shape:
         raise InputError(f"{what} has shape {audio.shape} (samples, channels), expected {shape}")
     if not len(audio):

@@ -1,4 +1,4 @@
-"""Data sets to train on: which, read how, and how often each is drawn from."""
+"""Data sets for training: location, layout and weight."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -21,20 +21,21 @@ class DatasetSpec:
     """One data set of a training run.
 
     Args:
-        root: Its folder.
-        kind: A key of `LAYOUTS` in data/songs.py, or "auto".
-        weight: How often chunks are drawn from it, relative to the other data sets' weights. None
-            for all data sets: every second of music is as likely as any other.
-        files: Stem -> names, without suffix, of further files in a song's folder that are summed
-            into the stem. A stem with further files needs no file of its own.
-        missing: What a stem without a file is: an "error", "silence", or "unknown". An unknown stem
-            of a mixture is drawn from songs that have it.
-        gain: Level of its songs in dB, to match that of other data sets.
-        validate: Whether some of its songs validate; else all train.
-        songs: Songs expected in train and valid together; fewer are an error.
+        root: Folder of the data set.
+        kind: A key of `LAYOUTS` in data/songs.py, or "auto". Defaults to `"auto"`.
+        weight: How often chunks are drawn from it, relative to the other data sets' weights.
+            Defaults to `None`, for all data sets or none: all seconds of music are equally likely.
+        files: Stem -> names, without suffix, of additional files in a song's folder that are summed
+            into the stem. A stem with additional files does not need `<stem>.wav`.
+        missing: Meaning of a stem without a file: an "error", "silence", or "unknown". An unknown
+            stem of a mixture is drawn from songs that have it. Defaults to `"error"`.
+        gain: Gain of its songs in dB, to match the level of other data sets. Defaults to `0`.
+        validate: Whether some of its songs are used for validation, otherwise all for training.
+            Defaults to `True`.
+        songs: Minimum number of songs in train and valid together. Defaults to `None`: any.
 
     Raises:
-        InputError: If a field has a value that is not allowed.
+        InputError: If a field has an invalid value.
 
     Example:
         >>> from keras_mmdense.data.datasets import DatasetSpec
@@ -51,8 +52,8 @@ class DatasetSpec:
     validate: bool = True
     songs: int | None = None
 
-    def __post_init__(self):
-        positive = is_number(self.weight) and self.weight > 0
+    def __post_init__(self) -> None:
+        positive = self.weight is not None and is_number(self.weight) and self.weight > 0
         expected = {
             "root": (_is_path(self.root), "a folder"),
             "kind": (self.kind in (*LAYOUTS, "auto"), f"auto or one of {', '.join(LAYOUTS)}"),
@@ -70,7 +71,7 @@ class DatasetSpec:
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, Any]) -> "DatasetSpec":
-        """Reads one entry of a training configuration.
+        """Create a specification from an entry of a training configuration.
 
         Args:
             entry: The fields of the class; "root" is required.
@@ -79,7 +80,7 @@ class DatasetSpec:
             The specification.
 
         Raises:
-            InputError: If a field is unknown or has a value that is not allowed.
+            InputError: If a field is unknown or has an invalid value.
         """
         if not isinstance(entry, Mapping) or "root" not in entry:
             raise InputError(f'a data set needs a "root", got {entry!r}')
@@ -95,12 +96,12 @@ class DatasetSpec:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """The decoded songs of a data set's split.
+    """Decoded songs of a split of a data set.
 
     Args:
         name: Name of its root folder.
         sample_rate: Rate in Hz.
-        tracks: Its songs; their `chunk` reads any chunk of a stem.
+        tracks: Its songs.
     """
 
     name: str
@@ -115,10 +116,10 @@ def load(
     channels: int,
     progress: Progress | None = None,
 ) -> dict[str, list[CachedSong]]:
-    """Opens the songs of data sets; MMDenseNet+ is a network trained on more than one.
+    """Open the songs of data sets. MMDenseNet+ is a network trained on more than one.
 
     Args:
-        specs, cache, rate, channels, progress: See `open_datasets`.
+        specs, cache, sample_rate, channels, progress: See `open_datasets`.
 
     Returns:
         "train" and "valid" -> songs of all data sets. A chunk is drawn from a song with the
@@ -141,24 +142,24 @@ def open_datasets(
     channels: int,
     progress: Progress | None = None,
 ) -> dict[str, list[Dataset]]:
-    """Opens data sets, and decodes what has not been decoded before.
+    """Open data sets, and decode songs that have not been decoded before.
 
-    All that can be seen without decoding is checked before anything is decoded.
+    All checks that need no decoding run before any song is decoded.
 
     Args:
         specs: The data sets.
-        cache: Folder for decoded songs; data sets and runs may share it.
-        sample_rate: Rate in Hz that songs must have.
-        channels: Channels that songs must have.
-        progress: Called with (songs done, songs in all).
+        cache: Folder for decoded songs, which data sets and runs may share.
+        sample_rate: Required sample rate of the songs in Hz.
+        channels: Required number of channels.
+        progress: Called with (songs done, total songs).
 
     Returns:
         "train" and "valid" -> data sets, in the order of `specs`. A song's `weight` is its length,
-        or, where data sets have weights, its part of its data set's weight by length.
+        or, if data sets have weights, its share of its data set's weight by length.
 
     Raises:
-        InputError: If a data set or a song of it is missing or not as expected, or only some data
-            sets have a weight.
+        InputError: If a data set or one of its songs is missing or invalid, or only some data sets
+            have a weight.
     """
     located = locate(specs)
     songs = [song for found in located.values() for group in found for song in group]
@@ -173,7 +174,7 @@ def open_datasets(
 
 
 def locate(specs: Sequence[DatasetSpec]) -> dict[str, list[list[Song]]]:
-    """Finds the songs of data sets in seconds, without opening a file.
+    """Find the songs of data sets without opening files.
 
     Args:
         specs: The data sets.
@@ -182,8 +183,8 @@ def locate(specs: Sequence[DatasetSpec]) -> dict[str, list[list[Song]]]:
         "train" and "valid" -> songs of each data set.
 
     Raises:
-        InputError: If a data set is missing, has too few songs or a song that lacks a stem, or only
-            some data sets have a weight.
+        InputError: If a data set is missing or has too few songs, a song lacks a stem, or only some
+            data sets have a weight.
     """
     if len({spec.weight is None for spec in specs}) > 1:
         raise InputError("give every data set a weight, or none")
@@ -201,8 +202,8 @@ def locate(specs: Sequence[DatasetSpec]) -> dict[str, list[list[Song]]]:
     return located
 
 
-def _locate(spec, split):
-    """The songs of a split; without validation all of them train."""
+def _locate(spec: DatasetSpec, split: str) -> list[Song]:
+    """Return the songs of a split; without validation, all of them are for training."""
     arguments = (spec.kind, spec.files, spec.missing)
     if spec.validate:
         songs = locate_songs(spec.root, split, *arguments)
@@ -216,21 +217,22 @@ def _locate(spec, split):
     return songs
 
 
-def _dataset(spec, sample_rate, tracks):
+def _dataset(spec: DatasetSpec, sample_rate: int, tracks: list[CachedSong]) -> Dataset:
+    name = Path(spec.root).resolve().name
     for track in tracks:
-        track.gain = 10 ** (spec.gain / 20)
+        track.gain, track.dataset = 10 ** (spec.gain / 20), name
     if spec.weight is not None:
         total = sum(track.samples for track in tracks)
         for track in tracks:
             track.weight = spec.weight * track.samples / total
-    return Dataset(Path(spec.root).resolve().name, sample_rate, tracks)
+    return Dataset(name, sample_rate, tracks)
 
 
-def _is_path(value):
+def _is_path(value: Any) -> bool:
     return isinstance(value, str | Path)
 
 
-def _are_files(value):
+def _are_files(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
         and set(value) <= set(STEMS)

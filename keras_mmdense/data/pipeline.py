@@ -2,12 +2,12 @@
 
 import concurrent.futures
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from keras_mmdense.data.augmentation import (
-    PAPER,
     change_speed,
     draw_active,
     draw_double,
@@ -20,40 +20,46 @@ from keras_mmdense.data.augmentation import (
     scale,
     swap_channels,
 )
+from keras_mmdense.data.augmentation_names import PAPER
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 WORKERS = 2
 AHEAD = 2
 TRIES = 8
 # The number of a step seeds its random generator: append, never reorder.
 RANDOM_STEPS = ("places", "swap", "gain", "active", "resample", "double", "polarity", "eq")
+Generators = dict[str, np.random.Generator]
+Batch = tuple[np.ndarray, ...]
 
 
 class RemixedChunks:
     """An infinite sequence of training examples: augmented mixtures of songs' stems.
 
-    Songs are drawn by their weight, for every stem among those that have it. Example n depends on
-    (seed, n) alone, and every step of the augmentation has its own random numbers: leaving one out
-    changes nothing in the others.
+    Songs are drawn by their weight, for each stem among those that have it. Example n depends only
+    on (seed, n), and each step of the augmentation has its own random numbers: leaving one out does
+    not change the others.
 
     Args:
         songs: Songs to draw from.
-        targets: Stems the network learns.
+        targets: Stems that the network learns.
         samples: Length of a chunk in samples.
-        seed: Seed of all randomness.
-        augment: Steps to take. "remix": every stem of a mixture is from another song and place,
-            else all are of one; "chunks": a chunk starts anywhere, else at a multiple of its
-            length; "active": most chunks are not silent; "double": some stems are the sum of two
-            clips. For the others see `augmentation`.
+        seed: Seed of all random numbers.
+        augment: Steps to apply. "remix": each stem of a mixture is from another song and position,
+            otherwise all are from the same; "chunks": a chunk starts anywhere, otherwise at a
+            multiple of its length; "active": most chunks are not silent; "double": some stems are
+            the sum of two clips. For the others see `augmentation`.
 
     An example is (mixture, targets): (samples, channels) and (len(targets), samples, channels),
     float32.
 
     Raises:
-        InputError: If no song has one of the stems, or stems of one song are wanted and a song
-            lacks one.
+        InputError: If no song has one of the stems, or "remix" is not applied and a song lacks a
+            stem.
     """
 
     def __init__(
@@ -90,16 +96,16 @@ class RemixedChunks:
         mixture = (self.samples, self.songs[0].audio.shape[2])
         return mixture, (len(self.targets), *mixture)
 
-    def _together(self, rngs):
-        """Chunks of all stems from one place of one song, at one speed."""
+    def _together(self, rngs: Generators) -> list[np.ndarray]:
+        """Return chunks of all stems from the same position of a song, at the same speed."""
         song = self._song(0, rngs["places"])
         samples = self._read_samples(rngs)
         start = self._start(song.samples, samples, rngs["places"])
         chunks = [song.chunk(stem, start, samples) for stem in range(len(STEMS))]
         return [change_speed(chunk, self.samples) for chunk in chunks]
 
-    def _remixed(self, rngs):
-        """Chunks of all stems, each from a song and a place of its own."""
+    def _remixed(self, rngs: Generators) -> list[np.ndarray]:
+        """Return chunks of all stems, each from another song and position."""
         first = [self._clip(stem, rngs) for stem in range(len(STEMS))]
         if "double" not in self.augment:
             return first
@@ -109,7 +115,7 @@ class RemixedChunks:
             for stem, (chunk, more) in enumerate(zip(first, double, strict=True))
         ]
 
-    def _clip(self, stem, rngs):
+    def _clip(self, stem: int, rngs: Generators) -> np.ndarray:
         tries = TRIES if "active" in self.augment and draw_active(rngs["active"]) else 1
         for _ in range(tries):
             song = self._song(stem, rngs["places"])
@@ -119,20 +125,20 @@ class RemixedChunks:
                 break
         return change_speed(chunk, self.samples)
 
-    def _song(self, stem, rng):
+    def _song(self, stem: int, rng: np.random.Generator) -> CachedSong:
         return self.songs[draw_songs(self.shares[stem], 1, rng)[0]]
 
-    def _read_samples(self, rngs):
-        """Samples that make up a chunk at the speed that is drawn for it."""
+    def _read_samples(self, rngs: Generators) -> int:
+        """Return the samples to read for a chunk at the speed drawn for it."""
         speed = draw_speed(rngs["resample"]) if "resample" in self.augment else 1.0
         return round(self.samples * speed)
 
-    def _start(self, length, samples, rng):
+    def _start(self, length: int, samples: int, rng: np.random.Generator) -> int:
         if "chunks" in self.augment:
             return draw_start(length, samples, rng)
         return draw_start(length // samples, 1, rng) * samples
 
-    def _augmented(self, chunk, rngs):
+    def _augmented(self, chunk: np.ndarray, rngs: Generators) -> np.ndarray:
         steps = {"swap": swap_channels, "gain": scale, "polarity": flip_polarity, "eq": equalize}
         for name, step in steps.items():
             if name in self.augment:
@@ -140,8 +146,10 @@ class RemixedChunks:
         return chunk
 
 
-def training_batches(chunks: RemixedChunks, batch: int, first: int = 0):
-    """Batches of consecutive examples, made in the background while the device computes.
+def training_batches(
+    chunks: RemixedChunks, batch: int, first: int = 0
+) -> "tf.data.Dataset | keras.utils.PyDataset":
+    """Create batches of consecutive examples, prepared in the background.
 
     Args:
         chunks: The examples.
@@ -149,19 +157,19 @@ def training_batches(chunks: RemixedChunks, batch: int, first: int = 0):
         first: Number of the first batch; batch i holds examples from i * batch on.
 
     Returns:
-        What `fit` takes, without end: a tf.data.Dataset on TensorFlow, else a PyDataset. Both give
-        the same batches (mixture, targets): (batch, samples, channels) and (batch, len(targets),
-        samples, channels).
+        An infinite data set for `fit`: a tf.data.Dataset on TensorFlow, otherwise a PyDataset. Both
+        return the same batches (mixture, targets): (batch, samples, channels) and (batch,
+        len(targets), samples, channels).
     """
     if keras.backend.backend() == "tensorflow":
         return _tensorflow_batches(chunks, batch, first)
     return Batches(chunks, batch, first)
 
 
-def _tensorflow_batches(chunks, batch, first):
+def _tensorflow_batches(chunks: RemixedChunks, batch: int, first: int) -> "tf.data.Dataset":
     import tensorflow as tf
 
-    def example(number):
+    def example(number: "tf.Tensor") -> tuple["tf.Tensor", ...]:
         # Not stateful: TensorFlow would run it in one thread where operations are deterministic.
         arrays = tf.numpy_function(chunks.__getitem__, [number], (tf.float32,) * 2, stateful=False)
         return tuple(map(tf.ensure_shape, arrays, chunks.shapes))
@@ -172,7 +180,7 @@ def _tensorflow_batches(chunks, batch, first):
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of `training_batches` on any backend; threads make the next ones meanwhile.
+    """The batches of `training_batches` on any backend; threads prepare the next ones.
 
     Args:
         chunks: The examples.
@@ -186,42 +194,49 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.chunks, self.batch, self.first = chunks, batch, first
         self.pool = concurrent.futures.ThreadPoolExecutor(WORKERS)
-        self.pending = {}
+        self.pending: dict[int, concurrent.futures.Future[Batch]] = {}
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Batch:
         wanted = range(index, index + 1 + AHEAD)
         self.pending = {i: self.pending.get(i) or self.pool.submit(self._make, i) for i in wanted}
         return self.pending.pop(index).result()
 
-    def _make(self, index):
+    def _make(self, index: int) -> Batch:
         start = (self.first + index) * self.batch
         examples = [self.chunks[number] for number in range(start, start + self.batch)]
         return tuple(map(np.stack, zip(*examples, strict=True)))
 
 
 class WholeSongs(keras.utils.PyDataset):
-    """Validation batches: songs as they are, cut in consecutive chunks; the last ends in zeros.
+    """Validation batches of unmodified songs in consecutive chunks; the last is zero-padded.
 
     Args:
         songs: Songs to cut.
-        targets: Stems the network learns.
+        targets: Stems that the network learns.
         samples: Length of a chunk in samples.
-        batch: Chunks in a batch; the last batch may hold fewer.
+        batch: Chunks in a batch; the last batch may have fewer.
 
-    A batch has the shapes that `training_batches` gives.
+    Batches have the shapes of those of `training_batches`.
     """
 
-    def __init__(self, songs: Sequence[CachedSong], targets, samples, batch, **kwargs):
+    def __init__(
+        self,
+        songs: Sequence[CachedSong],
+        targets: Sequence[str],
+        samples: int,
+        batch: int,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.samples, self.batch = samples, batch
         self.targets = [STEMS.index(target) for target in targets]
         starts = [(song, range(0, song.samples, samples)) for song in songs]
         self.chunks = [(song, start) for song, all_starts in starts for start in all_starts]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-len(self.chunks) // self.batch)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Batch:
         chunks = self.chunks[index * self.batch : (index + 1) * self.batch]
         stems = np.stack(
             [

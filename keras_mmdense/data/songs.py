@@ -1,10 +1,11 @@
-"""Songs with their stems, as data sets lay them out on disk."""
+"""Songs with stems in data sets on disk."""
 
 import functools
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -56,33 +57,41 @@ class Song:
         read: Reads one stem by name as float32 (samples, channels) in [-1, 1].
 
     Attributes:
-        sources: The files that hold its audio, as (what for, path); empty if it lies in no file.
-        sixteen_bits: Whether they are coded with 16 bits or fewer, or with loss.
+        sources: Its audio files, as (purpose, path); empty if it is not stored in files.
         known: Whether each stem is known, in the order of `STEMS`.
     """
 
     known: tuple[bool, ...] = (True,) * len(STEMS)
     sources: tuple[tuple[str, Path], ...] = ()
-    sixteen_bits = False
 
     def __init__(self, name: str, sample_rate: int, read: Callable[[str], np.ndarray]):
-        self.name, self.sample_rate, self.read = name, sample_rate, read
+        self.name, self._sample_rate, self.read = name, sample_rate, read
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz."""
+        return self._sample_rate
+
+    @property
+    def sixteen_bits(self) -> bool:
+        """Whether the files are coded with 16 bits or fewer, or with loss."""
+        return False
 
     def stems(self) -> dict[str, np.ndarray]:
-        """Reads all stems: float32 (samples, channels) by name. The mixture is their sum."""
+        """Read all stems: float32 (samples, channels) by name. The mixture is their sum."""
         return {stem: self.read(stem) for stem in STEMS}
 
     def check(self) -> None:
-        """Raises InputError if the files' headers do not describe stems of one shape and rate."""
+        """Raise InputError if the files' headers differ in sample rate or shape."""
 
 
 class FolderSong(Song):
     """A song as a folder of audio files.
 
     Args:
-        folder: The folder, which gives the song its name.
+        folder: The folder, whose name is that of the song.
         files: Stem -> the files that are summed into it.
-        unknown: Whether a stem without files is unknown; else it is silent.
+        unknown: Whether a stem without files is unknown, otherwise silent. Defaults to `False`.
     """
 
     def __init__(self, folder: Path, files: Mapping[str, Sequence[Path]], unknown: bool = False):
@@ -91,11 +100,11 @@ class FolderSong(Song):
         self.sources = tuple((stem, path) for stem in STEMS for path in files[stem])
 
     @functools.cached_property
-    def _infos(self):
+    def _infos(self) -> dict[Path, Any]:
         return {path: _info(path) for _, path in self.sources}
 
     @property
-    def _first(self):
+    def _first(self) -> Any:
         return self._infos[self.sources[0][1]]
 
     @property
@@ -109,7 +118,7 @@ class FolderSong(Song):
         return all(info.subtype not in DEEP for info in self._infos.values())
 
     def check(self) -> None:
-        """Raises InputError if files cannot be read or differ in rate, length or channels."""
+        """Raise InputError if files cannot be read or differ in sample rate, length or channels."""
         shapes = {
             path: _shape(info.frames, info.samplerate, info.channels)
             for path, info in self._infos.items()
@@ -120,10 +129,10 @@ class FolderSong(Song):
                 raise InputError(f"{path}: {shape}, expected {expected} as in {first.name}")
 
     def read(self, stem: str) -> np.ndarray:
-        """Reads one stem as float32 (samples, channels) in [-1, 1].
+        """Read one stem as float32 (samples, channels) in [-1, 1].
 
-        Lossy files are rounded to 16 bits, as musdb reads its own. Decoded to float they can be so
-        empty at high frequencies that BSSEval's filters are rounding noise (benchmarks/scoring.py).
+        Lossy files are rounded to 16 bits, as in musdb. Decoded to float, they can be so empty at
+        high frequencies that BSSEval's filters are rounding noise (benchmarks/scoring.py).
         """
         total = np.zeros((self._first.frames, self._first.channels), "float32")
         for path in self.files[stem]:
@@ -143,7 +152,6 @@ class MusdbSong(Song):
         path: The file.
     """
 
-    sixteen_bits = True
     streams = ("mixture", "drums", "bass", "other", "vocals")
 
     def __init__(self, path: Path):
@@ -151,7 +159,7 @@ class MusdbSong(Song):
         self.sources = (("stems", path),)
 
     @functools.cached_property
-    def _track(self):
+    def _track(self) -> Any:
         for tool in ("ffmpeg", "ffprobe"):
             if shutil.which(tool) is None:
                 raise InputError(f"{self.path}: reading it needs {tool}, which is not on the PATH")
@@ -173,8 +181,13 @@ class MusdbSong(Song):
         """Rate in Hz."""
         return self._track.rate
 
+    @property
+    def sixteen_bits(self) -> bool:
+        """Whether the file is coded with 16 bits or fewer, or with loss."""
+        return True
+
     def check(self) -> None:
-        """Raises InputError if streams are missing or differ in rate or length."""
+        """Raise InputError if streams are missing or differ in sample rate or length."""
         info = self._track.info
         if info.nb_audio_streams < len(self.streams):
             raise InputError(
@@ -192,7 +205,7 @@ class MusdbSong(Song):
                 )
 
     def read(self, stem: str) -> np.ndarray:
-        """Reads one stem as float32 (samples, channels) in [-1, 1]."""
+        """Read one stem as float32 (samples, channels) in [-1, 1]."""
         index = self.streams.index(stem)
         audio = self._track.load_audio(str(self.path), index).astype("float32")
         expected = self._track.info.samples(index)
@@ -210,23 +223,24 @@ def find_songs(
     files: Mapping[str, Sequence[str]] | None = None,
     missing: str = "error",
 ) -> list[Song]:
-    """Finds the songs of a data set, and checks their headers.
+    """Find the songs of a data set, and check their headers.
 
     Args:
         root: Folder of the data set.
         split: "train", "valid" or "test". The validation songs are MUSDB18's standard 14 where the
-            data set has some of them, else the last tenth of the train songs by name, at least one.
+            data set has some of them, otherwise the last tenth of the train songs by name, at least
+            one.
         kind: A key of `LAYOUTS`, or "auto".
-        files: Stem -> names, without suffix, of further files in a song's folder that are summed
-            into the stem. A stem with further files needs no file of its own.
-        missing: "error", "silence" or "unknown": what a stem without a file is.
+        files: Stem -> names, without suffix, of additional files in a song's folder that are summed
+            into the stem. A stem with additional files does not need `<stem>.wav`.
+        missing: "error", "silence" or "unknown": the meaning of a stem without a file.
 
     Returns:
         The songs, sorted by name.
 
     Raises:
         InputError: If there are no songs, a stem is missing or unreadable, or stems of a song
-            differ in rate or length.
+            differ in sample rate or length.
     """
     songs = locate_songs(root, split, kind, files, missing)
     for song in songs:
@@ -242,11 +256,11 @@ def locate_songs(
     missing: str = "error",
     validate: bool = True,
 ) -> list[Song]:
-    """Does what `find_songs` does, without opening a file: the songs' `check` has yet to be called.
+    """Find the songs of a data set without opening files, see `find_songs` and `Song.check`.
 
     Args:
         root, split, kind, files, missing: See `find_songs`.
-        validate: Whether validation songs are left out of "train".
+        validate: Whether to exclude validation songs from "train". Defaults to `True`.
 
     Returns:
         The songs, sorted by name.
@@ -293,7 +307,7 @@ def open_song(path: str | Path) -> Song:
 def check_root(
     root: str | Path, kind: str = "auto", files: Mapping[str, Sequence[str]] | None = None
 ) -> str:
-    """Finds out what kind of data set a folder holds, at once, without opening a file.
+    """Determine the kind of a data set without opening files.
 
     Args:
         root: Folder of the data set.
@@ -304,7 +318,7 @@ def check_root(
         The kind.
 
     Raises:
-        InputError: If there is no such folder, or no song of the kind.
+        InputError: If there is no such folder, or it has no song of the kind.
     """
     root = Path(root)
     if kind not in (*LAYOUTS, "auto"):
@@ -342,7 +356,7 @@ def _files(folder: Path, name: str) -> list[Path]:
 
 
 def _split(paths: list[Path], valid: bool, root: str | Path) -> list[Path]:
-    # DSD100 shares songs with MUSDB18, as "051 - <title>": validation songs train nowhere.
+    # DSD100 shares songs with MUSDB18, as "051 - <title>": validation songs are never trained on.
     titles = {path: re.sub(r"^\d+ - ", "", path.name.removesuffix(".stem.mp4")) for path in paths}
     chosen = [path for path in paths if titles[path] in VALIDATION_SONGS]
     chosen = chosen or paths[-max(1, len(paths) // 10) :]
@@ -350,7 +364,7 @@ def _split(paths: list[Path], valid: bool, root: str | Path) -> list[Path]:
         return chosen
     rest = [path for path in paths if path not in chosen]
     if not rest:
-        raise InputError(f"{root}: one song is not enough to train on and to validate with")
+        raise InputError(f"{root}: one song is not enough for training and validation")
     return rest
 
 
@@ -367,11 +381,11 @@ def _folder_song(folder: Path, extra: Mapping[str, Sequence[str]], missing: str)
     return FolderSong(folder, files, missing == "unknown")
 
 
-def _info(path: Path):
+def _info(path: Path) -> Any:
     reading.check_readable(path)
     info = soundfile.info(reading.native(path))
     if info.frames == reading.UNKNOWN:
-        raise InputError(f"{path}: does not tell its length")
+        raise InputError(f"{path}: does not contain its length")
     return info
 
 

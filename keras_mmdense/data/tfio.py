@@ -1,35 +1,36 @@
-"""Reads chunks of WAV and FLAC files inside a TensorFlow graph, from disks and from buckets.
+"""Reading chunks of WAV and FLAC files, local or in a bucket, inside a TensorFlow graph.
 
-Needs tensorflow-io (`pip install "keras-mmdense[io]"`), whose native part loads with TensorFlow
-2.16 only. Without it, `keras_mmdense.data.cache` reads local files with any TensorFlow. Once
-tensorflow-io 0.37.1 has read from s3://, it aborts the process as Python exits, with all work done.
+Requires tensorflow-io (`pip install "keras-mmdense[io]"`), whose native part loads only with
+TensorFlow 2.16. Without it, `keras_mmdense.data.cache` reads local files with any TensorFlow. After
+reading from s3://, tensorflow-io 0.37.1 aborts the process when Python exits.
 """
 
 import re
 import uuid
 import warnings
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 import tensorflow as tf
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
-# What tensorflow-io gives -> its full scale; 24 bits arrive as the upper bits of int32.
+# Sample type of tensorflow-io -> its full scale; 24 bits are the upper bits of int32.
 FULL_SCALE = {tf.int16: 2.0**15, tf.int32: 2.0**31, tf.float32: 1.0}
 
 
 class ChunkReader:
-    """Reads chunks of audio files as a part of a graph, so that `tf.data` can map it.
+    """Reads chunks of audio files inside a graph, for `tf.data`.
 
     Args:
-        files: WAV or FLAC files as local paths or s3:// or gs:// URLs, of one rate, one number of
-            channels and one sample format. Their headers are read at once.
+        files: WAV or FLAC files as local paths or s3:// or gs:// URLs, with equal sample rate,
+            channels and sample format. Their headers are read immediately.
         samples: Length of a chunk in samples.
 
     Attributes:
         sample_rate: Rate in Hz.
-        channels: Channels of every file.
+        channels: Channels of each file.
         lengths: Lengths of the files in samples.
 
     Raises:
@@ -51,7 +52,7 @@ class ChunkReader:
             self.lengths.append(length)
 
     def __call__(self, file: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-        """Reads a chunk.
+        """Read a chunk.
 
         Args:
             file: Index into `files`, an integer.
@@ -60,18 +61,18 @@ class ChunkReader:
         Returns:
             The chunk, float32 (samples, channels) in [-1, 1], zeros past the end of the file.
         """
-        # The op that opens a file holds one file at a time: calls at once would mix files up.
+        # The op that opens a file holds one file at a time: concurrent calls would mix files up.
         alone = tf.CriticalSection(shared_name=uuid.uuid4().hex)
         chunk = alone.execute(lambda: self._read(file, tf.cast(start, tf.int64)))
         chunk = tf.cast(chunk, tf.float32) / FULL_SCALE[self._dtype]
         chunk = tf.pad(chunk, [[0, self._samples - tf.shape(chunk)[0]], [0, 0]])
         return tf.ensure_shape(chunk, (self._samples, self.channels))
 
-    def _read(self, file, start):
+    def _read(self, file: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
         audio = self._open(tf.gather(self._files, file), dtype=self._dtype)
         return audio[start : tf.minimum(start + self._samples, audio.shape[0])]
 
-    def _header(self, file):
+    def _header(self, file: str) -> tuple[int, int, tf.DType, int]:
         try:
             audio = self._open(file)
             length, channels = audio.shape.numpy()
@@ -90,14 +91,14 @@ class ChunkReader:
 def random_chunks(
     songs: Sequence[Mapping[str, str]], samples: int, seed: int = 0
 ) -> "tf.data.Dataset":
-    """Draws random chunks of stems without end, every stem of a mixture from a song of its own.
+    """Create an infinite data set of random chunks, each stem of a mixture from another song.
 
-    Every chunk is drawn uniformly over all music, as in `RemixedChunks`.
+    Each chunk is drawn uniformly over all music, as in `RemixedChunks`.
 
     Args:
-        songs: Stem -> path or URL, see `ChunkReader`; all of `STEMS`, each of the song's length.
+        songs: Stem -> path or URL, see `ChunkReader`; all of `STEMS`, each with the song's length.
         samples: Length of a chunk in samples.
-        seed: Seed of songs and positions; equal seeds give equal chunks.
+        seed: Seed of songs and positions; equal seeds produce equal chunks. Defaults to `0`.
 
     Returns:
         A data set of float32 (stems, samples, channels) in the order of `STEMS`.
@@ -122,7 +123,7 @@ def random_chunks(
             expected = f"{reader.lengths[first]} as in {files[first]}"
             raise InputError(f"{files[index]}: {length} samples, expected {expected}")
 
-    def draw(step):
+    def draw(step: tf.Tensor) -> tf.Tensor:
         keys = tf.random.experimental.stateless_split(tf.stack([tf.cast(seed, tf.int64), step]))
         odds = tf.math.log(tf.cast(lengths[:, :1], tf.float32))
         song = tf.random.stateless_categorical(tf.transpose(odds), len(STEMS), keys[0])[0]
@@ -135,7 +136,7 @@ def random_chunks(
     return tf.data.Dataset.range(tf.int64.max).map(draw, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _tensorflow_io():
+def _tensorflow_io() -> ModuleType:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,1 +1,1 @@
-"""Scores of separated music: museval, oracles, tables and figures."""
+"""Scores of separated music: BSSEval, oracles and results files."""

@@ -1,9 +1,9 @@
 """Paired comparison of two systems on the same songs, with bootstrap intervals.
 
-Scores differ far more between songs than between systems, so the songs are compared one by one: a
-difference is what the second system scores above the baseline on the same song. Intervals come from
-resampling whole songs, all stems of a song together. They cover the choice of songs, not the random
-seed of a training run.
+Scores vary far more between songs than between systems, so the systems are compared song by song: a
+difference is the score of the second system minus that of the baseline on the same song. Intervals
+result from resampling songs, with all stems of a song together. They cover the choice of songs, not
+the random seed of a training run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TAIL = 0.025  # outside a 95 % interval, on either side
 RESAMPLES = 10_000
 # Training the same recipe with another seed moves scores by about as much.
 SEED_NOISE = 0.3
-# Five songs that all improve are still a matter of chance in 1 of 16 cases.
+# Five songs all change in the same direction by chance in 1 of 16 cases.
 FEWEST_SONGS = 6
 NO_SCORE = {"SDR": np.nan}
 
@@ -35,9 +35,9 @@ class Difference:
     """One statistic over songs of two systems, in dB.
 
     Attributes:
-        baseline, other: the statistic of each system.
-        difference: other minus baseline.
-        interval: its 95 % bootstrap interval, None for a single song.
+        baseline, other: The statistic of each system.
+        difference: Other minus baseline.
+        interval: Its 95 % bootstrap interval, None for a single song.
     """
 
     baseline: float
@@ -51,10 +51,10 @@ class StemComparison:
     """Two systems on one stem, or on the average over stems.
 
     Attributes:
-        songs: song -> other minus baseline, in dB; songs that both systems have a score of.
-        unscored: songs without a finite score of one system or both, which do not count.
-        median: difference of the medians over songs.
-        mean: difference of the means over songs, which is the mean of the paired differences.
+        songs: Song -> other minus baseline, in dB, for songs scored for both systems.
+        unscored: Songs without a finite score of both systems, which are excluded.
+        median: Difference of the medians over songs.
+        mean: Difference of the means over songs, which is the mean of the paired differences.
     """
 
     songs: Mapping[str, float]
@@ -63,10 +63,10 @@ class StemComparison:
     mean: Difference
 
     def verdict(self) -> str:
-        """Return what the mean of the paired differences says, in words."""
+        """Return the result of the comparison in words, by the mean of the paired differences."""
         if not any(self.songs.values()):
             return "no difference"
-        if len(self.songs) < FEWEST_SONGS:
+        if self.mean.interval is None or len(self.songs) < FEWEST_SONGS:
             return f"too few songs to tell: {len(self.songs)}, expected {FEWEST_SONGS} or more"
         low, high = self.mean.interval
         if low <= 0 <= high:
@@ -83,11 +83,11 @@ class Comparison:
     """Two systems on the same songs.
 
     Attributes:
-        stems: stem -> comparison.
-        average: the average over stems, None for a single stem. Its numbers are means of those of
+        stems: Stem -> comparison.
+        average: The average over stems, None for a single stem. Its numbers are means of those of
             the stems; the difference of a song is the mean over its scored stems. An accompaniment
             that repeats other stems is not part of it.
-        left_out: stem -> why it is not compared.
+        left_out: Stem -> why it is not compared.
     """
 
     stems: Mapping[str, StemComparison]
@@ -113,17 +113,17 @@ def compare(
     it as wide as Student's t interval for normal data. The plain one is too narrow on few songs.
 
     Args:
-        baseline, other: scores of each system, one entry a song.
-        rule: gives the score of a song.
-        seed: seed of the resampling.
-        resamples: how many times songs are drawn with replacement.
+        baseline, other: Scores of each system, one entry per song.
+        rule: Rule of the songs' scores. Defaults to `"museval"`.
+        seed: Seed of the resampling. Defaults to `0`.
+        resamples: Number of resamples. Defaults to `10000`.
 
     Returns:
         Differences by stem and their average, other minus baseline, in dB.
 
     Raises:
-        InputError: songs that only one system has, that appear twice or differ in their frames, no
-            stem in common, or an unknown rule.
+        InputError: If songs are missing for one system, appear twice or differ in their frames, the
+            systems have no stem in common, or the rule is unknown.
 
     Source: Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician
     69(4), 2015.
@@ -146,7 +146,7 @@ def compare(
 def _pair_songs(
     baseline: Sequence[SongScores], other: Sequence[SongScores]
 ) -> dict[str, tuple[SongScores, SongScores]]:
-    """Scores of both systems by song, sorted by name."""
+    """Pair the scores of both systems by song, sorted by name."""
     sides = [{song.name: song for song in songs} for songs in (baseline, other)]
     for label, side, songs in zip(LABELS, sides, (baseline, other), strict=True):
         if len(side) < len(songs):
@@ -164,8 +164,8 @@ def _pair_songs(
     return pairs
 
 
-def _frame_grid(song: SongScores) -> tuple:
-    """Number, length and distance of a song's frames."""
+def _frame_grid(song: SongScores) -> tuple[float, ...]:
+    """Return number, length and hop of a song's frames."""
     counts = {len(metrics["SDR"]) for metrics in song.frames.values()}
     return *counts, song.window, song.hop
 
@@ -173,7 +173,7 @@ def _frame_grid(song: SongScores) -> tuple:
 def _paired_sdr(
     pairs: Mapping[str, tuple[SongScores, SongScores]], rule: Rule
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Scores by stem, (2, songs) with NaN for both systems or none, and stems without any."""
+    """Return scores by stem, (2, songs) with NaN for both systems or none, and skipped stems."""
     sides = [[pair[side].by_rule(rule) for pair in pairs.values()] for side in (0, 1)]
     given = [{stem for song in side for stem in song} for side in sides]
     rank = {stem: place for place, stem in enumerate(STEMS)}
@@ -195,7 +195,7 @@ def _paired_sdr(
 def _compare_stems(
     songs: Sequence[str], stems: Sequence[np.ndarray], draws: np.ndarray
 ) -> StemComparison:
-    """Compares the mean over stems of each statistic; stems as `_paired_sdr` gives them."""
+    """Compare the mean over stems of each statistic; for stems see `_paired_sdr`."""
     paired = np.array([other - baseline for baseline, other in stems])
     scored = ~np.isnan(paired)
     differences = {
@@ -212,12 +212,12 @@ def _compare_stems(
 
 
 def _difference(
-    combine: Callable, stems: Sequence[np.ndarray], draws: np.ndarray, songs: int
+    combine: Callable[..., np.ndarray], stems: Sequence[np.ndarray], draws: np.ndarray, songs: int
 ) -> Difference:
     baseline, other = np.mean([combine(both, axis=1) for both in stems], axis=0)
     if songs == 1:
         return Difference(float(baseline), float(other), float(other - baseline), None)
-    with warnings.catch_warnings():  # a draw may hold no scored song; it does not count
+    with warnings.catch_warnings():  # a resample may have no scored song; it is ignored
         warnings.filterwarnings("ignore", "Mean of empty slice|All-NaN slice", RuntimeWarning)
         drawn = np.mean([combine(both[:, draws], axis=2) for both in stems], axis=0)
     tail = stats.norm.cdf(np.sqrt(songs / (songs - 1)) * stats.t.ppf(TAIL, songs - 1))

@@ -1,4 +1,4 @@
-"""Separate and score songs, one after the other or in parallel; resume an interrupted run."""
+"""Separate and score songs, sequentially or in parallel, resuming an interrupted run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from keras_mmdense.evaluation.museval_json import Tracks
 from keras_mmdense.evaluation.oracles import ORACLES
 from keras_mmdense.evaluation.protocols import Rule, find_rule
 from keras_mmdense.evaluation.scoring import SongScores
-from keras_mmdense.evaluation.systems import System
+from keras_mmdense.evaluation.systems import Song, System
 from keras_mmdense.evaluation.tasks import Task, score_here, score_parallel
 from keras_mmdense.stems import STEMS, Stems
 
@@ -29,7 +29,7 @@ Done = dict[tuple[str, str], SongScores]
 
 
 def evaluate_songs(
-    songs: Sequence[Any],
+    songs: Sequence[Song],
     systems: Sequence[System],
     progress: SongProgress | None = None,
     *,
@@ -41,35 +41,35 @@ def evaluate_songs(
     root: str = "",
     split: str = "",
 ) -> dict[str, list[SongScores]]:
-    """Scores systems on songs, beside oracles.
+    """Score systems and oracles on songs.
 
-    The oracles give the stems that the systems give, or all if there is no system.
+    The oracles estimate the same stems as the systems, or all if there is no system.
 
-    In parallel, this process reads the songs and runs the systems, and passes signals on as
-    temporary files; the other processes compute oracles and scores. At most `processes` songs are
-    scored at a time and one more is ready; fewer are where memory would not suffice, see
-    `museval_engine.memory`.
+    In parallel, this process reads the songs, runs the systems and passes signals as temporary
+    files; the other processes compute oracles and scores. At most `processes` songs are scored at
+    a time while one more is prepared, or fewer if memory is short, see `museval_engine.memory`.
 
     Args:
-        songs: objects with `name`, `sample_rate` (Hz) and `stems()` -> stem -> `(samples,
-            channels)`; the systems get the sum of the stems.
-        systems: what to score.
-        progress: called with (done, total, label) at the start and after each song and system.
-        oracles: names of `ORACLES`.
-        rule: gives frames and version of BSSEval.
-        engine: who computes: one of `museval_engine.ENGINES`.
-        processes: how many processes score, None for this one alone.
-        output: folder for the tracks' scores, see `museval_json`; songs found there are
-            not done again.
-        root, split: names of the data set and its part, which `output` tells apart.
+        songs: The songs; the systems get the sum of their stems.
+        systems: Systems to score.
+        progress: Called with (done, total, label) at the start and after each song and system.
+            Defaults to `None`.
+        oracles: Names of `ORACLES`. Defaults to the mixture and the ideal ratio mask.
+        rule: Rule of the scores, which defines frames and version of BSSEval. Defaults to
+            `"museval"`.
+        engine: One of `museval_engine.ENGINES`. Defaults to `"museval"`.
+        processes: Number of scoring processes. Defaults to `None`: this process.
+        output: Folder for the tracks' scores, see `museval_json`; songs found there are skipped.
+            Defaults to `None`.
+        root, split: Names of the data set and its split, by which `output` is organized.
 
     Returns:
-        system -> scores, one entry a song, in the order of `songs`.
+        System -> scores, one entry per song, in the order of `songs`.
 
     Raises:
-        InputError: two systems of one name; stems that `score_song` refuses; unknown rule, engine
-            or oracle; an output folder of other settings, or with a damaged file; too little
-            memory.
+        InputError: If two systems have the same name, stems are invalid for `score_song`, a rule,
+            engine or oracle is unknown, the output folder has other settings or a damaged file, or
+            memory is too small.
     """
     rule = find_rule(rule)
     check_engine(engine, rule)
@@ -91,12 +91,12 @@ def evaluate_songs(
 
 
 def folder_name(system: str) -> str:
-    """The folder of a system's scores: its name without what a path may not hold."""
+    """Return the folder name of a system's scores: its name without characters invalid in paths."""
     return re.sub(r"[^\w .+-]+", "-", system).strip(" .-") or "system"
 
 
 def _plan(systems: Sequence[System], oracles: Sequence[str]) -> dict[str, System]:
-    """Systems and oracles by name."""
+    """Return systems and oracles by name."""
     given = {stem for system in systems for stem in system.stems}
     stems = tuple(stem for stem in STEMS if stem in given) or STEMS
     plan: dict[str, System] = {}
@@ -106,7 +106,7 @@ def _plan(systems: Sequence[System], oracles: Sequence[str]) -> dict[str, System
     facts = {"oracle": True}
     for system in (*systems, *(System(oracle, stems, None, facts, facts) for oracle in oracles)):
         if folder_name(system.name).casefold() in map(str.casefold, map(folder_name, plan)):
-            raise InputError(f"two systems are called {system.name!r}")
+            raise InputError(f"two systems have the name {system.name!r}")
         plan[system.name] = system
     return plan
 
@@ -123,7 +123,7 @@ def _open(
 
 
 def _read_done(
-    songs: Sequence[Any], plan: Mapping[str, System], tracks: Mapping[str, Tracks]
+    songs: Sequence[Song], plan: Mapping[str, System], tracks: Mapping[str, Tracks]
 ) -> Done:
     done = {}
     for name, track in tracks.items():
@@ -140,9 +140,9 @@ def _digest(system: System, song: str) -> str | None:
 
 
 def _separate(
-    songs: Sequence[Any], plan: Mapping[str, System], done: Done, rule: Rule, engine: str
+    songs: Sequence[Song], plan: Mapping[str, System], done: Done, rule: Rule, engine: str
 ) -> Iterator[tuple[Task, Stems, Stems | None]]:
-    """Tasks that are not done yet, each with references and estimates; None for an oracle."""
+    """Yield unfinished tasks with references and estimates; None for an oracle."""
     before = set(done)
     for song in songs:
         missing = [system for system in plan.values() if (song.name, system.name) not in before]

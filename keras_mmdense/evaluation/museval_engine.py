@@ -1,8 +1,9 @@
-"""BSSEval by the museval package, an optional extra that is imported when first needed."""
+"""BSSEval by the museval package, an optional extra that is imported on first use."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import math
 import shutil
@@ -18,22 +19,22 @@ LAGS = 512
 
 
 def find_engine(name: str, rule: Rule) -> Callable[..., dict[str, np.ndarray]]:
-    """Gives the function that computes the scores of frames.
+    """Return the function that computes the scores of frames.
 
     Args:
-        name: "museval", or "fast" for `bsseval`, which computes the same numbers sooner.
-        rule: the rule they are for.
+        name: "museval", or "fast" for `bsseval`, which computes the same numbers faster.
+        rule: Rule of the scores.
 
     Returns:
-        A function of references, estimates, window and hop, as `bsseval` is.
+        A function of references, estimates, window and hop, see `bsseval`.
 
     Raises:
-        InputError: there is no such engine, or it cannot follow the rule.
+        InputError: If there is no such engine, or it does not support the rule.
     """
     if name not in ENGINES:
         raise InputError(f"unknown engine {name!r}; choices: {', '.join(ENGINES)}")
     if name == "museval":
-        return lambda *signals: bsseval(*signals, mode=rule.mode)
+        return functools.partial(bsseval, mode=rule.mode)
     if rule.mode != "v4":
         raise InputError(f"the engine fast computes v4 only; rule {rule.name!r} needs museval")
     from keras_mmdense.evaluation import bsseval as fast_bsseval
@@ -42,7 +43,16 @@ def find_engine(name: str, rule: Rule) -> Callable[..., dict[str, np.ndarray]]:
 
 
 def check_engine(name: str, rule: Rule) -> None:
-    """Raises InputError, at once, if an engine cannot compute the scores of a rule."""
+    """Check that an engine can compute the scores of a rule, before any work.
+
+    Args:
+        name: Name of the engine.
+        rule: The rule.
+
+    Raises:
+        InputError: If there is no such engine, it does not support the rule, or a package or
+            program that it needs is missing.
+    """
     find_engine(name, rule)
     if name == "fast":
         return
@@ -53,7 +63,7 @@ def check_engine(name: str, rule: Rule) -> None:
 
 
 def memory(shape: tuple[int, int], stems: int, sample_rate: int, rule: Rule, engine: str) -> float:
-    """Bounds the memory that scoring a song takes in a process of its own, in bytes.
+    """Estimate an upper bound of the memory for scoring a song in a separate process, in bytes.
 
     museval holds about seven copies of all signals in float64, the complex spectra of all
     references at a power of two of samples, and six matrices of the size of the references' joint
@@ -61,9 +71,9 @@ def memory(shape: tuple[int, int], stems: int, sample_rate: int, rule: Rule, eng
 
     Args:
         shape: (samples, channels) of the song.
-        stems: number of its stems.
-        sample_rate: in Hz.
-        rule, engine: how it is scored.
+        stems: Number of stems.
+        sample_rate: Sample rate in Hz.
+        rule, engine: Rule and engine of the scores.
     """
     samples, channels = shape
     signals = stems * channels
@@ -81,22 +91,23 @@ def bsseval(
     hop: int,
     mode: str = "v4",
 ) -> dict[str, np.ndarray]:
-    """Scores the estimates of all sources of one mixture, frame by frame.
+    """Score the estimates of all sources of a mixture, frame by frame.
 
     Args:
-        references: true sources, each `(samples, channels)`, none silent.
-        estimates: their estimates, in the same order and of the same shape, none silent.
-        window: length of a frame, in samples.
-        hop: distance between frames, in samples.
-        mode: "v4", distortion filters of the whole song, or "v3", filters of each frame.
+        references: True sources, each `(samples, channels)`, none silent.
+        estimates: Their estimates, in the same order and of the same shape, none silent.
+        window: Length of a frame, in samples.
+        hop: Distance between frames, in samples.
+        mode: "v4", distortion filters of the whole song, or "v3", filters of each frame. Defaults
+            to `"v4"`.
 
     Returns:
         SDR, ISR, SIR and SAR, each `(sources, frames)` in dB.
 
     Raises:
-        ImportError: museval is not installed.
-        RuntimeError: museval cannot start because ffmpeg is missing.
-        ValueError: a source is silent, or shapes differ.
+        ImportError: If museval is not installed.
+        RuntimeError: If museval cannot start because ffmpeg is missing.
+        ValueError: If a source is silent, or shapes differ.
 
     Source: museval.evaluate; Vincent et al., "Performance measurement in blind audio source
     separation", IEEE TASLP 14(4), 2006.
@@ -116,15 +127,15 @@ def bsseval(
 
 @contextlib.contextmanager
 def _linalg_alias() -> Iterator[None]:
-    """Gives museval 0.4.1 the name `numpy.linalg.linalg`, gone since NumPy 2.4.
+    """Provide the name `numpy.linalg.linalg`, removed in NumPy 2.4, for museval 0.4.1.
 
-    It catches singular matrices (for instance an impulse on two equal channels) by that name.
+    museval catches errors of singular matrices, such as an impulse on two equal channels, by it.
     """
     missing = "linalg" not in vars(np.linalg)
     if missing:
-        np.linalg.linalg = np.linalg
+        vars(np.linalg)["linalg"] = np.linalg
     try:
         yield
     finally:
         if missing:
-            del np.linalg.linalg
+            del vars(np.linalg)["linalg"]

@@ -1,12 +1,12 @@
-"""The scores of a system, a file a track in museval's schema, so that a run can be resumed.
+"""Scores of a system in one file per track in museval's schema, so that a run can be resumed.
 
 `<folder>/<track>.json` is what `museval.TrackStore` writes, {"targets": [{"name", "frames":
-[{"time", "duration", "metrics": {"SDR", "SIR", "ISR", "SAR"}}]}]}, but with all digits; as there,
-NaN and Infinity are written as such. Beside it stand "song", "sample_rate", "window", "hop",
-"silent", "seconds" (see `SongScores`) and "estimates", the sha256 of the estimates' files if they
-came from files. With the split as the folder's name, museval's own tools read the tree.
+[{"time", "duration", "metrics": {"SDR", "SIR", "ISR", "SAR"}}]}]}, but with all digits; NaN and
+Infinity are written as such. Additional keys are "song", "sample_rate", "window", "hop", "silent",
+"seconds" (see `SongScores`) and "estimates", the sha256 of the estimates' files if there are any.
+The folder is named by the split, so that museval's tools can read the tree.
 
-`settings.json` in the folder above says what the scores belong to.
+`settings.json` in the parent folder identifies the evaluation.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ FACTS = ("song", "sample_rate", "window", "hop", "silent", "seconds")
 
 
 class Tracks:
-    """The files of one system and split.
+    """Files of the scores of one system and split.
 
     Args:
-        folder: the system's folder; made when the first track is written.
-        split: name of the folder in it.
-        settings: what the scores belong to, as JSON can say it.
+        folder: The system's folder; created when the first track is written.
+        split: Name of the subfolder.
+        settings: JSON-serializable settings of the evaluation.
 
     Raises:
-        InputError: the folder holds scores of other settings.
+        InputError: If the folder contains scores of other settings.
     """
 
     def __init__(self, folder: Path, split: str, settings: Mapping[str, Any]):
@@ -59,18 +59,18 @@ class Tracks:
     def read(
         self, song: str, stems: Sequence[str], digest: Callable[[str], str | None]
     ) -> SongScores | None:
-        """Reads the scores of a song that was done before.
+        """Read the scores of a song from an earlier run.
 
         Args:
-            song: its name.
-            stems: stems that must have been scored.
-            digest: gives the sha256 of its estimates, if they come from files.
+            song: Name of the song.
+            stems: Stems that must have been scored.
+            digest: Returns the sha256 of its estimates, if they are files.
 
         Returns:
-            The scores, or None if the song, or one of the stems, is still to be done.
+            The scores, or None if the song, or one of the stems, has not been scored.
 
         Raises:
-            InputError: the file is damaged, or belongs to other estimates.
+            InputError: If the file is damaged, or belongs to other estimates.
         """
         path = self._path(song)
         if not path.exists():
@@ -78,7 +78,7 @@ class Tracks:
         content = read_json(path)
         try:
             if content["estimates"] != digest(song):
-                raise InputError(f"{path}: scores of other estimates than those given now")
+                raise InputError(f"{path}: scores of other estimates than the present ones")
             scores = _scores(content)
             if scores.name != song or not scores.frames:
                 raise ValueError(f"scores of {scores.name!r}")
@@ -89,7 +89,7 @@ class Tracks:
         return scores if set(stems) <= set(scores.frames) else None
 
     def write(self, scores: SongScores, digest: str | None) -> None:
-        """Writes the scores of a song, whole or not at all."""
+        """Write the scores of a song atomically."""
         settings = self._folder / "settings.json"
         if not settings.exists():
             _write_json(settings, self._settings)
@@ -132,8 +132,8 @@ def _scores(content: Mapping[str, Any]) -> SongScores:
         }
         for target in content["targets"]
     }
-    name, *facts = (content[key] for key in FACTS)
-    return SongScores(name, *facts[:3], frames, *facts[3:])
+    facts = {key: content[key] for key in FACTS if key != "song"}
+    return SongScores(name=content["song"], frames=frames, **facts)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Work in processes of their own: one thread each, bounded memory, nothing left behind."""
+"""A pool of single-threaded processes with bounded memory, which leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -8,73 +8,86 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from keras_mmdense.errors import InputError
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")
-# Of the memory that is free at the start, the share that the processes may take together.
+# Share of the memory free at the start that the processes may use together.
 SHARE = 0.8
+
+
+class Job(Protocol):
+    """Work for a process."""
+
+    @property
+    def name(self) -> str:
+        """Name for messages."""
+
+    @property
+    def memory(self) -> float:
+        """Peak memory in bytes."""
+
 
 Work = Callable[[Any], Any]
 
 
 def run_jobs(
     work: Work, jobs: Iterable[Any], processes: int, scratch: Path
-) -> Iterator[tuple[Any, Any]]:
-    """Works on jobs in parallel, each in one of some processes that are started fresh.
+) -> Generator[tuple[Any, Any], None, None]:
+    """Run jobs in parallel in fresh processes.
 
-    A process has one thread of linear algebra. Jobs are taken from `jobs` when they are needed:
-    beside those being worked on, one at most is ready. A job waits while it and the running ones
-    would need more memory than was free at the start. The processes end with the generator, with an
-    exception, and with this process, however it ends; in that last case they delete `scratch`.
+    Each process has one thread for linear algebra. Jobs are taken from `jobs` on demand: besides
+    the running ones, at most one is prepared. A job waits while it and the running ones would need
+    more memory than was free at the start. The processes end with the generator, with an exception,
+    and with this process, even if it is killed; then they delete `scratch`.
 
     Args:
-        work: from a job to a result, a function of a module; may raise.
-        jobs: what to work on, each with `name` and `memory`, the bytes it will need at its peak.
-        processes: how many processes, at least 1.
-        scratch: the folder that the jobs' files lie in.
+        work: Module-level function from a job to its result; may raise.
+        jobs: The jobs.
+        processes: Number of processes, at least 1.
+        scratch: Folder of the jobs' files.
 
     Yields:
-        Each job with its result, in the order in which they are ready.
+        Each job with its result, in order of completion.
 
     Raises:
-        InputError: a job needs more memory than there is, or a process was killed.
-        Exception: whatever `work` raises.
+        InputError: If a job needs more memory than is available, or a process was killed.
+        Exception: Whatever `work` raises.
     """
     budget = SHARE * free_memory()
     with _start(work, processes, scratch) as idle:
-        busy: dict[connection.Connection, Any] = {}
-        jobs, job = iter(jobs), None
+        busy: dict[Any, Job] = {}
+        waiting, job = iter(jobs), None
         while True:
-            job = next(jobs, None) if job is None else job
+            job = next(waiting, None) if job is None else job
             while job is not None and idle and _fits(job, busy.values(), budget):
                 pipe = idle.pop()
                 with _naming(job):
                     pipe.send(job)
-                busy[pipe], job = job, next(jobs, None)
+                busy[pipe], job = job, next(waiting, None)
             if not busy:
                 return
-            for pipe in connection.wait(busy):
-                done = busy.pop(pipe)
-                yield done, _receive(pipe, done)
-                idle.append(pipe)
+            for ready in connection.wait(busy):
+                done = busy.pop(ready)
+                yield done, _receive(ready, done)
+                idle.append(ready)
 
 
-def _fits(job, running, budget: float) -> bool:
+def _fits(job: Job, running: Iterable[Job], budget: float) -> bool:
     needed = sum(other.memory for other in running) + job.memory
     if job.memory > budget:
         raise InputError(
             f"{job.name}: scoring it needs about {job.memory / 1e9:.1f} GB, and only "
-            f"{budget / 1e9:.1f} GB can be had"
+            f"{budget / 1e9:.1f} GB are available"
         )
     return needed <= budget
 
 
-def _receive(pipe, job):
+def _receive(pipe: Any, job: Job) -> Any:
     with _naming(job):
         result, error = pipe.recv()
     if error is not None:
@@ -83,8 +96,8 @@ def _receive(pipe, job):
 
 
 @contextlib.contextmanager
-def _naming(job):
-    """Says which job a process was on whose pipe is broken."""
+def _naming(job: Job) -> Iterator[None]:
+    """Name the job of a process whose pipe is broken."""
     try:
         yield
     except (EOFError, OSError) as error:
@@ -95,8 +108,8 @@ def _naming(job):
 
 
 @contextlib.contextmanager
-def _start(work: Work, count: int, scratch: Path) -> Iterator[list[connection.Connection]]:
-    """Starts processes and gives a pipe to each."""
+def _start(work: Work, count: int, scratch: Path) -> Iterator[list[Any]]:
+    """Start processes, and provide a pipe to each."""
     spawn = multiprocessing.get_context("spawn")
     pipes, processes = [], []
     try:
@@ -119,7 +132,7 @@ def _start(work: Work, count: int, scratch: Path) -> Iterator[list[connection.Co
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """What is started here finds one thread in its environment, before it imports numpy."""
+    """Limit processes started in the block to one thread, before they import numpy."""
     names = [f"{library}_{'' if '_' in library else 'NUM_'}THREADS" for library in THREADS]
     kept = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
@@ -139,6 +152,7 @@ def _serve(pipe: connection.Connection, work: Work, scratch: Path) -> None:
     with contextlib.suppress(EOFError):
         while True:
             job = pipe.recv()
+            answer: tuple[Any, Exception | None]
             try:
                 answer = work(job), None
             except Exception as error:
@@ -147,13 +161,14 @@ def _serve(pipe: connection.Connection, work: Work, scratch: Path) -> None:
 
 
 def _end_with_parent(scratch: Path) -> None:
-    multiprocessing.parent_process().join()
+    if parent := multiprocessing.parent_process():
+        parent.join()
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(1)
 
 
 def free_memory() -> float:
-    """Memory in bytes that can be had without swapping; infinite where it is not known."""
+    """Return the memory in bytes available without swapping; infinite if it is not known."""
     limits = [_free_of_machine()]
     group = Path("/sys/fs/cgroup")
     with contextlib.suppress(OSError, ValueError):

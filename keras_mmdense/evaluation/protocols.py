@@ -1,4 +1,4 @@
-"""The rules by which published evaluations turn frames' scores into one number."""
+"""Rules by which published evaluations summarize the scores of frames."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ COMPUTED = ("SDR", "ISR", "SIR", "SAR")  # in museval's order
 
 @dataclass(frozen=True)
 class Rule:
-    """How songs are scored and summed up.
+    """How songs are scored and summarized.
 
     Attributes:
-        name: what it is called.
-        mode: "v4", one set of distortion filters a song, or "v3", one set a frame.
-        window, hop: length of a frame and distance between frames, in seconds. A song shorter than
-            a frame is one frame.
-        over_frames: "median" or "mean", which makes one number of a song's frames. Over songs it
-            is always the median.
+        name: Name of the rule.
+        mode: "v4", one set of distortion filters per song, or "v3", one set per frame.
+        window, hop: Length and hop of frames in seconds. A song shorter than a frame is one frame.
+        over_frames: "median" or "mean", which summarizes the frames of a song. Over songs it is
+            always the median.
     """
 
     name: str
@@ -30,7 +29,7 @@ class Rule:
     over_frames: str
 
     def describe(self) -> str:
-        """The rule in words, for the caption of a table."""
+        """Return the rule in words, for the caption of a table."""
         frames = f"{self.window:g} s frames"
         if self.hop != self.window:
             frames += f" every {self.hop:g} s"
@@ -49,10 +48,16 @@ RULES = {
 
 
 def find_rule(rule: Rule | str) -> Rule:
-    """Gives a rule by name.
+    """Return a rule by name.
+
+    Args:
+        rule: Name of a rule, or a rule.
+
+    Returns:
+        The rule.
 
     Raises:
-        InputError: there is no such rule.
+        InputError: If there is no such rule.
     """
     if isinstance(rule, Rule):
         return rule

@@ -1,10 +1,10 @@
-"""Scores as JSON files, written whole or not at all.
+"""Scores as JSON files, written atomically.
 
 The folder that `keras-mmdense evaluate --output OUT` fills:
 
     OUT/scores.json                     everything that a report needs
     OUT/scores.png                      box plots
-    OUT/<system>/settings.json          what the tracks' scores belong to
+    OUT/<system>/settings.json          settings of the evaluation
     OUT/<system>/<split>/<track>.json   a track in museval's schema (see `museval_json`)
 
 `scores.json` is strict JSON; NaN is null, an infinite score "inf" or "-inf":
@@ -21,18 +21,18 @@ The folder that `keras-mmdense evaluate --output OUT` fills:
                     "medians": {stem: {metric: dB}}, "means": {stem: {metric: dB}},
                     "silent": {stem: reason}, "seconds": 1.2}]}}}
 
-"seconds" is what the separation took on the machine that ran it, for all songs in the description;
-null or missing where it is not known, as "parameters" is. An oracle's "description" is
-{"oracle": true}, that of --estimates {"estimates": the folder's name}.
+"seconds" is the time of separation, in the description for all songs. It is null or missing if it
+is not known, as is "parameters". An oracle's "description" is {"oracle": true}, that of --estimates
+{"estimates": the folder's name}.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ FORMAT = "keras-mmdense scores 1"
 
 
 def write_scores(
-    path: str | os.PathLike[str],
+    path: str | Path,
     results: Mapping[str, Sequence[SongScores]],
     rule: Rule | str = "museval",
     *,
@@ -54,18 +54,18 @@ def write_scores(
     data: Mapping[str, Any] | None = None,
     descriptions: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Writes the scores of systems to a JSON file, atomically; the module says what it holds.
+    """Write the scores of systems to a JSON file, atomically; see the module for its format.
 
     Args:
-        path: the file; an old one is replaced.
-        results: system -> scores, as `evaluate_songs` gives them.
-        rule: the rule of the summary, see `summarize`.
-        engine: what computed the scores.
-        data: what they were measured on: "root" and "split".
-        descriptions: system -> what it is: "model", "parameters" and so on.
+        path: The file; an existing one is replaced.
+        results: System -> scores, as `evaluate_songs` returned them.
+        rule: Rule of the summary, see `summarize`. Defaults to `"museval"`.
+        engine: Engine that computed the scores. Defaults to `"museval"`.
+        data: Data set of the scores: "root" and "split". Defaults to `None`.
+        descriptions: System -> facts about it: "model", "parameters" and so on. Defaults to `None`.
 
     Raises:
-        InputError: unknown rule, or the file cannot be written; nothing is left behind.
+        InputError: If the rule is unknown, or the file cannot be written; nothing is left behind.
     """
     rule = find_rule(rule)
     content = {
@@ -87,8 +87,8 @@ def write_scores(
 def _system(
     songs: Sequence[SongScores], rule: Rule, description: Mapping[str, Any]
 ) -> dict[str, Any]:
-    times = [song.seconds for song in songs]
-    seconds = {} if not times or None in times else {"seconds": sum(times)}
+    times = [song.seconds for song in songs if song.seconds is not None]
+    seconds = {"seconds": sum(times)} if times and len(times) == len(songs) else {}
     return {
         "description": {**description, **seconds},
         "summary": summarize(songs, rule),
@@ -98,17 +98,17 @@ def _system(
     }
 
 
-def read_scores(path: str | os.PathLike[str]) -> dict[str, list[SongScores]]:
-    """Reads the scores that `write_scores` wrote.
+def read_scores(path: str | Path) -> dict[str, list[SongScores]]:
+    """Read the scores that `write_scores` wrote.
 
     Args:
-        path: the JSON file.
+        path: The JSON file.
 
     Returns:
-        system -> scores, one entry a song; frames equal to those written.
+        System -> scores, one entry per song, with frames equal to those written.
 
     Raises:
-        InputError: the file cannot be read, or is not one of scores.
+        InputError: If the file cannot be read, or does not contain scores.
     """
     try:
         content = read_json(path)
@@ -125,7 +125,7 @@ def read_scores(path: str | os.PathLike[str]) -> dict[str, list[SongScores]]:
 
 
 def _plain(value: Any) -> Any:
-    """The value with numpy's types, NaN and infinities turned into what JSON can say."""
+    """Convert NumPy types, NaN and infinities to JSON values."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):

@@ -1,22 +1,21 @@
-"""BSSEval scores of separated songs, summed up as the published evaluations do.
+"""BSSEval scores of separated songs, summarized as in published evaluations.
 
-BSSEval needs every source. Where some stems have no estimate, the sum of their references is one
-more stem, estimated by the mixture minus all estimates: a vocals network is scored on vocals and
-accompaniment (`rest_name`). An estimate given under that name is used instead.
+BSSEval needs all sources. If some stems have no estimate, the sum of their references is one more
+stem, whose estimate is the mixture minus all estimates: a vocals network is scored on vocals and
+accompaniment (`rest_name`). An estimate with that name is used instead.
 
-Where every stem has an estimate, vocals and accompaniment are scored as a pair of their own, as
-`museval.eval_mus_track` does: vocals' scores are those of the pair, and the accompaniment is the
-sum of the other stems, its estimate their sum unless one is given.
+If every stem has an estimate, vocals and accompaniment are scored as a separate pair, as in
+`museval.eval_mus_track`: the vocals' scores are those of the pair, and the accompaniment is the sum
+of the other stems, with their sum as its estimate unless there is one.
 
-museval refuses signals whose channels sum to zero at every sample. Such a reference is left out,
-such an estimate is not scored; both get NaN frames, an entry in `SongScores.silent`, and are
-counted in every summary. A frame in which any reference or estimate is silent is NaN for all
-stems, and sums over frames pass over it. An estimate equal to its reference scores infinity.
+museval rejects signals whose channels sum to zero at every sample. Such a reference is left out,
+and such an estimate is not scored; both have NaN frames and an entry in `SongScores.silent`, and
+are counted in every summary. A frame in which any reference or estimate is silent is NaN for all
+stems and is excluded from summaries. An estimate equal to its reference scores infinity.
 
-museval solves for filters of all sources at once. Where every source is band-limited and without
-noise (synthesized or low-passed music, lossy files decoded to float) this is near singular, and
-SIR, SAR and ISR come out far too low, with SAR even below SDR. SDR needs no filters and is not
-affected.
+museval solves for the filters of all sources jointly. If all sources are band-limited and without
+noise (synthesized or low-passed music, lossy files decoded to float), this is nearly singular, and
+SIR, SAR and ISR are far too low, with SAR even below SDR. SDR needs no filters and is not affected.
 """
 
 from __future__ import annotations
@@ -33,21 +32,24 @@ from keras_mmdense.stems import Stems, rest_name
 
 PAIR = ("vocals", "accompaniment")
 
+Pair = tuple[Stems, Stems]
+Combine = Callable[[np.ndarray], Any]
+
 
 @dataclass(frozen=True, eq=False)
 class SongScores:
-    """Scores of one song by one system.
+    """Scores of a system on a song.
 
     Attributes:
-        name: the song's name.
-        sample_rate: in Hz.
-        window, hop: length of a frame and distance between frames, in seconds. A song shorter than
-            the rule's window is one frame, and `window` its length.
-        frames: stem -> metric -> array `(frames,)`, in dB. NaN marks a frame without a score; an
+        name: Name of the song.
+        sample_rate: Sample rate in Hz.
+        window, hop: Length and hop of frames in seconds. A song shorter than the rule's window is
+            one frame, and `window` is its length.
+        frames: Stem -> metric -> array `(frames,)`, in dB. NaN marks a frame without a score; an
             estimate equal to its reference scores infinity.
-        silent: stem -> why it has no score at all: "reference" (the true stem is silent),
+        silent: Stem -> why it has no score at all: "reference" (the true stem is silent),
             "estimate" (the estimate is silent) or "frames" (no frame in which all stems sound).
-        seconds: what the separation took, None where that is not known.
+        seconds: Seconds of separation, None if that is not known.
     """
 
     name: str
@@ -59,18 +61,25 @@ class SongScores:
     seconds: float | None = None
 
     def medians(self) -> dict[str, dict[str, float]]:
-        """Medians over the scored frames: stem -> metric -> dB, NaN where there are none."""
+        """Return medians over the scored frames: stem -> metric -> dB, NaN if there are none."""
         return self._over_frames(np.median)
 
     def means(self) -> dict[str, dict[str, float]]:
-        """Means over the scored frames: stem -> metric -> dB, NaN where there are none."""
+        """Return means over the scored frames: stem -> metric -> dB, NaN if there are none."""
         return self._over_frames(np.mean)
 
     def by_rule(self, rule: Rule | str) -> dict[str, dict[str, float]]:
-        """The song's scores under a rule: stem -> metric -> dB, NaN where there are none."""
+        """Return the song's scores by a rule.
+
+        Args:
+            rule: The rule or its name.
+
+        Returns:
+            Stem -> metric -> dB, NaN if there are no scored frames.
+        """
         return self.means() if find_rule(rule).over_frames == "mean" else self.medians()
 
-    def _over_frames(self, combine) -> dict[str, dict[str, float]]:
+    def _over_frames(self, combine: Combine) -> dict[str, dict[str, float]]:
         return {
             stem: {metric: _combine(combine, values) for metric, values in metrics.items()}
             for stem, metrics in self.frames.items()
@@ -86,25 +95,27 @@ def score_song(
     engine: str = "museval",
     name: str = "",
 ) -> SongScores:
-    """Scores estimated stems of one song with BSSEval, as museval computes it.
+    """Score the estimated stems of a song with BSSEval, as museval computes it.
 
     Args:
-        references: all true stems of the song, each `(samples, channels)`; the mixture is their
+        references: All true stems of the song, each `(samples, channels)`; the mixture is their
             sum.
-        estimates: estimates of some or all of them, of the same shape.
-        sample_rate: in Hz.
-        rule: gives the frames and the version of BSSEval; a name of `RULES` or a rule.
-        engine: who computes: one of `ENGINES`.
-        name: the song's name, kept in the result.
+        estimates: Estimates of some or all of them, of the same shape.
+        sample_rate: Sample rate in Hz.
+        rule: Rule or its name, which defines the frames and the version of BSSEval. Defaults to
+            `"museval"`.
+        engine: One of `museval_engine.ENGINES`. Defaults to `"museval"`.
+        name: Name of the song in the result. Defaults to `""`.
 
     Returns:
         The scores of each frame, stem and metric, in dB.
 
     Raises:
-        ValueError: shapes that differ, unknown stems, values that are not finite, bad rates.
-        InputError: unknown rule or engine, or an engine that cannot follow the rule.
-        ImportError: museval is not installed.
-        RuntimeError: museval cannot start because ffmpeg is missing.
+        ValueError: If shapes differ, stems are unknown, values are not finite, or the sample rate
+            is invalid.
+        InputError: If the rule or engine is unknown, or the engine does not support the rule.
+        ImportError: If museval is not installed.
+        RuntimeError: If museval cannot start because ffmpeg is missing.
 
     Source: Liutkus, Stöter and Ito, "The 2018 Signal Separation Evaluation Campaign", LVA/ICA
     2018; museval.evaluate and museval.eval_mus_track.
@@ -125,19 +136,20 @@ def score_song(
 
 
 def summarize(songs: Sequence[SongScores], rule: Rule | str = "museval") -> dict[str, Any]:
-    """Sums up the scores of one system over songs.
+    """Summarize the scores of a system over songs.
 
     Args:
-        songs: the scores, one entry a song.
-        rule: the median over songs of each song's median ("museval") or mean ("dsd100") over
-            frames.
+        songs: The scores, one entry per song.
+        rule: Median over songs of each song's median ("museval") or mean ("dsd100") over frames.
+            Defaults to `"museval"`.
 
     Returns:
-        stem -> each of `METRICS` in dB (NaN if no song counted), "songs" (how many counted) and
-        "silent" (how many had the stem but no score, see `SongScores.silent`).
+        Stem -> each of `METRICS` in dB (NaN if no song was scored), "songs" (number of scored
+        songs) and "silent" (number of songs with the stem but without a score, see
+        `SongScores.silent`).
 
     Raises:
-        InputError: unknown rule.
+        InputError: If the rule is unknown.
 
     Source: SiSEC 2018 (MUSDB18) results and the museval package; SiSEC 2016 (DSD100) results.
     """
@@ -153,10 +165,10 @@ def summarize(songs: Sequence[SongScores], rule: Rule | str = "museval") -> dict
 
 
 def _check_stems(references: Stems, estimates: Stems) -> None:
-    shapes = {np.shape(audio) for audio in references.values()}
+    shapes: set[tuple[int, ...]] = {np.shape(audio) for audio in references.values()}
     if len(shapes) != 1 or len(shape := next(iter(shapes))) != 2 or 0 in shape:
-        received = {stem: np.shape(audio) for stem, audio in references.items()}
-        raise ValueError(f"references need one shape (samples, channels); received {received}")
+        by_stem = {stem: np.shape(audio) for stem, audio in references.items()}
+        raise ValueError(f"references need one shape (samples, channels); received {by_stem}")
     known = [stem for stem in references if stem in estimates]
     if not known:
         raise ValueError(f"no estimate of {list(references)}; received {list(estimates)}")
@@ -184,26 +196,25 @@ def _frame_lengths(sample_rate: int, rule: Rule) -> tuple[int, int]:
     return lengths
 
 
-def _complete(references: Stems, estimates: Stems) -> tuple[Stems, Stems, tuple[Stems, Stems]]:
-    """Stems that sum to the mixture, and the pair beside them if there is one; all in float64."""
-    references = {stem: np.asarray(audio, np.float64) for stem, audio in references.items()}
-    estimates = {stem: np.asarray(audio, np.float64) for stem, audio in estimates.items()}
-    known = [stem for stem in references if stem in estimates]
-    if len(known) == len(references):
-        return references, estimates, _pair(references, estimates)
+def _complete(references: Stems, estimates: Stems) -> tuple[Stems, Stems, Pair | None]:
+    """Return stems that sum to the mixture, and the pair if there is one; all in float64."""
+    true = {stem: np.asarray(audio, np.float64) for stem, audio in references.items()}
+    found = {stem: np.asarray(audio, np.float64) for stem, audio in estimates.items()}
+    known = [stem for stem in true if stem in found]
     rest = rest_name(known)
-    mixture = _sum(references, references)
-    if rest not in estimates:
-        estimates[rest] = mixture - _sum(estimates, known)
-    others = _sum(references, [stem for stem in references if stem not in known])
-    return {**{stem: references[stem] for stem in known}, rest: others}, estimates, ()
+    if rest is None or len(known) == len(true):
+        return true, found, _pair(true, found)
+    if rest not in found:
+        found[rest] = _sum(true, true) - _sum(found, known)
+    others = _sum(true, [stem for stem in true if stem not in known])
+    return {**{stem: true[stem] for stem in known}, rest: others}, found, None
 
 
-def _pair(references: Stems, estimates: Stems) -> tuple[Stems, Stems]:
+def _pair(references: Stems, estimates: Stems) -> Pair | None:
     vocals, accompaniment = PAIR
     others = [stem for stem in references if stem != vocals]
     if vocals not in references or (len(others) < 2 and accompaniment not in estimates):
-        return ()
+        return None
     estimate = estimates[accompaniment] if accompaniment in estimates else _sum(estimates, others)
     return (
         {vocals: references[vocals], accompaniment: _sum(references, others)},
@@ -216,9 +227,12 @@ def _sum(stems: Stems, names: Iterable[str]) -> np.ndarray:
 
 
 def _score_frames(
-    references: Stems, estimates: Stems, lengths: tuple[int, int], compute: Callable
+    references: Stems,
+    estimates: Stems,
+    lengths: tuple[int, int],
+    compute: Callable[..., dict[str, np.ndarray]],
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, str]]:
-    """Frames' scores and silent stems, for a window and a hop in samples."""
+    """Compute the scores of frames, and silent stems, for a window and a hop in samples."""
     window, hop = lengths
     silent = _find_silent(references, estimates)
     heard = [stem for stem in references if silent.get(stem) != "reference"]
@@ -226,7 +240,7 @@ def _score_frames(
     count = 1 + max(0, samples - window) // hop
     frames = {stem: {metric: np.full(count, np.nan) for metric in METRICS} for stem in references}
     if heard:
-        # The reference stands in for a silent estimate: the other stems keep their scores.
+        # The reference replaces a silent estimate, so that the other stems keep their scores.
         signals = [references[stem] if stem in silent else estimates[stem] for stem in heard]
         scores = compute([references[stem] for stem in heard], signals, window, hop)
         for index, stem in enumerate(heard):
@@ -247,7 +261,7 @@ def _find_silent(references: Stems, estimates: Stems) -> dict[str, str]:
     return silent
 
 
-def _combine(combine: Callable, values: np.ndarray) -> float:
+def _combine(combine: Combine, values: np.ndarray) -> float:
     scored = values[~np.isnan(values)]
     with np.errstate(invalid="ignore"):  # the mean of both infinities
         return float(combine(scored)) if scored.size else float("nan")

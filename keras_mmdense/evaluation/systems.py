@@ -1,4 +1,4 @@
-"""What is scored: a separator, or the files that any other tool wrote."""
+"""Systems to score: separators, or files that other tools wrote."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import soundfile
@@ -18,19 +18,53 @@ from keras_mmdense.stems import STEMS, Stems
 NAMES = (*STEMS, "accompaniment")
 
 
+class Song(Protocol):
+    """A song with true stems."""
+
+    @property
+    def name(self) -> str:
+        """Name of the song."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz."""
+
+    def stems(self) -> Stems:
+        """Return the stems by name, each `(samples, channels)`."""
+
+
+class StemSeparator(Protocol):
+    """Separates waveforms, as `keras_mmdense.Separator` does."""
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems."""
+
+    def separate(self, waveform: np.ndarray, sample_rate: int) -> Stems:
+        """Separate a waveform.
+
+        Args:
+            waveform: Samples, `(samples, channels)`.
+            sample_rate: Sample rate in Hz.
+
+        Returns:
+            Stems by name, each with the shape of the waveform.
+        """
+
+
 @dataclass(frozen=True)
 class System:
-    """Something that gives estimates of a song's stems.
+    """A system that estimates the stems of songs.
 
     Attributes:
-        name: what the tables call it.
-        stems: names of the stems it gives.
-        separate: from a song's name, its mixture (samples, channels) and the rate in Hz to
-            estimates (samples, channels) by stem; None for an oracle.
-        identity: what changes when its estimates may change, as JSON can say it.
-        description: what is known of it, for reports: "model", "parameters".
-        digest: from a song's name to the sha256 of its estimates, where they are files; their
-            separation is not timed.
+        name: Name in tables.
+        stems: Names of the stems that it estimates.
+        separate: Function from a song's name, its mixture (samples, channels) and the sample rate
+            in Hz to estimates (samples, channels) by stem; None for an oracle.
+        identity: JSON-serializable facts that change if the estimates may change.
+        description: Facts for reports: "model", "parameters".
+        digest: Function from a song's name to the sha256 of its estimates, if they are files;
+            their separation is not timed.
     """
 
     name: str
@@ -42,15 +76,21 @@ class System:
 
 
 def from_separator(
-    name: str, separator: Any, identity: str | None = None, parameters: int | None = None
+    name: str,
+    separator: StemSeparator,
+    identity: str | None = None,
+    parameters: int | None = None,
 ) -> System:
-    """Makes a system of a separator.
+    """Create a system from a separator.
 
     Args:
-        name: what the tables call it.
-        separator: has `stems` and `separate(mixture, sample_rate)`.
-        identity: tells its weights from others, such as a sha256.
-        parameters: how many it has, where that is known.
+        name: Name in tables.
+        separator: The separator.
+        identity: Identifies its weights, such as a sha256. Defaults to `None`.
+        parameters: Number of its parameters, if known. Defaults to `None`.
+
+    Returns:
+        The system.
     """
     known = {} if parameters is None else {"parameters": parameters}
     return System(
@@ -63,18 +103,18 @@ def from_separator(
 
 
 def from_folder(folder: str | Path) -> System:
-    """Makes a system of the files that another tool wrote.
+    """Create a system from files that another tool wrote.
 
     Args:
-        folder: holds `<song>/<stem>.wav`, or of another format that soundfile reads. The stems are
-            those of `NAMES` that any song has; every song must then have them.
+        folder: Folder with `<song>/<stem>.wav`, or another format that soundfile reads. The stems
+            are those of `NAMES` that any song has; every song must have all of them.
 
     Returns:
-        A system with the folder's name. It raises InputError when an estimate is missing, cannot be
-        read, or has not the mixture's length, channels and rate.
+        A system with the folder's name. It raises InputError if an estimate is missing, cannot be
+        read, or differs from the mixture in length, channels or sample rate.
 
     Raises:
-        InputError: there is no estimate.
+        InputError: If there are no estimates.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -105,7 +145,7 @@ def _find(folder: Path, stem: str) -> Path:
     if not paths:
         raise InputError(f"{folder / stem}.wav: no such estimate")
     if len(paths) > 1:
-        raise InputError(f"{paths[1]}: a second estimate beside {paths[0].name}")
+        raise InputError(f"{paths[1]}: a second estimate besides {paths[0].name}")
     return paths[0]
 
 

@@ -1,4 +1,4 @@
-"""Scoring one song of one system, in this process or in others."""
+"""Scoring of a system on a song, in this process or in others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,15 +24,15 @@ from keras_mmdense.stems import Stems, rest_name
 
 @dataclass(frozen=True)
 class Task:
-    """One song of one system, to be scored.
+    """A song and a system to score.
 
     Attributes:
-        name: the song's name.
-        system: the system's name; an oracle's if there are no estimates.
-        stems: the stems the system gives.
-        sample_rate: in Hz.
-        rule, engine: how to score.
-        seconds: what the separation took, None for an oracle.
+        name: Name of the song.
+        system: Name of the system; of an oracle if there are no estimates.
+        stems: Stems that the system estimates.
+        sample_rate: Sample rate in Hz.
+        rule, engine: Rule and engine of the scores.
+        seconds: Seconds of separation, None for an oracle.
     """
 
     name: str
@@ -47,19 +47,19 @@ class Task:
 Separated = tuple[Task, Stems, Stems | None]
 
 
-def score_here(separated: Iterable[Separated]) -> Iterator[tuple[Task, SongScores]]:
-    """Scores tasks, each with its references and estimates, one after the other."""
+def score_here(separated: Iterable[Separated]) -> Generator[tuple[Task, SongScores], None, None]:
+    """Score tasks with their references and estimates sequentially."""
     for task, references, estimates in separated:
         yield task, _score(task, references, estimates)
 
 
 def score_parallel(
     separated: Iterable[Separated], processes: int
-) -> Iterator[tuple[Task, SongScores]]:
-    """Scores tasks in processes of their own, see `process_pool.run_jobs`.
+) -> Generator[tuple[Task, SongScores], None, None]:
+    """Score tasks in separate processes, see `process_pool.run_jobs`.
 
-    The signals pass through temporary files, which are deleted when they are no longer needed, and
-    all of them at the end, however it comes.
+    Signals are passed as temporary files, which are deleted when they are no longer needed, and
+    all of them at the end.
     """
     with tempfile.TemporaryDirectory(prefix="keras-mmdense-", ignore_cleanup_errors=True) as folder:
         jobs = _write_jobs(separated, Path(folder))
@@ -71,7 +71,7 @@ def score_parallel(
 
 @dataclass(frozen=True)
 class _Job:
-    """A task, the memory it needs, and the folder that holds its signals, one file a stem."""
+    """A task, the memory it needs, and the folder of its signals, with one file per stem."""
 
     task: Task
     memory: float
@@ -82,12 +82,13 @@ class _Job:
         return f"{self.task.name}, {self.task.system}"
 
 
-def _write_jobs(separated, scratch: Path) -> Iterator[_Job]:
-    """Writes signals to files; the jobs of a song share the references by hard links."""
-    song = last = None
+def _write_jobs(separated: Iterable[Separated], scratch: Path) -> Iterator[_Job]:
+    """Write signals to files; the jobs of a song share the references as hard links."""
+    song: Path | None = None
+    last = None
     for number, (task, references, estimates) in enumerate(separated):
         folder = scratch / str(number)
-        if task.name != last:
+        if song is None or task.name != last:
             if song:
                 shutil.rmtree(song)
             song, last = scratch / f"song{number}", task.name
@@ -120,9 +121,15 @@ def _work(job: _Job) -> SongScores:
 def _score(task: Task, references: Stems, estimates: Stems | None) -> SongScores:
     if estimates is None:
         estimates = _oracle(task, references)
-    options = {"engine": task.engine, "name": task.name}
     try:
-        scores = score_song(references, estimates, task.sample_rate, task.rule, **options)
+        scores = score_song(
+            references,
+            estimates,
+            task.sample_rate,
+            task.rule,
+            engine=task.engine,
+            name=task.name,
+        )
     except ValueError as error:
         raise InputError(f"{task.name}, {task.system}: {error}") from error
     return dataclasses.replace(scores, seconds=task.seconds)

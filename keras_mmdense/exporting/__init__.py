@@ -1,1 +1,1 @@
-"""Trained networks as files that run without this package."""
+"""Export of trained networks to files that run without this package."""

@@ -1,4 +1,4 @@
-"""What an exported file is made of: networks in float32, and a card that tells their origin."""
+"""Sources of an exported file: networks in float32, and the model card."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from keras_mmdense.models.precision import dtype_policy
 from keras_mmdense.pretrained.catalog import WEIGHTS, network_folder, read_card
 from keras_mmdense.pretrained.network_card import NETWORK, NetworkCard, join_terms
 from keras_mmdense.pretrained.networks import LoadedNetwork, load_network
+from keras_mmdense.separation.graph import WINDOW_FRAMES
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.utils.files import read_json, sha256
 
@@ -18,29 +19,29 @@ SCORES = "scores/scores.json"
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What a file is exported from.
+    """Source of an exported file.
 
     Args:
-        networks: Trained networks with what they are, from magnitude to magnitudes.
-        separator: Their graph from waveform to stems; its card says where the weights are from.
+        networks: Trained networks from magnitude to magnitudes, and their specs.
+        separator: The separator with their graph from waveform to stems, and the model card.
     """
 
     networks: tuple[LoadedNetwork, ...]
     separator: Separator
 
 
-def load_source(models: Sequence[str | Path], window: int | None = None) -> Source:
-    """Loads trained networks for export, in float32 whatever the global dtype policy is.
+def load_source(models: Sequence[str | Path], window: int = WINDOW_FRAMES) -> Source:
+    """Load trained networks for export, in float32 regardless of the global dtype policy.
 
     Args:
         models: Names or folders that `networks.load_network` takes.
-        window: Frames of a window that are kept, see `Separator`; None for its default.
+        window: Frames of a window that are kept, see `Separator`.
 
     Returns:
         The networks and the separator around them.
 
     Raises:
-        InputError: If a network is unknown, or they do not go together.
+        InputError: If a network is unknown, or the networks cannot be combined.
     """
     with dtype_policy("float32"):
         networks = tuple(load_network(model) for model in models)
@@ -61,7 +62,7 @@ def load_source(models: Sequence[str | Path], window: int | None = None) -> Sour
 
 
 def _scores(folder: Path, card: NetworkCard) -> dict[str, Any]:
-    """SDR by stem with its data: of `evaluate --output FOLDER/scores`, else of the card."""
+    """Return SDR by stem and its data, from `evaluate --output FOLDER/scores` or the card."""
     path = folder / SCORES
     if path.is_file():
         content = read_json(path)
@@ -75,9 +76,10 @@ def _scores(folder: Path, card: NetworkCard) -> dict[str, Any]:
         data = content.get("data", "not named in the file of scores")
         return {"data": data, "rule": rule, "sdr": sdr} if sdr else {}
     for table in card.scores:
-        if sdr := table.systems.get(NETWORK):
+        if scores := table.systems.get(NETWORK):
             values = {
-                stem: value[0] if isinstance(value, tuple) else value for stem, value in sdr.items()
+                stem: value[0] if isinstance(value, tuple) else value
+                for stem, value in scores.items()
             }
             return {"data": table.data, "sdr": values}
     return {}

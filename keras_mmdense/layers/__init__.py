@@ -4,24 +4,29 @@ Importing this package registers all of them, so that `keras.saving.load_model` 
 """
 
 from keras_mmdense.layers.bands import BandSplit, JoinSubbands, SplitSubbands
+from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import CropLike, PadToMultiple, Trim
-from keras_mmdense.layers.sources import Blend, Rest, SplitSources
+from keras_mmdense.layers.sources import Blend, FillUp, Rest, SplitSources
 from keras_mmdense.layers.stft import STFT, InverseSTFT, LogMagnitude, Magnitude
-from keras_mmdense.layers.wiener import WienerFilter
+from keras_mmdense.layers.wiener import StepwiseWienerFilter, WienerFilter
 
 __all__ = [
     "STFT",
     "BandSplit",
     "Blend",
     "CropLike",
+    "Delay",
+    "FillUp",
     "InverseSTFT",
     "JoinSubbands",
     "LogMagnitude",
     "Magnitude",
     "PadToMultiple",
+    "Remember",
     "Rest",
     "SplitSources",
     "SplitSubbands",
+    "StepwiseWienerFilter",
     "Trim",
     "WienerFilter",
 ]

@@ -4,20 +4,25 @@ Complex numbers travel as two real tensors, so that the layers run on every back
 operator exists in TensorFlow Lite.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-WINDOWS = {
+from keras_mmdense.layers.tensor import Shape, Tensor
+
+WINDOWS: dict[str, Callable[[int], np.ndarray]] = {
     "hann": lambda size: np.sin(np.pi * np.arange(size) / size) ** 2,
     "sqrt_hann": lambda size: np.sin(np.pi * np.arange(size) / size),
 }
 
 
 class _Transform(keras.layers.Layer):
-    """What both directions share: sizes, window, and the cutting of signals into hops."""
+    """Base of both directions: sizes and window."""
 
-    def __init__(self, n_fft: int = 2048, hop: int = 1024, window: str = "hann", **kwargs):
+    def __init__(self, n_fft: int = 2048, hop: int = 1024, window: str = "hann", **kwargs: Any):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if n_fft < 2 or n_fft % 2:
@@ -28,15 +33,15 @@ class _Transform(keras.layers.Layer):
             raise ValueError(f"window must be one of {', '.join(WINDOWS)}, received {window!r}")
         self.n_fft, self.hop, self.window = n_fft, hop, window
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {**config, "n_fft": self.n_fft, "hop": self.hop, "window": self.window}
 
-    def _window(self):
+    def _window(self) -> np.ndarray:
         return WINDOWS[self.window](self.n_fft).astype("float32")
 
     @property
-    def _overlap(self):
+    def _overlap(self) -> int:
         return self.n_fft // self.hop
 
 
@@ -44,28 +49,34 @@ class _Transform(keras.layers.Layer):
 class STFT(_Transform):
     """Short-time Fourier transform with centered frames.
 
-    Frame t is centered on sample t * hop; the signal is taken as zero outside its ends. There are
-    1 + ceil(samples / hop) frames, so that the last sample lies under more than the edge of a
-    window and `InverseSTFT` is exact. For a multiple of the hop this equals
+    Frame t is centered on sample t * hop; the signal is zero outside its ends. There are
+    1 + ceil(samples / hop) frames, so that more than the edge of a window covers the last sample
+    and `InverseSTFT` is exact. For a multiple of the hop this equals
     `librosa.stft(center=True, pad_mode="constant")`.
 
     Args:
-        n_fft: Window and transform length in samples.
-        hop: Step between frames in samples; divides n_fft.
-        window: Name of the periodic window, "hann" or "sqrt_hann".
+        n_fft: int. Length of window and transform in samples. Defaults to `2048`.
+        hop: int. Step between frames in samples, a divisor of `n_fft`. Defaults to `1024`.
+        window: str. Periodic window, `"hann"` or `"sqrt_hann"`. Defaults to `"hann"`.
 
-    Input shape: (batch, samples, channels), float32.
+    Input shape:
+        `(batch, samples, channels)`, float32.
 
-    Output shape: two tensors, real and imaginary part, each (batch, frames, n_fft / 2 + 1,
-    channels), float32.
+    Output shape:
+        Two tensors, real and imaginary part, each `(batch, frames, n_fft / 2 + 1, channels)`,
+        float32.
+
+    Raises:
+        ValueError: If an argument is out of range.
 
     Example:
-        >>> real, imag = STFT(2048, 1024)(numpy.zeros((1, 44100, 2), "float32"))
-        >>> real.shape
-        (1, 45, 1025, 2)
+
+    >>> real, imag = keras_mmdense.layers.STFT(2048, 1024)(numpy.zeros((1, 44100, 2), "float32"))
+    >>> tuple(real.shape)
+    (1, 45, 1025, 2)
     """
 
-    def call(self, x):
+    def call(self, x: Tensor) -> tuple[Tensor, Tensor]:
         samples = ops.shape(x)[1]
         frames = 1 + (samples + self.hop - 1) // self.hop
         x = ops.transpose(x, (0, 2, 1))
@@ -79,13 +90,13 @@ class STFT(_Transform):
         real, imag = ops.rfft(windowed)
         return ops.transpose(real, (0, 2, 3, 1)), ops.transpose(imag, (0, 2, 3, 1))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         batch, samples, channels = input_shape
         frames = None if samples is None else 1 + -(-samples // self.hop)
         shape = (batch, frames, self.n_fft // 2 + 1, channels)
         return shape, shape
 
-    def compute_output_spec(self, x):
+    def compute_output_spec(self, x: Tensor) -> tuple[Tensor, ...]:
         shape, _ = self.compute_output_shape(x.shape)
         return tuple(keras.KerasTensor(shape, dtype="float32") for _ in range(2))
 
@@ -95,48 +106,69 @@ class InverseSTFT(_Transform):
     """Inverse of `STFT` by weighted overlap-add, exact at both ends.
 
     Args:
-        n_fft: Window and transform length in samples.
-        hop: Step between frames in samples; divides n_fft.
-        window: Name of the periodic window, "hann" or "sqrt_hann".
+        n_fft: int. Length of window and transform in samples. Defaults to `2048`.
+        hop: int. Step between frames in samples, a divisor of `n_fft`. Defaults to `1024`.
+        window: str. Periodic window, `"hann"` or `"sqrt_hann"`. Defaults to `"hann"`.
+        data_format: str. `"channels_last"`, or `"channels_first"` for spectra `(batch, sources,
+            channels, frames, bins)`. Defaults to `"channels_last"`.
 
-    Called on [real, imag, reference]: real and imaginary part, (batch, sources, frames, bins,
-    channels), and a waveform (batch, samples, channels) that gives the number of samples.
+    Input shape:
+        A list `[real, imag, reference]`: real and imaginary part, each `(batch, sources, frames,
+        bins, channels)`, and a waveform `(batch, samples, channels)`, which sets the length.
 
-    Output shape: (batch, sources, samples, channels), float32.
+    Output shape:
+        `(batch, sources, samples, channels)`, float32.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
-    def call(self, inputs):
+    def __init__(self, *args: Any, data_format: str = "channels_last", **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.data_format = check_data_format(data_format)
+
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         real, imag, reference = inputs
         samples = ops.shape(reference)[1]
-        sources, _, bins, channels = real.shape[1:]
-        shape = (-1, sources * channels, ops.shape(real)[2], bins)
-        real = ops.reshape(ops.transpose(real, (0, 1, 4, 2, 3)), shape)
-        imag = ops.reshape(ops.transpose(imag, (0, 1, 4, 2, 3)), shape)
-        frames = hartley(real, imag)
-        # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
-        x = self._overlap_add(ops.multiply(frames, self._window()))
-        x = ops.multiply(x, self._weight(frames))
-        half = self.n_fft // 2
+        if self.data_format == "channels_last":
+            real, imag = (ops.transpose(x, (0, 1, 4, 2, 3)) for x in (real, imag))
+        sources, channels, _, bins = real.shape[1:]
+        shape = (-1, sources * channels, ops.shape(real)[3], bins)
+        halves = hartley(ops.reshape(real, shape), ops.reshape(imag, shape))
+        x = self._join_halves(*halves) if self._overlap == 2 else self._join_frames(*halves)
         x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
-        return ops.transpose(x[..., half : half + samples], (0, 1, 3, 2))
+        start = 0 if self._overlap == 2 else self.n_fft // 2
+        return ops.transpose(x[..., start : start + samples], (0, 1, 3, 2))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         real, _, (batch, samples, channels) = input_shape
         return (batch, real[1], samples, channels)
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Sequence[Tensor]) -> Tensor:
         return keras.KerasTensor(self.compute_output_shape([x.shape for x in inputs]), "float32")
 
-    def _weight(self, frames):
-        """What every sample is multiplied by: 1 / n_fft over the sum of the squared windows."""
-        squares = self._window() ** 2
-        if self._overlap == 2:  # Every sample that is kept lies under two windows.
-            return 1 / (self.n_fft * (squares[: self.hop] + squares[self.hop :]))
-        ones = ops.ones_like(frames[:1, :1, :, :1])
-        return 1 / (self.n_fft * ops.maximum(self._overlap_add(ones * squares), 1e-8))
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "data_format": self.data_format}
 
-    def _overlap_add(self, frames):
-        """Hops of the signal, (..., hops, hop), of overlapping frames."""
+    def _join_halves(self, first: Tensor, second: Tensor) -> Tensor:
+        """Overlap-add frames that overlap by half, from the center of the first frame."""
+        window, hop = self._window(), self.hop
+        weight = (window / self.n_fft).reshape(2, hop) / (window.reshape(2, hop) ** 2).sum(axis=0)
+        # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
+        rising = ops.multiply(first[:, :, 1:, :hop], weight[0])
+        falling = ops.multiply(second[:, :, :-1, 1:], weight[1, ::-1].copy())
+        return rising + ops.flip(falling, axis=-1)
+
+    def _join_frames(self, first: Tensor, second: Tensor) -> Tensor:
+        """Overlap-add frames that overlap by more, from the first sample of the first frame."""
+        frames = ops.concatenate([first, ops.flip(second[..., 1:-1], axis=-1)], axis=-1)
+        window = self._window()
+        x = self._overlap_add(ops.multiply(frames, window))
+        squares = self._overlap_add(ops.ones_like(frames[:1, :1, :, :1]) * window**2)
+        return x / (self.n_fft * ops.maximum(squares, 1e-8))
+
+    def _overlap_add(self, frames: Tensor) -> Tensor:
+        """Sum overlapping frames to hops of the signal, (..., hops, hop)."""
         overlap, hop = self._overlap, self.hop
         hops = ops.pad(frames[..., :hop], ((0, 0), (0, 0), (0, overlap - 1), (0, 0)))
         for i in range(1, overlap):
@@ -148,34 +180,53 @@ class InverseSTFT(_Transform):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class Magnitude(keras.layers.Layer):
-    """Magnitude of a complex spectrogram given as [real, imag]; keeps the shape, float32."""
+    """Magnitude of a complex spectrogram.
 
-    def __init__(self, **kwargs):
+    Input shape:
+        A list `[real, imag]` of two tensors of equal shape.
+
+    Output shape:
+        That of each input, float32.
+    """
+
+    def __init__(self, **kwargs: Any):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         real, imag = inputs
         return ops.sqrt(ops.square(real) + ops.square(imag))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return tuple(input_shape[0])
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class LogMagnitude(keras.layers.Layer):
-    """Natural logarithm of a magnitude relative to full scale; keeps the shape, float32.
+    """Natural logarithm of a magnitude relative to full scale.
 
     Args:
-        full_scale: Magnitude of a sine of amplitude 1, n_fft / 4 under a Hann window.
-        floor: What is added before the logarithm, relative to full scale; 1e-5 is -100 dB.
+        full_scale: float. Magnitude of a sine of amplitude 1, n_fft / 4 under a Hann window.
+        floor: float. Added before the logarithm, relative to full scale; 1e-5 is -100 dB. Defaults
+            to `1e-5`.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        The input's, float32.
+
+    Raises:
+        ValueError: If an argument is not above 0.
 
     Example:
-        >>> LogMagnitude(512.0)(numpy.zeros((1, 1, 1025, 2)))[0, 0, 0, 0]  # log(1e-5)
-        -11.512925
+
+    >>> log = keras_mmdense.layers.LogMagnitude(512.0)(numpy.zeros((1, 1, 1025, 2)))
+    >>> round(float(log[0, 0, 0, 0]), 3)  # log(1e-5)
+    -11.513
     """
 
-    def __init__(self, full_scale: float, floor: float = 1e-5, **kwargs):
+    def __init__(self, full_scale: float, floor: float = 1e-5, **kwargs: Any):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if full_scale <= 0 or floor <= 0:
@@ -184,33 +235,41 @@ class LogMagnitude(keras.layers.Layer):
             )
         self.full_scale, self.floor = full_scale, floor
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return ops.log(x * (1 / self.full_scale) + self.floor)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "full_scale": self.full_scale, "floor": self.floor}
 
 
-def hartley(real, imag):
-    """Inverse real FFT, but for the factor 1 / n_fft, by one forward real FFT.
+def check_data_format(value: str) -> str:
+    """Return a data format, or raise ValueError if it is unknown."""
+    if value not in ("channels_last", "channels_first"):
+        raise ValueError(f"data_format must be channels_last or channels_first, received {value!r}")
+    return value
 
-    A real sequence c whose spectrum is F gives x = Re F + Im F on the first half and its mirror on
-    the second, when c holds real + imag on the first half and real - imag, mirrored, on the second
-    (the Hartley transform is its own inverse). TensorFlow Lite has the forward operator only.
+
+def hartley(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+    """Inverse real FFT, except for the factor 1 / n_fft, by one forward real FFT.
+
+    A real sequence c with the spectrum F yields x = Re F + Im F on the first half and its mirror on
+    the second, if c holds real + imag on the first half and real - imag, mirrored, on the second
+    (the Hartley transform is its own inverse). TensorFlow Lite has only the forward operator.
 
     Args:
         real: Real part, (..., n_fft / 2 + 1), n_fft even.
-        imag: Imaginary part, same shape; its first and last bin count as zero.
+        imag: Imaginary part, same shape; its first and last bin are taken as zero.
 
     Returns:
-        n_fft times the real sequences, (..., n_fft).
+        n_fft times the real sequences, in two parts (..., n_fft / 2 + 1): from the first sample to
+        the middle one, and the first and then from the last back to the middle one.
     """
-    edges = [(0, 0)] * (len(imag.shape) - 1) + [(1, 1)]
-    imag = ops.pad(imag[..., 1:-1], edges)
+    inner = np.ones(imag.shape[-1], "float32")
+    inner[[0, -1]] = 0
+    imag = ops.multiply(imag, inner)
     mirrored = ops.flip((real - imag)[..., 1:-1], axis=-1)
     a, d = ops.rfft(ops.concatenate([real + imag, mirrored], axis=-1))
-    mirrored = ops.flip((a - d)[..., 1:-1], axis=-1)
-    return ops.concatenate([a + d, mirrored], axis=-1)
+    return a + d, a - d

@@ -1,74 +1,111 @@
 """Multichannel Wiener filter: from magnitude estimates to complex spectrograms of the sources."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import pad_to_multiple
+from keras_mmdense.layers.stft import check_data_format
+from keras_mmdense.layers.tensor import Shape, Tensor
 
 FLOOR = 1e-6
 BLOCK = 8
+Pair = Sequence[Tensor]
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class WienerFilter(keras.layers.Layer):
     """Multichannel Wiener filter, one iteration, for one or two channels.
 
-    Every source is modelled by its PSD v_j (the channel mean of its squared magnitude) and a
+    Every source is modeled by its PSD v_j (the channel mean of its squared magnitude) and a
     spatial covariance R_j = sum_t s s^H / sum_t v_j, with the mixture's phase; the filter is
     v_j R_j C^-1 with C = sum_k v_k R_k (Nugraha, Liutkus and Vincent 2016; section 4.2 of the
-    paper). C is regularised by 1e-6 of its mean eigenvalue, so that the filter is the same at every
+    paper). C is regularized by 1e-6 of its mean eigenvalue, so that the filter is the same at every
     level and the sources sum to the mixture. A mono input has no spatial covariance: the filter is
     then the ratio mask v_j / sum_k v_k.
 
     Args:
-        reach: Frames on either side over which the sums run, a multiple of 8; the sums move on in
-            blocks of 8 frames. None stands for all frames of the input.
+        reach: int. Frames on either side over which the sums run, a positive multiple of 8; the
+            sums move in blocks of 8 frames. Defaults to `None`: all frames of the input.
+        data_format: str. `"channels_last"`, or `"channels_first"` for an output `(batch, sources,
+            channels, frames, bins)`, which `InverseSTFT` takes without a transposition. Defaults
+            to `"channels_last"`.
 
-    Called on [magnitudes, real, imag]: magnitudes (batch, sources, frames, bins, channels), real
-    and imaginary part of the mixture (batch, frames, bins, channels).
+    Input shape:
+        A list `[magnitudes, real, imag]`: magnitudes `(batch, sources, frames, bins, channels)`,
+        real and imaginary part of the mixture, each `(batch, frames, bins, channels)`.
 
-    Output: two tensors, real and imaginary part of the sources, each (batch, sources, frames, bins,
-    channels), float32.
+    Output shape:
+        Two tensors, real and imaginary part of the sources, each `(batch, sources, frames, bins,
+        channels)`, float32.
 
     Raises:
-        ValueError: If `reach` is no positive multiple of 8, or there are more than two channels.
+        ValueError: If an argument is invalid, or there are more than two channels.
+
+    Example:
+
+    >>> shapes = (1, 4, 16, 1025, 2), (1, 16, 1025, 2), (1, 16, 1025, 2)
+    >>> inputs = [numpy.ones(shape, "float32") for shape in shapes]
+    >>> real, imag = keras_mmdense.layers.WienerFilter(reach=64)(inputs)
+    >>> tuple(real.shape)
+    (1, 4, 16, 1025, 2)
     """
 
-    def __init__(self, reach: int | None = None, **kwargs):
+    def __init__(self, reach: int | None = None, data_format: str = "channels_last", **kwargs: Any):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if reach is not None and (reach < BLOCK or reach % BLOCK):
             raise ValueError(f"reach must be a positive multiple of {BLOCK}, received {reach}")
-        self.reach = reach
+        self.reach, self.data_format = reach, check_data_format(data_format)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         channels = input_shape[0][-1]
         if channels not in (1, 2):
             raise ValueError(f"WienerFilter takes 1 or 2 channels, received {channels}")
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         magnitudes, real, imag = inputs
         if magnitudes.shape[-1] == 1:
-            return _ratio_mask(magnitudes, real, imag)
+            return self._mono(magnitudes, real, imag)
         frames = ops.shape(real)[1]
         # Never `[:, None]`: TensorFlow Lite copies the tensor for it.
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
-        parts = [self._blocks(x) for x in (magnitudes, real, imag)]
-        return tuple(_joined(pair, frames) for pair in _stereo_filter(*parts, self._sum))
+        magnitudes, real, imag = (self._blocks(x) for x in (magnitudes, real, imag))
+        psd, covariances = _statistics(magnitudes, real, imag, self._sum)
+        filtered = _stereo_filter(psd, covariances, *_rotate(*real), *_rotate(*imag))
+        return tuple(self._join(pair, frames) for pair in filtered)
 
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape[0]), tuple(input_shape[0])
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple[Shape, Shape]:
+        batch, sources, frames, bins, channels = input_shape[0]
+        if self.data_format == "channels_last":
+            return tuple(input_shape[0]), tuple(input_shape[0])
+        return ((batch, sources, channels, frames, bins),) * 2
 
-    def compute_output_spec(self, inputs):
-        return tuple(keras.KerasTensor(inputs[0].shape, dtype="float32") for _ in range(2))
+    def compute_output_spec(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        shapes = self.compute_output_shape([x.shape for x in inputs])
+        return tuple(keras.KerasTensor(shape, dtype="float32") for shape in shapes)
 
-    def get_config(self):
-        return {**super().get_config(), "reach": self.reach}
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "reach": self.reach, "data_format": self.data_format}
 
-    def _blocks(self, x):
-        """Takes channels apart and cuts frames into blocks, one of all frames without a reach.
+    def _mono(self, magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, ...]:
+        spectra = _ratio_mask(magnitudes, real, imag)
+        last = self.data_format == "channels_last"
+        return spectra if last else tuple(ops.moveaxis(x, -1, 2) for x in spectra)
 
-        Channels come apart on the first axis: TensorFlow Lite is slow at every other number.
+    def _join(self, pair: Pair, frames: int) -> Tensor:
+        """Join two channels in blocks, (batch, sources, blocks, frames of a block, bins)."""
+        _, sources, count, size, bins = ops.shape(pair[0])
+        pair = [ops.reshape(x, (-1, sources, count * size, bins))[:, :, :frames] for x in pair]
+        return ops.stack(pair, axis=-1 if self.data_format == "channels_last" else 2)
+
+    def _blocks(self, x: Tensor) -> Pair:
+        """Unstack the channels and cut the frames into blocks, or one block if there is no reach.
+
+        Channels are on the first axis: TensorFlow Lite is slow on every other one.
 
         Args:
             x: (batch, sources, frames, bins, 2).
@@ -85,64 +122,139 @@ class WienerFilter(keras.layers.Layer):
             count, size = ops.shape(x)[3] // BLOCK, BLOCK
         return ops.unstack(ops.reshape(x, (2, -1, sources, count, size, bins)), 2)
 
-    def _sum(self, x):
-        """Sums blocks over frames, each with those its reach covers; keeps the axes."""
+    def _sum(self, x: Tensor) -> Tensor:
+        """Sum blocks over frames, each with those within reach; keeps the axes."""
         x = ops.sum(x, axis=3)
         if self.reach is None:
             return ops.expand_dims(x, 3)
-        sources, count, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
         side = self.reach // BLOCK
-        x = ops.pad(ops.reshape(x, (-1, count, 1, bins)), ((0, 0), (side, side), (0, 0), (0, 0)))
-        x = ops.average_pool(x, (2 * side + 1, 1), 1, "valid", "channels_last") * (2.0 * side + 1)
-        return ops.reshape(x, (-1, sources, count, 1, bins))
+        return _moving_sum(ops.pad(x, ((0, 0), (0, 0), (side, side), (0, 0))), side)
 
 
-def _ratio_mask(magnitudes, real, imag):
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class StepwiseWienerFilter(WienerFilter):
+    """`WienerFilter` for a song in steps; its output is `reach` frames late, but not in mono.
+
+    The sums over blocks of 8 frames are computed once and remembered.
+
+    Args:
+        reach: int. Frames on either side over which the sums run, a positive multiple of 8.
+
+    Input shape:
+        That of `WienerFilter`, for a batch of one and a fixed multiple of 8 frames.
+
+    Output shape:
+        That of `WienerFilter`.
+
+    Raises:
+        ValueError: If `reach` is not a positive multiple of 8, or there are more than two channels.
+    """
+
+    def __init__(self, reach: int, **kwargs: Any):
+        super().__init__(reach, **kwargs)
+        self._side = side = reach // BLOCK
+        self._sums = [Remember(2 * side, axis=2, dtype="float32") for _ in range(5)]
+        self._waits = [Delay(side, axis=2, dtype="float32") for _ in range(5)]
+
+    def build(self, input_shape: Sequence[Shape]) -> None:
+        super().build(input_shape)
+        batch, sources, frames, bins, _ = input_shape[0]
+        for memory in self._sums:
+            memory.build((batch, sources, frames // BLOCK, bins))
+        for wait, count in zip(self._waits, (sources, 1, 1, 1, 1), strict=True):
+            wait.build((batch, count, frames // BLOCK, BLOCK, bins))
+
+    def call(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        magnitudes, real, imag = inputs
+        if magnitudes.shape[-1] == 1:
+            return self._mono(magnitudes, real, imag)
+        frames = real.shape[1]
+        real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
+        magnitudes, real, imag = (self._blocks(x) for x in (magnitudes, real, imag))
+        remembered, side = iter(self._sums), self._side
+
+        def summed(x: Tensor) -> Tensor:
+            return _moving_sum(next(remembered)(ops.sum(x, axis=3)), side)
+
+        psd, covariances = _statistics(magnitudes, real, imag, summed)
+        mixture = [*_rotate(*real), *_rotate(*imag)]
+        psd, *mixture = (wait(x) for wait, x in zip(self._waits, (psd, *mixture), strict=True))
+        filtered = _stereo_filter(psd, covariances, *mixture)
+        return tuple(self._join(pair, frames) for pair in filtered)
+
+
+def _moving_sum(x: Tensor, side: int) -> Tensor:
+    """Sum (batch, sources, blocks, bins) over `side` blocks on either side; keep those inside."""
+    sources, count, bins = x.shape[1], ops.shape(x)[2], x.shape[3]
+    window = 2 * side + 1
+    x = ops.reshape(x, (-1, count, 1, bins))
+    x = ops.average_pool(x, (window, 1), 1, "valid", "channels_last") * float(window)
+    return ops.reshape(x, (-1, sources, count - window + 1, 1, bins))
+
+
+def _ratio_mask(magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
     power = ops.square(magnitudes)
     mask = power / (ops.sum(power, axis=1, keepdims=True) + 1e-10)
     return mask * ops.expand_dims(real, 1), mask * ops.expand_dims(imag, 1)
 
 
-def _joined(pair, frames):
-    """(batch, sources, frames, bins, 2) of two channels in blocks."""
-    _, sources, count, size, bins = ops.shape(pair[0])
-    x = ops.reshape(ops.stack(pair), (2, -1, sources, count * size, bins))
-    return ops.moveaxis(x[:, :, :, :frames], 0, -1)
+def _statistics(
+    magnitudes: Pair, real: Pair, imag: Pair, summed: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """PSD of every source and the four numbers of its spatial covariance, of mid and side.
 
-
-def _stereo_filter(magnitudes, real, imag, summed):
-    """The filter for two channels, every 2x2 matrix written out.
-
-    It works on mid and side instead of left and right: the filter commutes with this rotation, and
-    centered music, whose left-right covariance is nearly singular, becomes well conditioned.
+    Mid and side instead of left and right: the filter commutes with this rotation, and centered
+    music, whose left-right covariance is nearly singular, becomes well conditioned. What only
+    depends on the mixture's phase, `apart`, `together` and `turn`, is computed once for all
+    sources; none of it cancels.
     """
-    gains = [
-        magnitude / ops.maximum(ops.sqrt(ops.square(re) + ops.square(im)), 1e-15)
-        for magnitude, re, im in zip(magnitudes, real, imag, strict=True)
-    ]
-    m_real, s_real = _rotate(*(gain * x for gain, x in zip(gains, real, strict=True)))
-    m_imag, s_imag = _rotate(*(gain * x for gain, x in zip(gains, imag, strict=True)))
-    mid, side = ops.square(m_real) + ops.square(m_imag), ops.square(s_real) + ops.square(s_imag)
+    left, right = magnitudes
+    (l_re, l_im), (r_re, r_im) = (_unit(*x) for x in zip(real, imag, strict=True))
+    apart = (ops.square(l_re - r_re) + ops.square(l_im - r_im)) / 2
+    together = (ops.square(l_re + r_re) + ops.square(l_im + r_im)) / 2
+    turn = l_re * r_im - l_im * r_re
+    product, difference = left * right, (left - right) * 0.5**0.5
+    unequal = ops.square(difference)
+    mid, side = unequal + product * together, unequal + product * apart
     psd = (mid + side) / 2
     total = summed(psd) + 1e-20
-    r_mm, r_ss = summed(mid) / total, summed(side) / total
-    r_re = summed(m_real * s_real + m_imag * s_imag) / total
-    r_im = summed(m_imag * s_real - m_real * s_imag) / total
-    n_im = -r_im
-    covariance = [ops.sum(psd * r, axis=1, keepdims=True) for r in (r_mm, r_ss, r_re, r_im)]
-    (z0, z1), (z2, z3) = _solve(*covariance, *zip(_rotate(*real), _rotate(*imag), strict=True))
+    cross = difference * ((left + right) * 0.5**0.5), product * turn
+    return psd, [summed(x) / total for x in (mid, side, *cross)]
+
+
+def _unit(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+    size = ops.maximum(ops.sqrt(ops.square(real) + ops.square(imag)), 1e-15)
+    return real / size, imag / size
+
+
+def _stereo_filter(
+    psd: Tensor,
+    covariances: Sequence[Tensor],
+    mid_real: Tensor,
+    side_real: Tensor,
+    mid_imag: Tensor,
+    side_imag: Tensor,
+) -> tuple[Pair, Pair]:
+    """The filter for two channels, every 2x2 matrix written out; left and right come out."""
+    mm, ss, re, im = (psd * r for r in covariances)
+    c_mm, c_ss, c_re, c_im = (ops.sum(x, axis=1, keepdims=True) for x in (mm, ss, re, im))
+    solved = _solve(c_mm, c_ss, c_re, c_im, (mid_real, mid_imag), (side_real, side_imag))
+    # The scale of the rotation goes where there is one array for all sources.
+    (z0, z1), (z2, z3) = ((x * 0.5**0.5, y * 0.5**0.5) for x, y in solved)
     # Never three terms added: TensorFlow adds those in an order that depends on timing.
-    out_real = psd * (r_mm * z0 + r_re * z2 - r_im * z3), psd * (r_ss * z2 + r_re * z0 - n_im * z1)
-    out_imag = psd * (r_mm * z1 + r_re * z3 - n_im * z2), psd * (r_ss * z3 + r_re * z1 - r_im * z0)
-    return _rotate(*out_real), _rotate(*out_imag)
+    m_real, s_real = mm * z0 + (re * z2 - im * z3), ss * z2 + (re * z0 + im * z1)
+    m_imag, s_imag = mm * z1 + (re * z3 + im * z2), ss * z3 + (re * z1 - im * z0)
+    return (m_real + s_real, m_real - s_real), (m_imag + s_imag, m_imag - s_imag)
 
 
-def _rotate(a, b):
+def _rotate(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """The rotation between left and right, mid and side: its own inverse."""
     return (a + b) * 0.5**0.5, (a - b) * 0.5**0.5
 
 
-def _solve(c_mm, c_ss, c_re, c_im, mid, side):
+def _solve(
+    c_mm: Tensor, c_ss: Tensor, c_re: Tensor, c_im: Tensor, mid: Pair, side: Pair
+) -> tuple[Pair, Pair]:
     """(C + floor)^-1 x for the Hermitian matrix C = [[c_mm, c_re + i c_im], [., c_ss]].
 
     By elimination, not by the determinant: for a nearly singular C, as hard-panned music has it,

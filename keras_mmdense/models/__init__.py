@@ -1,1 +1,1 @@
-"""The networks of the zoo, from the mixture's magnitude to the targets'."""
+"""Networks of the zoo, from the mixture's magnitude to the targets'."""

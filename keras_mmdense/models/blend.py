@@ -4,18 +4,21 @@ from collections.abc import Callable
 
 import keras
 
-from keras_mmdense.configs import BlendConfig
+from keras_mmdense.configs import BlendConfig, ModelConfig
 from keras_mmdense.layers.sources import Blend
+from keras_mmdense.layers.tensor import Tensor
+
+Assemble = Callable[[Tensor, ModelConfig, int], Tensor]
 
 
-def blend(mixture, config: BlendConfig, targets: int, assemble: Callable):
-    """Assembles a blend; each part is a model of its own in the graph, see `part_names`.
+def blend(mixture: Tensor, config: BlendConfig, targets: int, assemble: Assemble) -> Tensor:
+    """Assemble a blend; each part is a nested model in the graph, see `part_names`.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
         config: Table of family "blend".
         targets: Number of targets.
-        assemble: Builder of any network, which takes these three arguments.
+        assemble: Builder of any network; takes the first three arguments.
 
     Returns:
         Magnitudes of the targets, see `heads.head`.
@@ -29,5 +32,12 @@ def blend(mixture, config: BlendConfig, targets: int, assemble: Callable):
 
 
 def part_names(config: BlendConfig) -> tuple[str, str]:
-    """Gives the names of the layers that are a blend's two networks."""
+    """Return the layer names of a blend's two networks.
+
+    Args:
+        config: Table of the blend.
+
+    Returns:
+        Names of the first and the second network.
+    """
     return f"first_{config.first.name}", f"second_{config.second.name}"

@@ -3,14 +3,15 @@
 from keras import layers
 
 from keras_mmdense.configs import BLSTMConfig
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.heads import crop_band, magnitudes
 
 
-def blstm(mixture, config: BLSTMConfig, targets: int):
-    """Assembles the recurrent baseline.
+def blstm(mixture: Tensor, config: BLSTMConfig, targets: int) -> Tensor:
+    """Assemble the recurrent baseline.
 
-    Batch norm of every bin of every channel, bidirectional LSTM layers, and a dense layer that
-    gives all bins of all channels.
+    Batch norm of each bin and channel, bidirectional LSTM layers, and a dense output layer for all
+    bins and channels.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.

@@ -1,12 +1,13 @@
 """DenseNet: dense blocks at one scale."""
 
 from keras_mmdense.configs import DenseNetConfig
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blocks import chain
 from keras_mmdense.models.heads import head, network_input
 
 
-def densenet(mixture, config: DenseNetConfig, targets: int):
-    """Assembles a DenseNet.
+def densenet(mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
+    """Assemble a DenseNet.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.

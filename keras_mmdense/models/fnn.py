@@ -1,17 +1,18 @@
-"""FNN: a frame from its neighbours by dense layers, every channel by itself."""
+"""FNN: a frame from its neighbors by dense layers, for each channel."""
 
 from keras import layers
 
 from keras_mmdense.configs import FNNConfig
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.heads import crop_band, magnitudes
 
 
-def fnn(mixture, config: FNNConfig, targets: int):
-    """Assembles the feed-forward baseline.
+def fnn(mixture: Tensor, config: FNNConfig, targets: int) -> Tensor:
+    """Assemble the feed-forward baseline.
 
-    Batch norm of every bin, ReLU layers, and a layer that gives the frame. The network is mono: the
-    channels share its weights. Its first layer sees 2 * context + 1 frames, which is a convolution
-    over frames; frames beyond the ends count as zero.
+    Batch norm of each bin, ReLU layers, and an output layer. The network is mono: the channels
+    share its weights. Its first layer sees 2 * context + 1 frames and is implemented as a
+    convolution over frames; frames beyond the ends are zero.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.

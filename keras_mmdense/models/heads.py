@@ -1,4 +1,4 @@
-"""Where networks begin and end: the band they see, and the magnitudes they give."""
+"""Input and output of the networks: the band they see, and the magnitudes they estimate."""
 
 import dataclasses
 
@@ -8,11 +8,12 @@ from keras_mmdense.configs import BLSTMConfig, DenseNetConfig, FNNConfig
 from keras_mmdense.layers.bands import JoinSubbands, SplitSubbands
 from keras_mmdense.layers.sources import SplitSources
 from keras_mmdense.layers.stft import LogMagnitude
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blocks import dense_block
 
 
-def network_input(mixture, config: DenseNetConfig):
-    """Turn the mixture's magnitude into what the first convolutions see.
+def network_input(mixture: Tensor, config: DenseNetConfig) -> Tensor:
+    """Transform the mixture's magnitude to the input of the first convolutions.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.
@@ -33,19 +34,19 @@ def network_input(mixture, config: DenseNetConfig):
     return x
 
 
-def head(x, mixture, config: DenseNetConfig, targets: int):
-    """Final dense block, convolution to the output, and what the output means.
+def head(x: Tensor, mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
+    """Apply the final dense block and the output convolution.
 
-    Several targets share the network; the final block then grows by k maps a source.
+    Several targets share the network; the final block then has k maps for each of them.
 
     Args:
         x: Keras tensor (batch, frames, bins, maps).
-        mixture: Magnitude the network was given, (batch, frames, bins, channels).
+        mixture: Magnitude of the mixture, (batch, frames, bins, channels).
         config: The network's table.
         targets: Number of targets.
 
     Returns:
-        Magnitudes, float32: (batch, frames, bins, channels) for one source, else
+        Magnitudes, float32: (batch, frames, bins, channels) for one target, otherwise
         (batch, targets, frames, bins, channels).
     """
     block = dataclasses.replace(config.final, k=config.final.k * targets)
@@ -57,17 +58,17 @@ def head(x, mixture, config: DenseNetConfig, targets: int):
     return magnitudes(x, mixture, config.output, targets)
 
 
-def magnitudes(x, mixture, output: str, targets: int):
-    """Turns a network's last maps into magnitudes.
+def magnitudes(x: Tensor, mixture: Tensor, output: str, targets: int) -> Tensor:
+    """Convert a network's last maps to magnitudes.
 
     Args:
         x: Keras tensor (batch, frames, bins, targets * channels), without activation.
-        mixture: Magnitude the network was given, (batch, frames, bins, channels).
+        mixture: Magnitude of the mixture, (batch, frames, bins, channels).
         output: "mask" or "magnitude", see `SingleConfig`.
         targets: Number of targets.
 
     Returns:
-        Magnitudes, as `head` gives them.
+        Magnitudes, see `head`.
     """
     activation = "sigmoid" if output == "mask" else "relu"
     x = layers.Activation(activation, dtype="float32", name="output_activation")(x)
@@ -78,8 +79,8 @@ def magnitudes(x, mixture, output: str, targets: int):
     return x
 
 
-def crop_band(mixture, config: FNNConfig | BLSTMConfig):
-    """Cuts off the bins above the table's band limit, (batch, frames, fewer bins, channels)."""
+def crop_band(mixture: Tensor, config: FNNConfig | BLSTMConfig) -> Tensor:
+    """Crop the bins above the table's band limit: (batch, frames, fewer bins, channels)."""
     bins = mixture.shape[2]
     if config.band_limit is None:
         return mixture

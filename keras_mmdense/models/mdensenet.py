@@ -1,12 +1,13 @@
 """MDenseNet: dense blocks over several scales of the full band (section 2.2 of the paper)."""
 
 from keras_mmdense.configs import DenseNetConfig
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blocks import multi_scale
 from keras_mmdense.models.heads import head, network_input
 
 
-def mdensenet(mixture, config: DenseNetConfig, targets: int):
-    """Assembles an MDenseNet.
+def mdensenet(mixture: Tensor, config: DenseNetConfig, targets: int) -> Tensor:
+    """Assemble an MDenseNet.
 
     Args:
         mixture: Keras tensor (batch, frames, bins, channels), magnitude of the mixture.

@@ -1,4 +1,4 @@
-"""The dtype policy that networks are built under."""
+"""The dtype policy in which networks are built."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,11 @@ import keras
 
 @contextlib.contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
-    """Sets Keras' global dtype policy, such as "mixed_float16", until the block ends."""
+    """Set Keras' global dtype policy until the block ends.
+
+    Args:
+        name: Name of the policy, such as "mixed_float16".
+    """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:

@@ -1,16 +1,23 @@
-"""How far a network looks, and where its windows may begin."""
+"""Receptive fields of the networks, and the grid on which windows may start."""
 
-from keras_mmdense.configs import BlendConfig, BLSTMConfig, Branch, DenseNetConfig, ModelConfig
+from keras_mmdense.configs import (
+    BlendConfig,
+    BLSTMConfig,
+    Branch,
+    DenseNetConfig,
+    FNNConfig,
+    ModelConfig,
+)
 
 RECURRENT_FRAMES = 256
 
 
 def context_frames(config: ModelConfig) -> int:
-    """Counts the frames on either side of a frame that can change a network's output there.
+    """Count the frames on either side of a frame that can change the output there.
 
-    An LSTM has no such bound: its past fades, but never ends. Networks with LSTMs are given 256
-    frames, 6 s at a hop of 1024, beyond which little is left of it; windows of such a network
-    differ slightly from the whole.
+    An LSTM has no such limit: its memory fades but never ends. Networks with LSTMs get 256 frames,
+    6 s at a hop of 1024, beyond which little of it is left; their windows differ slightly from the
+    whole song.
 
     Args:
         config: The network's table.
@@ -24,8 +31,14 @@ def context_frames(config: ModelConfig) -> int:
 
 
 def grid_frames(config: ModelConfig) -> int:
-    """Gives the frames between two places where a window of a network may begin: its coarsest
-    scale."""
+    """Return the grid on which windows of a network may start: its coarsest scale.
+
+    Args:
+        config: The network's table.
+
+    Returns:
+        Number of frames.
+    """
     if isinstance(config, BlendConfig):
         return max(grid_frames(config.first), grid_frames(config.second))
     if isinstance(config, DenseNetConfig):
@@ -34,12 +47,12 @@ def grid_frames(config: ModelConfig) -> int:
 
 
 def frames_after(config: DenseNetConfig, branch: Branch | None = None, up: int = 1) -> int:
-    """Counts the frames on either side that a network looks at from some place on.
+    """Count the frames on either side that a network sees from some layer on.
 
     Args:
         config: The network's table.
-        branch: One of its branches; None counts from the end of the branches on.
-        up: Counts from this dense block on the branch's way up, 1 for the coarsest.
+        branch: One of its branches; None counts from the end of the branches.
+        up: Number of the dense block on the branch's way up to count from, 1 for the coarsest.
 
     Returns:
         Frames at the first scale.
@@ -53,9 +66,10 @@ def _reach(config: ModelConfig) -> int:
         return max(_reach(config.first), _reach(config.second))
     if isinstance(config, BLSTMConfig):
         return RECURRENT_FRAMES
-    if isinstance(config, DenseNetConfig):
-        return _dense_net(config) + (RECURRENT_FRAMES if config.recurrent else 0)
-    return config.context
+    if isinstance(config, FNNConfig):
+        return config.context
+    assert isinstance(config, DenseNetConfig)
+    return _dense_net(config) + (RECURRENT_FRAMES if config.recurrent else 0)
 
 
 def _dense_net(config: DenseNetConfig) -> int:
@@ -67,7 +81,7 @@ def _branch(branch: Branch) -> int:
 
 
 def _dense_blocks(branch: Branch, first: int = 0) -> int:
-    """What the dense blocks of a branch look at, from number `first` on."""
+    """Count the frames on one side that a branch's dense blocks see, from number `first` on."""
     scales = branch.scales
     depths = [scales - abs(scales - i) if scales else 0 for i in range(len(branch.blocks))]
     pairs = list(zip(branch.blocks, depths, strict=True))[first:]

@@ -1,10 +1,10 @@
-"""The zoo: name -> table + builder."""
+"""Registry of the zoo: tables and builders by name."""
 
 import dataclasses
 import fnmatch
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import keras
 from keras_mmdense.configs import TABLES, BlendConfig, ModelConfig
 from keras_mmdense.configs.size import check_size
 from keras_mmdense.errors import InputError
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blend import blend
 from keras_mmdense.models.blstm import blstm
 from keras_mmdense.models.densenet import densenet
@@ -22,7 +23,7 @@ from keras_mmdense.models.mmdensenet import mmdensenet
 from keras_mmdense.models.weights_file import load_weights
 from keras_mmdense.stems import check_names
 
-BUILDERS = {
+BUILDERS: dict[str, Callable[[Tensor, Any, int], Tensor]] = {
     "blstm": blstm,
     "densenet": densenet,
     "fnn": fnn,
@@ -32,7 +33,14 @@ BUILDERS = {
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """List the networks of the zoo whose names match a shell pattern, sorted."""
+    """List the networks of the zoo.
+
+    Args:
+        pattern: Shell pattern that names must match. Defaults to `"*"`.
+
+    Returns:
+        A sorted list of names.
+    """
     return sorted(fnmatch.filter(TABLES, pattern))
 
 
@@ -47,7 +55,7 @@ def model_config(name: str) -> ModelConfig:
         The table, a `ModelConfig`.
 
     Raises:
-        InputError: If there is no such network, or the file is not a table.
+        InputError: If there is no such network, or the file does not hold a table.
 
     Example:
 
@@ -85,8 +93,8 @@ def build(
         weights: A `.weights.h5` file to load, or None for random weights.
 
     Returns:
-        A functional model from (batch, frames, bins, channels), float32, to the same shape for one
-        target or (batch, targets, frames, bins, channels) for several.
+        A functional model from magnitudes (batch, frames, bins, channels), float32, to the same
+        shape for one target or (batch, targets, frames, bins, channels) for several.
 
     Raises:
         InputError: If the name is unknown or the weights do not fit.
@@ -105,7 +113,18 @@ def build(
 
 
 def override(config: ModelConfig, fields: Mapping[str, Any]) -> ModelConfig:
-    """Replace fields of a table; raises ValueError if it has no such field."""
+    """Replace fields of a table.
+
+    Args:
+        config: The table.
+        fields: Values by name of the field.
+
+    Returns:
+        The new table.
+
+    Raises:
+        ValueError: If the table has no such field, or a value is out of range.
+    """
     known = sorted(field.name for field in dataclasses.fields(config))
     if unknown := sorted(set(fields) - set(known)):
         raise ValueError(f"unknown table field {unknown[0]!r}; choose one of {', '.join(known)}")
@@ -113,22 +132,29 @@ def override(config: ModelConfig, fields: Mapping[str, Any]) -> ModelConfig:
 
 
 def parameters(model: keras.Model) -> int:
-    """Count a model's trainable parameters."""
+    """Count a model's trainable parameters.
+
+    Args:
+        model: The model.
+
+    Returns:
+        Their number.
+    """
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
-def _assemble(mixture, config, targets):
+def _assemble(mixture: Tensor, config: ModelConfig, targets: int) -> Tensor:
     if isinstance(config, BlendConfig):
         return blend(mixture, config, targets, _assemble)
     return BUILDERS[config.family](mixture, config, targets)
 
 
-def _scope(*names):
-    """A name that TensorFlow takes for a scope."""
+def _scope(*names: str) -> str:
+    """Return a name that TensorFlow accepts as a scope."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join(names)).lstrip("_-")
 
 
-def _read_table(path):
+def _read_table(path: str) -> ModelConfig:
     config = ModelConfig.from_json(path)
     try:
         check_names("the table's name", (config.name,))
@@ -138,7 +164,7 @@ def _read_table(path):
     return config
 
 
-def _check_sizes(targets, frames):
+def _check_sizes(targets: Sequence[str], frames: int | None) -> None:
     if isinstance(targets, str) or not targets or len(set(targets)) != len(targets):
         raise ValueError(f"targets must be distinct names, received {targets!r}")
     if frames is not None and frames < 1:

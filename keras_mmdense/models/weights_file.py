@@ -1,6 +1,7 @@
-"""Loading a weights file into a network that it fits."""
+"""Loading of weights files, with checks that they fit."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -9,14 +10,14 @@ from keras_mmdense.errors import InputError
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:
-    """Loads weights into a network, only if they fit it exactly.
+    """Load weights into a network that they fit exactly.
 
     Args:
         model: The network.
-        path: A `.weights.h5` file that Keras wrote.
+        path: A `.weights.h5` file written by Keras.
 
     Raises:
-        InputError: If the file is missing, no weights file, or of another network.
+        InputError: If the file is missing, is not a weights file, or belongs to another network.
     """
     path = Path(path)
     if not path.is_file():
@@ -39,9 +40,9 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
 
 
 def _shapes(path: Path) -> list[tuple[int, ...]]:
-    shapes = []
+    shapes: list[tuple[int, ...]] = []
 
-    def visit(name, item):
+    def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
                 raise InputError(f"{path}: {name} lies in another file")

@@ -1,1 +1,1 @@
-"""Trained networks: loading, saving and those that ship with the package."""
+"""Trained networks: loading, saving, and those that ship with the package."""

@@ -1,4 +1,4 @@
-"""What a Keras user calls: build, load and save networks, with or without trained weights."""
+"""Build, load and save networks, with or without trained weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -99,9 +99,9 @@ def build(
             )
     targets = ("vocals",) if targets is None else targets
     channels = 2 if channels is None else channels
-    sizes = {"bins": bins, "frames": frames, "channels": channels}
     config = registry.override(config, overrides)
-    model = registry.build(config, targets=targets, **sizes)
+    bins = config.bins if bins is None else bins
+    model = registry.build(config, targets=targets, bins=bins, frames=frames, channels=channels)
     if path is not None:
         load_weights(model, path)
     model.spec = NetworkSpec(config, tuple(targets), bins, channels)
@@ -156,9 +156,11 @@ def save_model(
         model: `keras.Model`. A network of the zoo.
         folder: str or path. Folder to write to; created if it is missing. A network in it is
             replaced.
-        config: str or `ModelConfig`. The network's table or its name. Needed, with `targets`, for a
-            model that neither `build` nor `load_model` returned, such as that of a `.keras` file.
+        config: str or `ModelConfig`. The network's table or its name. Required, with
+            `targets`, for a model that neither `build` nor `load_model` returned, such as that of a
+            `.keras` file. Defaults to `None`.
         targets: Sequence of str. Names of what the network estimates, in the order of its output.
+            Defaults to `None`.
         card: `NetworkCard`. License, training data and scores. Defaults to `None`: unknown.
 
     Raises:
@@ -192,7 +194,7 @@ def save_model(
 
 
 def _find_weights(weights: str | Path | None) -> tuple[NetworkSpec | None, Path | None]:
-    """What weights belong to, where that is known, and their file."""
+    """Return the spec of a network's weights, if it is known, and their file."""
     if weights is None:
         return None, None
     if Path(weights).name.endswith(".weights.h5"):

@@ -1,6 +1,8 @@
-"""Making one trained network of two."""
+"""Blending of two trained networks into one."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from keras_mmdense.configs import BlendConfig
 from keras_mmdense.errors import InputError
@@ -13,26 +15,30 @@ from keras_mmdense.pretrained.networks import NetworkSpec, load_network, save_ne
 def blend(
     first: str | Path, second: str | Path, folder: str | Path, share: float = 0.25
 ) -> NetworkSpec:
-    """Blends two trained networks: share * first + (1 - share) * second, before the Wiener filter.
+    """Blend two trained networks: share * first + (1 - share) * second, before the Wiener filter.
 
-    The blend is a network like any other, to be separated with, exported and trained on. In the
-    paper BLEND is an FNN with a share of lambda and a BLSTM.
+    The blend is a network like any other: it separates, can be exported and trained further. BLEND
+    in the paper is an FNN, with a share of lambda, and a BLSTM.
 
     Args:
         first: A trained network by name or folder, see `load_network`.
         second: Another one, of the same targets, rate, STFT and channels.
-        folder: Folder to write the blend to, as `save_network` does; it must not hold a network.
+        folder: Folder to write the blend to, see `save_network`; it must not contain a network.
         share: Share of the first network, from 0 to 1.
 
     Returns:
-        What the blend is.
+        The spec of the blend.
 
     Raises:
-        InputError: If the networks cannot be loaded or do not go together, the share is out of
-            range, or the folder holds a network or a run of `train`.
+        InputError: If the networks cannot be loaded or combined, the share is out of range, or the
+            folder contains a network or a run of `train`.
 
     Example:
-        >>> blend("runs/fnn", "runs/blstm", "runs/blend", share=0.25)
+
+    >>> for name in ("runs/first", "runs/second"):
+    ...     keras_mmdense.save_model(keras_mmdense.build("tiny"), name)
+    >>> blend("runs/first", "runs/second", "runs/blend", share=0.25).config.summary
+    '0.25 tiny + 0.75 tiny'
     """
     if not 0 <= share <= 1:
         raise InputError(f"the share of the first network must lie in [0, 1], received {share:g}")
@@ -64,7 +70,7 @@ def blend(
     return spec
 
 
-_MUST_AGREE = {
+_MUST_AGREE: dict[str, Callable[[NetworkSpec], Any]] = {
     "targets": lambda spec: spec.targets,
     "sample rate": lambda spec: spec.config.sample_rate,
     "hop": lambda spec: spec.config.hop,
@@ -74,5 +80,5 @@ _MUST_AGREE = {
 }
 
 
-def _text(value):
-    return ", ".join(value) if isinstance(value, tuple) else value
+def _text(value: int | tuple[str, ...]) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -1,7 +1,7 @@
 """Render `CARD.md` from `network.json`, with the front matter that model hubs read.
 
     python -m keras_mmdense.pretrained.card FOLDER              renders the card of a network
-    python -m keras_mmdense.pretrained.card FOLDER card.json    puts that card into it first
+    python -m keras_mmdense.pretrained.card FOLDER card.json    stores that card in it first
 
 `card.json` holds the fields of `network_card.NetworkCard`.
 """
@@ -33,7 +33,7 @@ def render_card(name: str, spec: NetworkSpec, card: NetworkCard, size: int) -> s
 
     Args:
         name: Name of the network.
-        spec: What it is.
+        spec: Its spec.
         card: Its card.
         size: Number of its trainable parameters.
 
@@ -59,7 +59,7 @@ def write_card(name: str | Path, card: NetworkCard | None = None) -> Path:
 
     Args:
         name: A shipped network by name, or a folder that `train` or `save_model` wrote.
-        card: Card to put into `network.json` first; None renders the one that is there.
+        card: Card to store in `network.json` first; None renders the existing one.
 
     Returns:
         The path of `CARD.md`.
@@ -73,7 +73,25 @@ def write_card(name: str | Path, card: NetworkCard | None = None) -> Path:
         card = read_card(folder)
     else:
         write_description(folder, spec, digest, card)
-    text = render_card(folder.resolve().name, spec, card, parameters(spec.build()))
+    return render_to_folder(folder, spec, card, parameters(spec.build()))
+
+
+def render_to_folder(folder: Path, spec: NetworkSpec, card: NetworkCard, size: int) -> Path:
+    """Write `CARD.md` to a network's folder, whose name is the network's.
+
+    Args:
+        folder: Folder of the network.
+        spec: The network.
+        card: Its card.
+        size: Number of its trainable parameters.
+
+    Returns:
+        The path of `CARD.md`.
+
+    Raises:
+        InputError: If the folder cannot be written.
+    """
+    text = render_card(folder.resolve().name, spec, card, size)
     with replacing(folder / CARD) as partial:
         partial.write_text(text, encoding="utf-8")
     return folder / CARD
@@ -132,15 +150,15 @@ def _training(card: NetworkCard) -> str:
 def _data_set(data: DataSet) -> str:
     facts = f"{data.songs} songs, {data.hours:g} hours, {data.license}"
     details = f". {data.details}" if data.details else ""
-    return textwrap.fill(
-        f"- {data.name}: {facts}{details}", 100, subsequent_indent="  ", **_KEEP_WORDS
-    )
+    return _fill(f"- {data.name}: {facts}{details}", "  ")
 
 
 def _provenance(made: Provenance) -> Iterator[str]:
-    yield f"```bash\n{made.command}\n```"
+    if made.command:
+        yield f"```bash\n{made.command}\n```"
+    commit = f" Commit: {made.commit}." if made.commit else ""
     yield _wrap(
-        f"Seed: {made.seed}. Commit: {made.commit}. {made.software}, {made.machine}, {made.date}, "
+        f"Seed: {made.seed}.{commit} {made.software}, {made.machine}, {made.date}, "
         f"{made.minutes:g} minutes. The weights have seen {made.hours_of_audio:g} hours of audio."
     )
     if made.details:
@@ -171,11 +189,14 @@ def _decibels(score: Score) -> str:
     return f"{score:.2f}"
 
 
-_KEEP_WORDS = {"break_long_words": False, "break_on_hyphens": False}
-
-
 def _wrap(text: str) -> str:
-    return "\n\n".join(textwrap.fill(part, 100, **_KEEP_WORDS) for part in text.split("\n\n"))
+    return "\n\n".join(map(_fill, text.split("\n\n")))
+
+
+def _fill(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def main(arguments: list[str]) -> None:

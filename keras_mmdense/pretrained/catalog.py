@@ -1,4 +1,4 @@
-"""The folders of trained networks and their cards. Reading them needs neither Keras nor a backend.
+"""Folders of trained networks and their cards, read without Keras or a backend.
 
 A folder holds `network.json` (table, targets, sizes, sha256 of the weights, card), the weights, and
 `CARD.md`, which `keras_mmdense.pretrained.card` renders.
@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.pretrained.network_card import UNKNOWN, NetworkCard, ScoreTable
+from keras_mmdense.pretrained.network_card import UNKNOWN, NetworkCard, Score, ScoreTable
+from keras_mmdense.utils.files import MAX_JSON
 
 SHIPPED = Path(__file__).parent
 DESCRIPTION = "network.json"
 WEIGHTS = "network.weights.h5"
 CARD = "CARD.md"
-DEFAULT = "mdensenet_cws_4stems"  # what commands and separators load unless told otherwise
+DEFAULT = "mdensenet_cws_4stems"  # the network that commands and separators load by default
 
 
 def list_weights(pattern: str = "*") -> list[str]:
@@ -33,7 +34,14 @@ def list_weights(pattern: str = "*") -> list[str]:
 
 
 def network_folder(name: str | Path) -> Path:
-    """Return the folder of a network: a shipped one by name, any other by path."""
+    """Return the folder of a network.
+
+    Args:
+        name: A shipped network by name, any other by path.
+
+    Returns:
+        The folder, which may not exist.
+    """
     return SHIPPED / name if str(name) in list_weights() else Path(name)
 
 
@@ -44,7 +52,7 @@ def read_card(folder: Path) -> NetworkCard:
         folder: Folder of the network.
 
     Returns:
-        The card in `network.json`; without one, what an older `CARD.md` tells, terms and scores.
+        The card in `network.json`; if it has none, the terms and scores of an older `CARD.md`.
 
     Raises:
         InputError: If `network.json` is damaged.
@@ -61,12 +69,14 @@ def parse_description(path: Path) -> tuple[dict[str, Any], NetworkCard | None]:
         path: The file.
 
     Returns:
-        Its other fields, and its card, None where it has none.
+        Its other fields, and its card, or None if it has none.
 
     Raises:
         InputError: If there is no such file, or it is not a description of a network.
     """
     try:
+        if path.stat().st_size > MAX_JSON:
+            raise ValueError(f"larger than {MAX_JSON >> 20} MB")
         fields = json.loads(path.read_text(encoding="utf-8"))
         card = fields.pop("card", None)
         return fields, None if card is None else NetworkCard.from_dict(card)
@@ -77,7 +87,7 @@ def parse_description(path: Path) -> tuple[dict[str, Any], NetworkCard | None]:
 
 
 def _read_old_card(path: Path) -> NetworkCard:
-    """The terms and the scores in prose that cards of 0.1.0 hold."""
+    """Read the terms and scores from the prose of a card of 0.1.0."""
     lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
     spellings = ("License:", "Licence:")
     terms = [line.partition(":")[2].strip() for line in lines if line.startswith(spellings)]
@@ -88,14 +98,14 @@ def _read_old_card(path: Path) -> NetworkCard:
 
 
 def _old_scores(lines: list[str]) -> tuple[ScoreTable, ...]:
-    """The "separated" column of a table of scores, and the line above it."""
+    """Read the "separated" column of a table of scores, and the line above it."""
     heads = [i for i, line in enumerate(lines) if line.startswith("| stem") and "separated" in line]
     if not heads:
         return ()
     head = heads[0]
     column = _cells(lines[head]).index("separated")
     rows = [_cells(line) for line in lines[head + 2 :] if line.startswith("|")]
-    stems = {row[0]: float(row[column]) for row in rows if row[0] != "mean"}
+    stems: dict[str, Score] = {row[0]: float(row[column]) for row in rows if row[0] != "mean"}
     data = [line for line in lines[:head] if line.strip()][-1].rstrip(":")
     return (ScoreTable(data, "", {"separated": stems}),)
 

@@ -1,4 +1,4 @@
-"""The card of a trained network: what it was trained on, its terms, its scores, its limits."""
+"""The card of a trained network: training data, terms, scores and limits."""
 
 import dataclasses
 import math
@@ -22,7 +22,7 @@ class DataSet:
         license: License of the music.
         hours: Hours of music.
         songs: Number of songs.
-        details: Where it comes from and which songs validate.
+        details: Its origin, and which songs validate.
     """
 
     name: str
@@ -34,18 +34,18 @@ class DataSet:
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """How a network was made.
+    """How a network was trained.
 
     Args:
-        command: The command that trained it.
+        command: The command that trained it, "" if it was not a command.
         seed: Seed of the training.
-        commit: Commit of this repository that ran the command.
+        commit: Commit of this repository that ran the command, "" if it is not known.
         machine: Processor or accelerator.
         software: Versions of the backend and of Keras.
         date: Date of the training, such as "2026-11-22".
         minutes: Minutes of training.
         hours_of_audio: Hours of audio that the kept weights have seen.
-        details: Anything else that matters, such as augmentation and which epoch was kept.
+        details: Further facts, such as the augmentation and the epoch that was kept.
     """
 
     command: str
@@ -61,10 +61,10 @@ class Provenance:
 
 @dataclasses.dataclass(frozen=True)
 class ScoreTable:
-    """SDR of a network and of what it is compared with, on the same songs.
+    """SDR of a network and of the systems it is compared with, on the same songs.
 
     Args:
-        data: What was scored and how, such as "14 songs of MUSDB18-7s, museval".
+        data: The songs and the method, such as "14 songs of MUSDB18-7s, museval".
         command: The command that prints these scores.
         systems: System -> stem -> SDR in dB, alone or as (SDR, low, high). The system "separated"
             is the network.
@@ -86,20 +86,20 @@ class ScoreTable:
 
 @dataclasses.dataclass(frozen=True)
 class NetworkCard:
-    """What `network.json` tells of a network beside its table.
+    """Facts about a network in `network.json`, besides its table.
 
     Args:
         license: SPDX identifier of the license of the weights, such as "CC0-1.0"; "research" if
             they may be used for research only; "unknown".
-        terms: The terms in one line, for people.
-        description: What the network is and what it is for.
+        terms: The terms of use in one line.
+        description: Description of the network and its purpose.
         training_data: The data sets.
-        provenance: How it was trained, None where that is not known.
+        provenance: How it was trained, None if that is not known.
         scores: Tables of scores.
-        limits: Where it fails.
+        limits: Known weaknesses.
 
     Raises:
-        ValueError: If a field has another type, or a score is not finite.
+        ValueError: If a field has the wrong type, or a score is not finite.
     """
 
     license: str = UNKNOWN
@@ -127,7 +127,17 @@ class NetworkCard:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "NetworkCard":
-        """Read what `to_dict` returned; raises ValueError if it is something else."""
+        """Create a card from what `to_dict` returned.
+
+        Args:
+            fields: Values by name of the field.
+
+        Returns:
+            The card.
+
+        Raises:
+            ValueError: If the fields are invalid.
+        """
         if not isinstance(fields, Mapping):
             raise ValueError(f"a card must be an object, received {type(fields).__name__}")
         try:
@@ -142,7 +152,14 @@ class NetworkCard:
 
 
 def join_cards(*cards: NetworkCard) -> NetworkCard:
-    """Return the license and terms of networks that are used together."""
+    """Combine the license and terms of networks that are used together.
+
+    Args:
+        *cards: Cards of the networks.
+
+    Returns:
+        A card with license and terms.
+    """
     licenses = dict.fromkeys(card.license for card in cards)
     license = next(iter(licenses)) if len(licenses) == 1 else UNKNOWN
     if RESEARCH in licenses:
@@ -151,8 +168,34 @@ def join_cards(*cards: NetworkCard) -> NetworkCard:
 
 
 def join_terms(*cards: NetworkCard) -> str:
-    """Return the terms of networks that are used together, each once."""
-    return "; ".join(dict.fromkeys(card.terms for card in cards))
+    """Combine the terms of networks that are used together.
+
+    Args:
+        *cards: Cards of the networks.
+
+    Returns:
+        The distinct terms; those of a network for research contain that word, see
+        `is_restricted`.
+    """
+    terms = (
+        f"research use only; {card.terms}"
+        if card.restricted and not is_restricted(card.terms)
+        else card.terms
+        for card in cards
+    )
+    return "; ".join(dict.fromkeys(terms))
+
+
+def is_restricted(terms: str) -> bool:
+    """Return whether terms, such as those of an exported file, restrict the use to research.
+
+    Args:
+        terms: The terms in one line.
+
+    Returns:
+        Whether they do.
+    """
+    return RESEARCH in terms.lower()
 
 
 def _score(value: Any) -> Score:
@@ -161,4 +204,7 @@ def _score(value: Any) -> Score:
         isinstance(number, int | float) and math.isfinite(number) for number in numbers
     ):
         raise ValueError(f"a score must be a number or [value, low, high], received {value!r}")
-    return tuple(map(float, numbers)) if len(numbers) == 3 else float(numbers[0])
+    if len(numbers) == 1:
+        return float(numbers[0])
+    value, low, high = map(float, numbers)
+    return value, low, high

@@ -1,4 +1,4 @@
-"""Trained networks on disk: loading and saving the folders that `catalog` finds."""
+"""Loading and saving of trained networks as folders, which `catalog` finds."""
 
 import dataclasses
 import json
@@ -26,40 +26,39 @@ from keras_mmdense.utils.files import replacing, sha256
 
 @dataclasses.dataclass(frozen=True)
 class NetworkSpec:
-    """What a network on disk is.
+    """Description of a network.
 
     Args:
-        config: Its table.
-        targets: Names of its targets, in the order of its output.
-        bins: Frequency bins of its spectrograms; None stands for those of the table.
-        channels: Audio channels.
+        config: Table of the network.
+        targets: Names of the targets, in the order of the output.
+        bins: Frequency bins of the spectrograms. Defaults to those of the table.
+        channels: Audio channels. Defaults to `2`.
 
     Raises:
-        InputError: If a source has no name that files can be called by.
+        InputError: If a target's name is not valid as a file name.
     """
 
     config: ModelConfig
     targets: tuple[str, ...]
-    bins: int | None = None
+    bins: int = None  # type: ignore[assignment]  # set in __post_init__
     channels: int = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "targets", check_names("targets", self.targets))
         if self.bins is None:
             object.__setattr__(self, "bins", self.config.bins)
 
     def build(self) -> keras.Model:
-        """Builds the network with random weights; takes any number of frames."""
-        sizes = {"bins": self.bins, "channels": self.channels}
-        return build(self.config, targets=self.targets, **sizes)
+        """Build the network with random weights, for any number of frames."""
+        return build(self.config, targets=self.targets, bins=self.bins, channels=self.channels)
 
 
 class LoadedNetwork(NamedTuple):
     """A network with its weights.
 
     Args:
-        spec: What it is.
-        model: From the mixture's magnitude to the targets'.
+        spec: Its spec.
+        model: The model from the mixture's magnitude to the targets'.
     """
 
     spec: NetworkSpec
@@ -72,10 +71,10 @@ def save_network(
     """Write a network: its weights, then its description.
 
     Args:
-        folder: Folder to write to; made if it is missing.
-        spec: What the network is.
-        model: The network, as `spec.build()` gives it.
-        card: Where it comes from, None if that is not known.
+        folder: Folder to write to; created if it is missing.
+        spec: Spec of the network.
+        model: The network, of the structure that `spec.build()` returns.
+        card: Its card, None if there is none.
     """
     folder = Path(folder)
     with replacing(folder / WEIGHTS) as partial:
@@ -91,8 +90,8 @@ def write_description(
 
     Args:
         folder: Folder of the network.
-        spec: What the network is.
-        digest: sha256 of its weights file.
+        spec: Spec of the network.
+        digest: Sha256 of its weights file.
         card: Its card, None for none.
     """
     description: dict[str, Any] = {
@@ -112,13 +111,13 @@ def load_network(name: str | Path) -> LoadedNetwork:
     """Load a trained network.
 
     Args:
-        name: Name of a network that comes with the package, or a folder that `train` wrote.
+        name: Name of a shipped network, or a folder that `train` or `save_model` wrote.
 
     Returns:
-        What it is, and the network with its weights.
+        The spec and the network with its weights.
 
     Raises:
-        InputError: If there is no such network, or its files do not belong together.
+        InputError: If there is no such network, or its files do not match.
     """
     folder = network_folder(name)
     path = folder / DESCRIPTION
@@ -142,13 +141,13 @@ def load_network(name: str | Path) -> LoadedNetwork:
 
 
 def read_description(folder: Path) -> tuple[NetworkSpec, str]:
-    """Read what a network is, without building it.
+    """Read the spec of a network, without building it.
 
     Args:
         folder: Folder of the network.
 
     Returns:
-        What it is, and the sha256 of its weights file.
+        The spec, and the sha256 of the weights file.
 
     Raises:
         InputError: If `network.json` is missing or damaged.

@@ -1,10 +1,9 @@
-"""A paired comparison as a table, sentences, Markdown, JSON and a picture."""
+"""A paired comparison as a table, sentences, Markdown, JSON and a figure."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,20 +21,20 @@ if TYPE_CHECKING:
 
 FORMAT = "keras-mmdense comparison 1"
 HEADINGS = ("stem", "songs", "over songs", "A", "B", "B - A", "95 % interval")
-CAPTION = "SDR in dB. Paired bootstrap over songs: says nothing about other seeds of a training."
+CAPTION = "SDR in dB. Paired bootstrap over songs, not over seeds of a training."
 
 Names = tuple[str, str]
 
 
 def comparison_table(comparison: Comparison, names: Names) -> Table:
-    """Lay out the numbers of a comparison as a rich table that fits 80 columns.
+    """Format a comparison as a rich table that fits 80 columns.
 
     Args:
-        comparison: what `compare` returns.
-        names: what the baseline (A) and the other system (B) are called.
+        comparison: Result of `compare`.
+        names: Names of the baseline (A) and the other system (B).
 
     Returns:
-        A table with two rows a stem, medians and means over songs in dB.
+        A table with two rows per stem, medians and means over songs in dB.
     """
     from rich import box, markup
     from rich.table import Table
@@ -43,15 +42,22 @@ def comparison_table(comparison: Comparison, names: Names) -> Table:
     title = markup.escape("A: {}\nB: {}".format(*names))
     table = Table(title=title, caption=CAPTION, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in HEADINGS:
-        justify = "left" if heading in ("stem", "over songs") else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
+        text = heading in ("stem", "over songs")
+        table.add_column(heading, justify="left" if text else "right", no_wrap=True)
     for row in _rows(comparison):
         table.add_row(*row, end_section=not row[0])
     return table
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """Return in words how B compares with A, and what was not compared or counted."""
+    """Describe a comparison of B with A in sentences.
+
+    Args:
+        comparison: Result of `compare`.
+
+    Returns:
+        Lines with the verdicts, and with what was not compared or counted.
+    """
     lines = [f"{stem}: {one.verdict()}" for stem, one in comparison.rows().items()]
     for stem, one in comparison.stems.items():
         if one.unscored:
@@ -60,19 +66,17 @@ def sentences(comparison: Comparison) -> list[str]:
     return lines + [f"{stem}: not compared, {why}" for stem, why in comparison.left_out.items()]
 
 
-def write_comparison(
-    folder: str | os.PathLike[str], comparison: Comparison, names: Names, rule: str
-) -> None:
+def write_comparison(folder: str | Path, comparison: Comparison, names: Names, rule: str) -> None:
     """Write `comparison.json`, `comparison.md` and `comparison.png`, each atomically.
 
     Args:
-        folder: where to; it is made if it is missing, old files are replaced.
-        comparison: what `compare` returns.
-        names: what the baseline (A) and the other system (B) are called.
-        rule: the name of the rule of the scores.
+        folder: Folder to write to; created if it is missing, existing files are replaced.
+        comparison: Result of `compare`.
+        names: Names of the baseline (A) and the other system (B).
+        rule: Name of the rule of the scores.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: If the folder cannot be written.
     """
     folder = Path(folder)
     content = {
@@ -120,7 +124,7 @@ def _markdown(comparison: Comparison, names: Names) -> str:
 
 
 def _draw(comparison: Comparison, names: Names, path: Path) -> None:
-    """Draws a dot a song and, beside it, the mean of the differences with its interval."""
+    """Plot a dot per song and, next to it, the mean of the differences with its interval."""
     from matplotlib.figure import Figure
 
     rows = comparison.rows()
@@ -133,7 +137,7 @@ def _draw(comparison: Comparison, names: Names, path: Path) -> None:
         axes.scatter(place + spread, values, s=12, color=COLORS[0], alpha=0.6, label=dots)
         low, high = one.mean.interval or (one.mean.difference,) * 2
         errors = [[one.mean.difference - low], [high - one.mean.difference]]
-        bar = {"fmt": "D", "color": "black", "capsize": 4, "markersize": 5}
+        bar: dict[str, Any] = {"fmt": "D", "color": "black", "capsize": 4, "markersize": 5}
         label = "mean with 95 % interval" if place == 0 else None
         axes.errorbar(place + 0.2, one.mean.difference, yerr=errors, label=label, **bar)
     axes.axhline(0.0, color="black", linewidth=0.8)

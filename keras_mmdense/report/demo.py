@@ -1,6 +1,7 @@
-"""The demo: a synthesized song, separated, heard and seen."""
+"""The demo: separation of a synthesized song, with files to hear and a figure."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -14,6 +15,9 @@ from keras_mmdense.synthesis.songs import synthesize
 from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.progress import Progress
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 
 def run(
     separator: Separator,
@@ -22,23 +26,25 @@ def run(
     seconds: float,
     progress: Progress | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """Synthesizes a song, separates it, and writes stems, mixture and a figure.
+    """Synthesize a song, separate it, and write stems, mixture and a figure.
 
     Args:
-        separator: Gives the stems vocals, drums, bass and other.
+        separator: Separates the stems vocals, drums, bass and other.
         folder: Folder to write to.
         seed: Seed of the song.
-        seconds: Its length in seconds.
-        progress: Called with (windows done, windows in all).
+        seconds: Length of the song in seconds.
+        progress: Called with (samples done, total samples). Defaults to `None`.
 
     Returns:
-        By stem: SDR in dB of the mixture and of the separated stem.
+        SDR in dB of the mixture and of the separated stem, by stem.
     """
     if set(separator.stems) != set(STEMS):
-        raise InputError(f"the demo takes a network of four stems, not {list(separator.stems)}")
+        raise InputError(
+            f"the demo requires a network of four stems, received {list(separator.stems)}"
+        )
     folder, sample_rate = Path(folder), separator.sample_rate
     truth = synthesize(seed, seconds, sample_rate)
-    mixture = sum(truth.values())
+    mixture = np.sum(list(truth.values()), axis=0)
     stems = separator.separate(mixture, sample_rate, progress)
     for name, stem in stems.items():
         writing.write(folder / f"{name}.wav", stem, sample_rate)
@@ -49,21 +55,27 @@ def run(
 
 
 def sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Signal-to-distortion ratio in dB: energy of the reference over that of the error."""
+    """Compute the signal-to-distortion ratio in dB, of reference to error."""
     error = np.sum((reference - estimate).astype("float64") ** 2)
     return float(10 * np.log10(np.sum(reference.astype("float64") ** 2) / error))
 
 
-def gains_table(gains: dict[str, tuple[float, float]]):
-    """Lays out what `run` returned as a rich table."""
+def gains_table(gains: dict[str, tuple[float, float]]) -> "Table":
+    """Format the result of `run` as a rich table.
+
+    Args:
+        gains: Result of `run`.
+
+    Returns:
+        The table, with the mean over stems.
+    """
     from rich.table import Table
 
     table = Table(title="SDR of the demo song in dB")
     table.add_column("stem")
     for column in ("mixture", "separated", "gained"):
         table.add_column(column, justify="right")
-    rows = [(name, before, after) for name, (before, after) in gains.items()]
-    rows.append(("mean", *(float(np.mean(values)) for values in zip(*gains.values(), strict=True))))
-    for name, before, after in rows:
+    mean = np.mean(list(gains.values()), axis=0)
+    for name, (before, after) in {**gains, "mean": mean}.items():
         table.add_row(name, f"{before:.2f}", f"{after:.2f}", f"{after - before:+.2f}")
     return table

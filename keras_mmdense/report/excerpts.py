@@ -1,4 +1,4 @@
-"""A few seconds of some songs, separated, to be seen and heard in a report."""
+"""Excerpts of songs, separated, for spectrograms and players in a report."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import dataclasses
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import soundfile
 
+from keras_mmdense.evaluation.systems import Song
 from keras_mmdense.separation.separator import Separator
-from keras_mmdense.stems import STEMS
+from keras_mmdense.stems import STEMS, Stems
 from keras_mmdense.utils.progress import Progress
 
-# What MPEG audio layer III knows; other rates are encoded as FLAC, without loss.
+# Sample rates of MPEG audio layer III; other rates are encoded losslessly as FLAC.
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Excerpt:
-    """Part of a song: the mixture, the true stems, and their estimates.
+    """Excerpt of a song: the mixture, the true stems, and their estimates.
 
     Attributes:
-        song: the song's name.
-        start: where the excerpt begins, in seconds.
-        sample_rate: in Hz.
-        mixture: waveform `(samples, channels)`.
-        references, estimates: stem -> waveform `(samples, channels)`, the same stems.
+        song: Name of the song.
+        start: Start of the excerpt in seconds.
+        sample_rate: Sample rate in Hz.
+        mixture: Waveform `(samples, channels)`.
+        references, estimates: Stem -> waveform `(samples, channels)`, for the same stems.
     """
 
     song: str
@@ -51,27 +51,26 @@ class Excerpt:
 
 
 def take_excerpts(
-    songs: Sequence[Any],
+    songs: Sequence[Song],
     separator: Separator,
     count: int = 3,
     seconds: float = 6.0,
     scored: Mapping[str, float] | None = None,
     progress: Progress | None = None,
 ) -> list[Excerpt]:
-    """Separates a few seconds of some songs.
+    """Separate a few seconds of some songs.
 
-    The songs are spread evenly from the worst to the best score, or over the list where there are
-    no scores. An excerpt lies where the stems sound most together, and is separated with as much
-    of its surroundings as the networks look at, so that it sounds as in the whole song.
+    The songs are spread evenly from the worst to the best score, or over the list if there are no
+    scores. An excerpt is the part where most stems sound together, and is separated with the
+    context that the networks see, so that it sounds as in the whole song.
 
     Args:
-        songs: objects with `name`, `sample_rate` (Hz) and `stems()` -> stem -> `(samples,
-            channels)`.
-        separator: gives the estimates.
-        count: how many songs, fewer if there are not so many.
-        seconds: length of an excerpt; a shorter song is taken whole.
-        scored: song -> score in dB.
-        progress: called with (songs done, songs in all).
+        songs: Songs with true stems.
+        separator: Estimates the stems.
+        count: Maximum number of songs. Defaults to `3`.
+        seconds: Maximum length of an excerpt. Defaults to `6`.
+        scored: Song -> score in dB. Defaults to `None`.
+        progress: Called with (songs done, total songs). Defaults to `None`.
 
     Returns:
         The excerpts, from the worst song to the best.
@@ -86,14 +85,15 @@ def take_excerpts(
 
 
 def encode(waveform: np.ndarray, sample_rate: int) -> tuple[str, bytes]:
-    """Encodes a waveform for a browser's player.
+    """Encode a waveform for the player of a browser.
 
     Args:
         waveform: `(samples, channels)` in [-1, 1].
-        sample_rate: in Hz.
+        sample_rate: Sample rate in Hz.
 
     Returns:
-        The media type and the file: MP3, or 16-bit FLAC where MP3 has no such rate or channels.
+        The media type and the file: MP3, or 16-bit FLAC if MP3 does not support the sample rate or
+        the channels.
     """
     buffer = io.BytesIO()
     if sample_rate in MP3_RATES and waveform.shape[1] <= 2:
@@ -103,24 +103,24 @@ def encode(waveform: np.ndarray, sample_rate: int) -> tuple[str, bytes]:
     return "audio/flac", buffer.getvalue()
 
 
-def _choose(songs, count, scored):
+def _choose(songs: Sequence[Song], count: int, scored: Mapping[str, float]) -> list[Song]:
     known = [song for song in songs if not math.isnan(scored.get(song.name, math.nan))]
     ranked = sorted(known, key=lambda song: scored[song.name]) or list(songs)
     places = np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int)
     return [ranked[place] for place in places]
 
 
-def _excerpt(song, separator, seconds):
+def _excerpt(song: Song, separator: Separator, seconds: float) -> Excerpt:
     stems, sample_rate = song.stems(), song.sample_rate
     mixture = np.sum(list(stems.values()), axis=0)
     references = _references(stems, separator.stems)
     length = min(len(mixture), round(seconds * sample_rate))
     start = _loudest(list(references.values()), length, sample_rate)
     span = slice(start, start + length)
-    # The networks' grid of frames begins at multiples of the context.
-    context = separator.card.context * sample_rate // separator.card.sample_rate
-    cut = max(0, start // context - 1) * context
-    estimates = separator.separate(mixture[cut : start + length + context], sample_rate)
+    # The networks' grid of frames starts at multiples of the reach.
+    reach = separator.card.reach * sample_rate // separator.card.sample_rate
+    cut = max(0, start // reach - 1) * reach
+    estimates = separator.separate(mixture[cut : start + length + reach], sample_rate)
     return Excerpt(
         song.name,
         start / sample_rate,
@@ -131,14 +131,14 @@ def _excerpt(song, separator, seconds):
     )
 
 
-def _references(stems, given):
-    """True stems by the names of the estimates; the rest is the sum of the stems not named."""
+def _references(stems: Stems, given: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the true stems by the estimates' names; the rest is the sum of all other stems."""
     others = [stems[stem] for stem in STEMS if stem not in given]
     return {stem: stems[stem] if stem in stems else np.sum(others, axis=0) for stem in given}
 
 
-def _loudest(signals, length, sample_rate):
-    """Start of the window in which the stems sound most together, to half a second."""
+def _loudest(signals: Sequence[np.ndarray], length: int, sample_rate: int) -> int:
+    """Return the start of the window in which most stems sound together, to half a second."""
     step = max(1, sample_rate // 2)
     starts = range(0, len(signals[0]) - length + 1, step)
     levels = np.zeros(len(starts))

@@ -1,10 +1,10 @@
-"""Numbers and rules in words, for every form of a report."""
+"""Formatting of numbers and rules in reports."""
 
 from __future__ import annotations
 
 import math
 
-from keras_mmdense.evaluation.protocols import find_rule
+from keras_mmdense.evaluation.protocols import Rule, find_rule
 
 SILENCES = {
     "reference": "true stem silent",
@@ -14,9 +14,9 @@ SILENCES = {
 
 
 def decibels(value: float | None) -> str:
-    """A score with two digits and a true minus sign; a dash where there is none.
+    """Format a score with two digits and a true minus sign; a dash if there is none.
 
-    Beyond 100 dB the error is rounding: the mixture, for one, has no artifacts.
+    Above 100 dB the error is rounding: the mixture, for example, has no artifacts.
     """
     if value is None or math.isnan(value):
         return "–"
@@ -26,7 +26,7 @@ def decibels(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time in the unit that fits it, a dash where it is not known."""
+    """Format a time in a suitable unit; a dash if it is not known."""
     if seconds is None:
         return "–"
     for unit, length in (("h", 3600), ("min", 60)):
@@ -36,16 +36,16 @@ def duration(seconds: float | None) -> str:
 
 
 def billions(number: float | None) -> str:
-    """A number in units of 10^9, a dash where it is not known."""
+    """Format a number in units of 10^9; a dash if it is not known."""
     return "–" if number is None else f"{number / 1e9:.2f} G"
 
 
-def describe(rule, capital: bool = False) -> str:
-    """A rule, or the rule of a name, in words."""
+def describe(rule: Rule | str, capital: bool = False) -> str:
+    """Describe a rule, or the rule of a name, in words."""
     words = find_rule(rule).describe()
     return words[0].upper() + words[1:] if capital else words
 
 
 def literal(name: str) -> str:
-    """Returns a name for a figure, in which matplotlib finds no formula and no lone surrogate."""
+    """Escape a name for matplotlib: no formulas, no lone surrogates."""
     return name.encode(errors="backslashreplace").decode().replace("$", r"\$")

@@ -1,11 +1,13 @@
-"""A report as one page of HTML that needs nothing but itself."""
+"""A report as a self-contained HTML page."""
 
 from __future__ import annotations
 
 import base64
 import math
-import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.report.excerpts import Excerpt, encode
@@ -17,27 +19,28 @@ from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.palette import COLORS, INK
 
 TEMPLATE = "report.html.j2"
+Summary = dict[str, dict[str, dict[str, Any]]]
 
 
-def write_html(path: str | os.PathLike[str], contents: Report) -> None:
-    """Writes a report as one HTML file, atomically.
+def write_html(path: str | Path, contents: Report) -> None:
+    """Write a report as one HTML file, atomically.
 
-    The page holds its figures and sounds and forbids the browser to fetch anything; it runs no
-    script. It follows the reader's choice of a light or a dark scheme.
+    The page contains its figures and sounds, forbids the browser to fetch anything, and runs no
+    scripts. It follows the reader's choice of a light or dark scheme.
 
     Args:
-        path: the file; an old one is replaced.
-        contents: what `collect` gives.
+        path: The file; an existing one is replaced.
+        contents: Result of `collect`.
 
     Raises:
-        InputError: the file cannot be written; nothing is left behind.
+        InputError: If the file cannot be written; nothing is left behind.
     """
     with replacing(path) as temporary:
         temporary.write_text(render(contents), "utf-8", "backslashreplace")
 
 
 def render(contents: Report) -> str:
-    """Gives the page as text; names from outside are escaped."""
+    """Render the page; names from files are escaped."""
     import jinja2
 
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
@@ -64,7 +67,7 @@ def render(contents: Report) -> str:
     )
 
 
-def _group(group: Group) -> dict:
+def _group(group: Group) -> dict[str, Any]:
     summary = group.summary()
     names = list(summary)
     colors = {name: COLORS[i % len(COLORS)] for i, name in enumerate(names)}
@@ -81,7 +84,7 @@ def _group(group: Group) -> dict:
     }
 
 
-def _stem(group, stem, summary, colors):
+def _stem(group: Group, stem: str, summary: Summary, colors: dict[str, str]) -> dict[str, Any]:
     values = group.song_values(stem)
     columns = {name: list(songs.values()) for name, songs in values.items()}
     paint = [colors[name] for name in values]
@@ -94,8 +97,8 @@ def _stem(group, stem, summary, colors):
     }
 
 
-def _excerpt(excerpt: Excerpt, contents: Report) -> dict:
-    def clip(waveform):
+def _excerpt(excerpt: Excerpt, contents: Report) -> dict[str, Any]:
+    def clip(waveform: np.ndarray) -> tuple[str, str]:
         image = spectrogram_image(waveform, excerpt.sample_rate)
         sound = encode(waveform * excerpt.gain, excerpt.sample_rate)
         return _uri("image/webp", image), _uri(*sound)
@@ -114,16 +117,13 @@ def _excerpt(excerpt: Excerpt, contents: Report) -> dict:
     }
 
 
-def _curves(contents: Report) -> dict:
-    """Plots of the losses of every network whose training is known: name -> scheme -> image."""
-    known = [network for network in contents.networks if network.training]
+def _curves(contents: Report) -> dict[str, dict[str, str]]:
+    """Plot the losses of all networks whose training is known: name -> scheme -> image."""
+    curves = {one.name: one.training.curve for one in contents.networks if one.training}
     return {
-        network.name: {
-            scheme: _uri("image/svg+xml", curve_plot(network.training.curve, scheme))
-            for scheme in INK
-        }
-        for network in known
-        if network.training.curve
+        name: {scheme: _uri("image/svg+xml", curve_plot(curve, scheme)) for scheme in INK}
+        for name, curve in curves.items()
+        if curve
     }
 
 

@@ -1,9 +1,9 @@
-"""A report as Markdown: its tables, for a README or a pull request."""
+"""The tables of a report as Markdown, for a README or a pull request."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.report.formatting import SILENCES, billions, decibels, describe, duration
@@ -12,15 +12,15 @@ from keras_mmdense.report.report import STEM_ORDER, Group, Report
 from keras_mmdense.utils.files import replacing
 
 
-def write_markdown(path: str | os.PathLike[str], contents: Report) -> None:
-    """Writes the tables of a report as a Markdown file, atomically.
+def write_markdown(path: str | Path, contents: Report) -> None:
+    """Write the tables of a report as a Markdown file, atomically.
 
     Args:
-        path: the file; an old one is replaced.
-        contents: what `collect` gives.
+        path: The file; an existing one is replaced.
+        contents: Result of `collect`.
 
     Raises:
-        InputError: the file cannot be written; nothing is left behind.
+        InputError: If the file cannot be written; nothing is left behind.
     """
     blocks = [f"# {contents.title}"]
     for group in contents.groups:
@@ -74,8 +74,8 @@ def _networks(contents: Report) -> str:
 def _published() -> list[str]:
     blocks = ["## Published scores"]
     blocks.append(
-        "SDR in dB. Scores on other data do not compare: not on other songs, not on excerpts of "
-        "the same songs, not under another rule."
+        "SDR in dB. Scores are comparable only on the same data: not on other songs, not on "
+        "excerpts of the same songs, not under another rule."
     )
     for table in PUBLISHED:
         stems = [stem for stem in STEM_ORDER if any(stem in row.sdr for row in table.rows)]
@@ -89,14 +89,14 @@ def _published() -> list[str]:
     return blocks
 
 
-def _table(heading: Sequence[str], rows: Iterable[Sequence], texts: int) -> str:
-    """A table whose first columns are text and whose others are numbers."""
+def _table(heading: Sequence[str], rows: Iterable[Sequence[object]], texts: int) -> str:
+    """Format a table whose first columns are text and whose others are numbers."""
     ruler = ["---"] * texts + ["---:"] * (len(heading) - texts)
     lines = [heading, ruler, *rows]
     return "\n".join("| " + " | ".join(escape(cell) for cell in line) + " |" for line in lines)
 
 
 def escape(text: object) -> str:
-    """Text that Markdown shows as it is, on one line of a table."""
+    """Escape text for Markdown, on one line of a table."""
     words = " ".join(str(text).split())
     return "".join(f"\\{mark}" if mark in "\\`*_{}[]<>#|~" else mark for mark in words)

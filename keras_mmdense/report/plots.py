@@ -1,11 +1,12 @@
-"""Figures: scores, spectrograms and loss curves, as files and for pages."""
+"""Figures of scores, spectrograms and loss curves, as files and for pages."""
 
 from __future__ import annotations
 
 import io
-import os
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,27 +16,32 @@ from keras_mmdense.report.formatting import literal
 from keras_mmdense.utils.files import replacing
 from keras_mmdense.utils.palette import COLORS, INK
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
+
 
 def plot_scores(
     results: Mapping[str, Sequence[SongScores]],
-    path: str | os.PathLike[str],
+    path: str | Path,
     metric: str = "SDR",
     rule: Rule | str = "museval",
 ) -> None:
-    """Draws box plots of the songs' scores by stem, one color a system, to a PNG file.
+    """Draw box plots of the songs' scores by stem to a PNG file, with a color per system.
 
-    A box spans the quartiles of the songs' scores under the rule, its line is their median, dots
-    are songs. Songs without a finite score are not drawn.
+    A box spans the quartiles of the songs' scores by the rule, its line is their median, and dots
+    are songs. Songs without a finite score are omitted.
 
     Args:
-        results: system -> scores, as `evaluate_songs` gives them.
-        path: the PNG file, written atomically.
-        metric: one of `METRICS`, in dB.
-        rule: the rule of the songs' scores.
+        results: System -> scores, as `evaluate_songs` returned them.
+        path: The PNG file, written atomically.
+        metric: One of `METRICS`, in dB. Defaults to `"SDR"`.
+        rule: Rule of the songs' scores. Defaults to `"museval"`.
 
     Raises:
-        ValueError: unknown metric or rule.
-        OSError: the file cannot be written; nothing is left behind.
+        ValueError: If the metric or the rule is unknown.
+        InputError: If the file cannot be written; nothing is left behind.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
@@ -68,7 +74,7 @@ def plot_scores(
 def _values(
     results: Mapping[str, Sequence[SongScores]], metric: str, rule: Rule
 ) -> dict[str, dict[str, list[float]]]:
-    """Finite scores by system and stem, one a song."""
+    """Collect finite scores by system and stem, one per song."""
     values: dict[str, dict[str, list[float]]] = {}
     for system, songs in results.items():
         stems = values.setdefault(system, {})
@@ -80,7 +86,9 @@ def _values(
     return values
 
 
-def _draw_boxes(axes, columns, center: np.ndarray, width: float, color: str) -> None:
+def _draw_boxes(
+    axes: Axes, columns: Sequence[Sequence[float]], center: np.ndarray, width: float, color: str
+) -> None:
     boxes = axes.boxplot(
         columns,
         positions=center,
@@ -98,20 +106,20 @@ def _draw_boxes(axes, columns, center: np.ndarray, width: float, color: str) -> 
 
 
 def plot_spectrograms(
-    path: str | os.PathLike[str],
+    path: str | Path,
     mixture: np.ndarray,
     references: Mapping[str, np.ndarray],
     estimates: Mapping[str, np.ndarray],
     sample_rate: int,
 ) -> None:
-    """Draws the spectrograms of a mixture, its stems and their estimates, to a PNG file.
+    """Draw the spectrograms of a mixture, its stems and their estimates to a PNG file.
 
     Args:
-        path: the PNG file, written atomically.
-        mixture: waveform (samples, channels).
-        references: stem -> waveform (samples, channels), the left column.
-        estimates: stem -> waveform (samples, channels), the right column.
-        sample_rate: rate in Hz.
+        path: The PNG file, written atomically.
+        mixture: Waveform (samples, channels).
+        references: Stem -> waveform (samples, channels), the left column.
+        estimates: Stem -> waveform (samples, channels), the right column.
+        sample_rate: Rate in Hz.
     """
     from matplotlib.figure import Figure
 
@@ -131,7 +139,7 @@ def plot_spectrograms(
         figure.savefig(temporary, format="png", dpi=110)
 
 
-def _draw_spectrogram(axes, waveform, sample_rate, title):
+def _draw_spectrogram(axes: Axes, waveform: np.ndarray, sample_rate: int, title: str) -> QuadMesh:
     from scipy.signal import spectrogram
 
     mono = np.asarray(waveform).mean(axis=1)
@@ -145,12 +153,12 @@ def _draw_spectrogram(axes, waveform, sample_rate, title):
 
 
 def box_plot(values: Mapping[str, Sequence[float]], colors: Sequence[str], scheme: str) -> bytes:
-    """Draws one stem's scores for a page: a box a system, dots are songs.
+    """Draw the scores of a stem for a page: a box per system, a dot per song.
 
     Args:
-        values: system -> the songs' scores in dB; those that are not finite are not drawn.
-        colors: a color a system.
-        scheme: "light" or "dark", the page's ground, which shines through.
+        values: System -> the songs' scores in dB; those that are not finite are omitted.
+        colors: A color per system.
+        scheme: "light" or "dark", the background of the page.
 
     Returns:
         An SVG file.
@@ -169,7 +177,7 @@ def box_plot(values: Mapping[str, Sequence[float]], colors: Sequence[str], schem
     return _svg(figure, axes, scheme)
 
 
-def _draw_box(axes, column, place: int, color: str, ink: str) -> None:
+def _draw_box(axes: Axes, column: Sequence[float], place: int, color: str, ink: str) -> None:
     line = {"color": color, "linewidth": 1.5}
     axes.boxplot(
         [column],
@@ -189,10 +197,10 @@ def _draw_box(axes, column, place: int, color: str, ink: str) -> None:
 
 
 def curve_plot(curve: Sequence[Mapping[str, float]], scheme: str) -> bytes:
-    """Draws the losses of a training run for a page.
+    """Draw the losses of a training run for a page.
 
     Args:
-        curve: one row an epoch, with `audio_seconds`, `loss` and `val_loss`.
+        curve: One row per epoch, with `audio_seconds`, `loss` and `val_loss`.
         scheme: "light" or "dark".
 
     Returns:
@@ -219,8 +227,8 @@ def curve_plot(curve: Sequence[Mapping[str, float]], scheme: str) -> bytes:
     return _svg(figure, axes, scheme)
 
 
-def _svg(figure, axes, scheme: str) -> bytes:
-    """The figure as SVG without a ground of its own, text in the color of the scheme."""
+def _svg(figure: Figure, axes: Axes, scheme: str) -> bytes:
+    """Save a figure as SVG with a transparent background and text in the color of the scheme."""
     axes.tick_params(colors=INK[scheme], length=0, labelsize=9)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set(color=INK[scheme], fontsize=9)
@@ -232,11 +240,11 @@ def _svg(figure, axes, scheme: str) -> bytes:
 
 
 def spectrogram_image(waveform: np.ndarray, sample_rate: int) -> bytes:
-    """Draws a spectrogram for a page, its ticks inside; every image has the same dB range.
+    """Draw a spectrogram for a page with ticks inside; all images have the same dB range.
 
     Args:
         waveform: (samples, channels).
-        sample_rate: rate in Hz.
+        sample_rate: Rate in Hz.
 
     Returns:
         A WebP file of 720 by 360 pixels.
@@ -251,7 +259,7 @@ def spectrogram_image(waveform: np.ndarray, sample_rate: int) -> bytes:
     axes.set_axis_off()
     seconds = len(waveform) / sample_rate
     outline = [withStroke(linewidth=1.5, foreground="black")]
-    text = {"color": "white", "fontsize": 7, "path_effects": outline}
+    text: dict[str, Any] = {"color": "white", "fontsize": 7, "path_effects": outline}
     for kilohertz in (0.5, 1, 2, 5, 10):
         if kilohertz < 0.8 * sample_rate / 2000:
             axes.text(0.008 * seconds, kilohertz, f"{kilohertz:g} kHz", va="center", **text)

@@ -18,9 +18,9 @@ class Published:
     """One published system.
 
     Attributes:
-        system: its name.
-        sdr: stem -> SDR in dB.
-        certainty: how sure the numbers are, a key of `CERTAINTY`.
+        system: Name of the system.
+        sdr: Stem -> SDR in dB.
+        certainty: Certainty of the numbers, a key of `CERTAINTY`.
     """
 
     system: str
@@ -33,9 +33,9 @@ class PublishedTable:
     """Published systems that were scored on one data set under one rule.
 
     Attributes:
-        data: the data set.
-        rule: name of the rule, a key of `protocols.RULES`.
-        rows: the systems.
+        data: Name of the data set.
+        rule: Name of the rule, a key of `protocols.RULES`.
+        rows: The systems.
     """
 
     data: str
@@ -43,7 +43,7 @@ class PublishedTable:
     rows: tuple[Published, ...]
 
 
-def _row(system, certainty, *sdr):
+def _row(system: str, certainty: str, *sdr: float) -> Published:
     stems = ("bass", "drums", "other", "vocals", "accompaniment")
     return Published(system, dict(zip(stems, sdr, strict=False)), certainty)
 

@@ -1,4 +1,4 @@
-"""What a report says, before it takes the form of a page: scores that compare, and networks."""
+"""Contents of a report, independent of its format: comparable scores, networks, excerpts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.protocols import METRICS, Rule
 from keras_mmdense.evaluation.scoring import SongScores, summarize
 from keras_mmdense.models.registry import parameters
-from keras_mmdense.pretrained.networks import DESCRIPTION, list_weights, load_network
+from keras_mmdense.pretrained.catalog import DESCRIPTION, list_weights
+from keras_mmdense.pretrained.networks import load_network
 from keras_mmdense.report.excerpts import Excerpt
 
 STEM_ORDER = ("vocals", "accompaniment", "drums", "bass", "other", "remainder")
@@ -25,10 +26,10 @@ class Group:
     """Scores that compare with one another: the same songs under the same rule.
 
     Attributes:
-        data: the data set, in words.
-        rule: the rule.
-        songs: names of the songs.
-        systems: system -> scores, one entry a song.
+        data: The data set, in words.
+        rule: The rule.
+        songs: Names of the songs.
+        systems: System -> scores, one entry a song.
     """
 
     data: str
@@ -37,17 +38,17 @@ class Group:
     systems: Mapping[str, Sequence[SongScores]]
 
     def summary(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """System -> stem -> what `summarize` gives."""
+        """Return system -> stem -> result of `summarize`."""
         return {name: summarize(songs, self.rule) for name, songs in self.systems.items()}
 
     def stems(self) -> list[str]:
-        """The stems that any system was scored on, vocals first."""
+        """Return the stems that any system was scored on, vocals first."""
         found = {stem for songs in self.systems.values() for song in songs for stem in song.frames}
         known = [stem for stem in STEM_ORDER if stem in found]
         return known + sorted(found - set(known))
 
     def song_values(self, stem: str, metric: str = "SDR") -> dict[str, dict[str, float]]:
-        """System -> song -> the song's score in dB, NaN without one; only systems with the stem."""
+        """Return system -> song -> score in dB, NaN without one, for systems with the stem."""
         values = {
             system: {
                 song.name: scores[stem][metric]
@@ -59,22 +60,22 @@ class Group:
         return {system: by_song for system, by_song in values.items() if by_song}
 
     def silent(self, stem: str) -> dict[str, str]:
-        """Song -> why a system has no score of the stem, see `SongScores.silent`."""
+        """Return song -> why a system has no score of the stem, see `SongScores.silent`."""
         songs = [song for scores in self.systems.values() for song in scores]
         return {song.name: song.silent[stem] for song in songs if stem in song.silent}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NetworkFacts:
-    """A trained network: its size, its cost, and how it was trained, as far as that is known.
+    """A trained network: size, cost and training, as far as they are known.
 
     Attributes:
-        name: its name, folder or file.
-        parameters: its trainable parameters.
-        network: name of its table.
-        stems: what it gives.
-        multiply_adds: multiply-adds for a second of audio.
-        training: the run that trained it.
+        name: Name, folder or file of the network.
+        parameters: Number of trainable parameters.
+        network: Name of its table.
+        stems: Stems that it estimates.
+        multiply_adds: Multiply-adds per second of audio.
+        training: The run that trained it.
     """
 
     name: str
@@ -87,7 +88,14 @@ class NetworkFacts:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Report:
-    """All that a report says."""
+    """Contents of a report.
+
+    Attributes:
+        groups: Scores of the same songs by the same rule.
+        networks: Facts about the networks.
+        excerpts: Separated excerpts of songs. Defaults to `()`.
+        title: Title of the page. Defaults to `"Separation report"`.
+    """
 
     groups: Sequence[Group]
     networks: Sequence[NetworkFacts]
@@ -95,7 +103,14 @@ class Report:
     title: str = "Separation report"
 
     def song_sdr(self, song: str) -> dict[str, dict[str, float]]:
-        """System -> stem -> SDR in dB of a song, from the first group that has the song."""
+        """Return the SDR of a song, from the first group with the song.
+
+        Args:
+            song: Name of the song.
+
+        Returns:
+            System -> stem -> SDR in dB.
+        """
         for group in self.groups:
             if song in group.songs:
                 return {
@@ -110,14 +125,15 @@ class Report:
 def collect(
     scores: Sequence[Scores], trainings: Sequence[Training], excerpts: Sequence[Excerpt] = ()
 ) -> Report:
-    """Sorts what runs hold into what a report says.
+    """Collect the contents of a report from runs.
 
-    Scores of the same songs under the same rule come side by side. An oracle that several runs
-    scored alike appears once; systems of one name and other scores get their folder's name added.
+    Scores of the same songs by the same rule form a group. An oracle with equal scores in several
+    runs appears once; the folder's name is appended to systems with equal names but different
+    scores.
 
     Args:
-        scores, trainings: what `read_runs` gives.
-        excerpts: what `take_excerpts` gives.
+        scores, trainings: Results of `read_runs`.
+        excerpts: Results of `take_excerpts`. Defaults to `()`.
 
     Returns:
         The contents.
@@ -153,7 +169,7 @@ def _data_name(scores: Scores) -> str:
 
 
 def _same(some: Sequence[SongScores], others: Sequence[SongScores]) -> bool:
-    def values(songs):
+    def values(songs: Sequence[SongScores]) -> dict[tuple[str, str, str, int], float | str]:
         return {
             (song.name, stem, metric, index): "nan" if math.isnan(value) else value
             for song in songs
@@ -166,7 +182,7 @@ def _same(some: Sequence[SongScores], others: Sequence[SongScores]) -> bool:
 
 
 def _networks(scores: Sequence[Scores], trainings: Sequence[Training]) -> list[NetworkFacts]:
-    """Facts of the networks that are there; of other files what the scores tell of them."""
+    """Describe the networks that are found; for other files use the descriptions of the scores."""
     trained = {Path(training.name).resolve(): training for training in trainings}
     facts = {}
     for name in find_networks(scores, trainings):
@@ -184,13 +200,13 @@ def _networks(scores: Sequence[Scores], trainings: Sequence[Training]) -> list[N
 
 
 def find_networks(scores: Sequence[Scores], trainings: Sequence[Training]) -> list[str]:
-    """Names the trained networks, and the scored ones that are still where they were.
+    """List the trained networks, and the scored ones that still exist.
 
     Args:
-        scores, trainings: what `read_runs` gives.
+        scores, trainings: Results of `read_runs`.
 
     Returns:
-        Names that `load_network` takes, each network once.
+        Names for `load_network`, each network once.
     """
     names = {Path(training.name).resolve(): training.name for training in trainings}
     for one in scores:
@@ -202,12 +218,12 @@ def find_networks(scores: Sequence[Scores], trainings: Sequence[Training]) -> li
 
 
 def rank_songs(scores: Sequence[Scores], model: str, stems: Sequence[str]) -> dict[str, float]:
-    """Gives each song's mean SDR over stems, as the runs scored a network.
+    """Return the mean SDR over stems of each song, as the runs scored a network.
 
     Args:
-        scores: what `read_runs` gives.
-        model: the network's name or folder.
-        stems: the stems to take the mean of.
+        scores: Results of `read_runs`.
+        model: Name or folder of the network.
+        stems: Stems to average.
 
     Returns:
         Song -> dB; empty if the network was not scored.
@@ -220,7 +236,7 @@ def rank_songs(scores: Sequence[Scores], model: str, stems: Sequence[str]) -> di
     return {}
 
 
-def _mean_sdr(scores, stems):
+def _mean_sdr(scores: Mapping[str, Mapping[str, float]], stems: Sequence[str]) -> float:
     values = [scores[stem]["SDR"] for stem in stems if stem in scores]
     finite = [value for value in values if math.isfinite(value)]
     return sum(finite) / len(finite) if finite else math.nan

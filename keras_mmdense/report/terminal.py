@@ -19,19 +19,19 @@ def scores_table(
     rule: Rule | str = "museval",
     title: str | None = None,
 ) -> Table:
-    """Lays out the summary of each system and stem as a table that fits 80 columns.
+    """Format the summary of each system and stem as a table that fits 80 columns.
 
     Args:
-        results: system -> scores, as `evaluate_songs` gives them.
-        rule: the rule of the summary, see `summarize`.
-        title: a line above the table.
+        results: System -> scores, as `evaluate_songs` returned them.
+        rule: Rule of the summary, see `summarize`. Defaults to `"museval"`.
+        title: Title of the table. Defaults to `None`.
 
     Returns:
-        A rich table: scores in dB, the number of songs that counted, and of those in which the
+        A rich table: scores in dB, the number of scored songs, and the number of songs in which the
         stem was silent or had no frame to score.
 
     Raises:
-        InputError: unknown rule.
+        InputError: If the rule is unknown.
     """
     from rich import box
     from rich.table import Table

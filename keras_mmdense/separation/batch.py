@@ -1,11 +1,12 @@
-"""Many songs with one separator."""
+"""Separation of many songs with one separator."""
 
 import collections
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from keras_mmdense.audio import reading
 from keras_mmdense.audio.output import Output
@@ -24,14 +25,33 @@ LONGER_NAMES: tuple[Callable[[Path], str], ...] = (
 Report = Callable[[str], Progress]
 
 
+class FileSeparator(Protocol):
+    """Separates a file into files, as `Separator` does."""
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems."""
+
+    def separate_file(
+        self,
+        path: str | Path,
+        out_dir: str | Path,
+        output: Output | None = None,
+        *,
+        song: str | None = None,
+        progress: Progress | None = None,
+    ) -> Written:
+        """Separate a file, see `Separator.separate_file`."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What became of one song.
+    """Outcome of one song.
 
     Args:
         path: The song's file.
-        written: What was written; None if it failed or was there already.
-        error: Why it failed, in one line, or None.
+        written: The files written; None if it failed or was skipped.
+        error: Reason of a failure in one line, or None.
         seconds: Time it took in seconds.
     """
 
@@ -43,16 +63,17 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """Separates songs one after the other; a bad one does not stop the others.
+    """Separates songs one after the other; a failed one does not stop the others.
 
     Args:
-        separator: A `Separator`.
+        separator: A `Separator` or another separator of files.
         out_dir: Folder to write to.
         output: Format, names and extra files.
-        resume: Skip songs whose files are all there, whole and made of the same song.
+        resume: Skip songs that are already separated: whose files are complete and made from the
+            same song by the same model. Defaults to `False`.
     """
 
-    separator: "object"
+    separator: FileSeparator
     out_dir: Path
     output: Output
     resume: bool = False
@@ -64,14 +85,14 @@ class Job:
 
         Args:
             files: The songs' files.
-            report: Makes a progress callback from a name.
-            say: Called with every result as soon as it is there.
+            report: Creates a progress callback for a name.
+            say: Called with each result as soon as it is known.
 
         Returns:
             The results in order.
 
         Raises:
-            InputError: Before any work, if two songs' files would get one name, or one would
+            InputError: Before any work, if two files would have the same name, or a file would
                 replace a song.
         """
         names = song_names(files)
@@ -86,7 +107,7 @@ class Job:
                 over_all(len(results), len(files))
         return results
 
-    def _one(self, path, song, planned, report):
+    def _one(self, path: Path, song: str, planned: Mapping[str, Path], report: Report) -> Result:
         start = time.monotonic()
         written, error = None, None
         try:
@@ -97,7 +118,7 @@ class Job:
             )
         except InputError as reason:
             error = str(reason)
-        except Exception as reason:  # whatever it is, the other songs are still to be separated
+        except Exception as reason:  # the other songs are separated all the same
             error = f"{path}: {type(reason).__name__}: {first_line(reason)}"
         return Result(path, written, error, time.monotonic() - start)
 
@@ -106,28 +127,28 @@ def find_audio(paths: Sequence[str | Path], out_dir: str | Path | None = None) -
     """Lists files, and the audio files below folders, sorted by name.
 
     Args:
-        paths: Files and folders. Of folders, hidden files and folders are left out, and links to
+        paths: Files and folders. Hidden files and folders inside folders are skipped, and links to
             folders are not followed.
-        out_dir: Folder that stems are written to: left out where it lies in a folder of songs.
+        out_dir: Output folder, which is skipped if it lies inside a folder of songs.
 
     Returns:
-        The files; a path that is no folder is listed as it is.
+        The files; a path that is not a folder is listed unchanged.
 
     Raises:
-        InputError: If a folder holds no audio file, cannot be read or is `out_dir`, or a path is
-            empty, as an unset variable of a shell is.
+        InputError: If a folder holds no audio file, cannot be read or is `out_dir`, or a path is an
+            empty string.
     """
-    out_dir = None if out_dir is None else Path(out_dir).resolve()
-    files = []
+    stems_dir = None if out_dir is None else Path(out_dir).resolve()
+    files: list[Path] = []
     for path in paths:
         if not str(path):
-            raise InputError("an empty name of a file was given")
+            raise InputError("a file name is empty")
         if not Path(path).is_dir():
             files.append(Path(path))
             continue
-        if Path(path).resolve() == out_dir:
-            raise InputError(f"{path}: the stems need another folder than the songs")
-        found = sorted(_audio_below(Path(path), out_dir))
+        if Path(path).resolve() == stems_dir:
+            raise InputError(f"{path}: stems must be written to a different folder than the songs")
+        found = sorted(_audio_below(Path(path), stems_dir))
         if not found:
             raise InputError(f"{path}: no audio files in this folder")
         files += found
@@ -135,7 +156,7 @@ def find_audio(paths: Sequence[str | Path], out_dir: str | Path | None = None) -
 
 
 def _audio_below(folder: Path, out_dir: Path | None) -> Iterator[Path]:
-    def refuse(error):
+    def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
     for place, folders, names in os.walk(folder, onerror=refuse):
@@ -150,14 +171,14 @@ def _audio_below(folder: Path, out_dir: Path | None) -> Iterator[Path]:
 
 
 def song_names(files: Sequence[Path]) -> dict[Path, str]:
-    """Gives the files different names: a/x.wav and b/x.wav become "a - x" and "b - x".
+    """Assign distinct names to files: a/x.wav and b/x.wav become "a - x" and "b - x".
 
     Args:
         files: Distinct paths.
 
     Returns:
-        Name by path: the file's without its ending where that is unique, also on a disk that does
-        not tell upper from lower case, and a name for a file.
+        Name by path: the file's name without its suffix if that is valid and unique, also on a
+        case-insensitive disk.
     """
     names = {path: reading.song_name(path) for path in files}
     for longer in LONGER_NAMES:

@@ -15,17 +15,19 @@ from keras_mmdense.models.receptive_field import context_frames, grid_frames
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.model_card import ModelCard
 
+PLANES = "channels_first"
 WIENER_REACH = 64
+WINDOW_FRAMES = 384
 FILTER_MARGIN = WIENER_REACH + BLOCK
 
 
 def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> keras.Model:
-    """Puts networks between the STFT and the Wiener filter: the graph that everything else runs.
+    """Build the separation graph: STFT, networks, Wiener filter, inverse STFT.
 
     Args:
-        networks: Networks from magnitude to magnitudes, each with what it is.
-        card: What the graph will be. One stem more than the networks give is what those leave of
-            the mixture.
+        networks: Networks from magnitude to magnitudes, and their specs.
+        card: Card of the graph. One stem more than the networks estimate is the rest of the
+            mixture.
 
     Returns:
         A model from waveforms (batch, context + samples + context, channels) to stems (batch,
@@ -37,28 +39,68 @@ def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> kera
     margin = network_margin(card)
     trim = Trim(margin, axis=-3, name="network_context")
     models = [without_margin(model, spec.config, margin) for spec, model in networks]
-    estimates = [model(mixture) for model in models]
-    estimates = [ops.expand_dims(x, 1) if len(x.shape) == 4 else x for x in estimates]
-    sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
-    if len(card.stems) > sources.shape[1]:
-        sources = Rest(dtype="float32", name="rest")([sources, trim(mixture)])
-    sources = FillUp(dtype="float32", name="fill_up")([sources, trim(mixture)])
-    real, imag = WienerFilter(WIENER_REACH, name="wiener")([sources, trim(real), trim(imag)])
-    trim = Trim(FILTER_MARGIN, axis=-3, name="wiener_context")
+    sources = all_sources([model(mixture) for model in models], trim(mixture), card)
+    real, imag = WienerFilter(WIENER_REACH, PLANES, name="wiener")(
+        [sources, trim(real), trim(imag)]
+    )
+    trim = Trim(FILTER_MARGIN, axis=-2, name="wiener_context")
     core = Trim(card.context, axis=-2, name="context")(waveform)
-    stems = InverseSTFT(card.n_fft, card.hop, name="inverse_stft")([trim(real), trim(imag), core])
+    stems = InverseSTFT(card.n_fft, card.hop, data_format=PLANES, name="inverse_stft")(
+        [trim(real), trim(imag), core]
+    )
     return keras.Model(waveform, stems, name="separation")
 
 
-def network_margin(card: ModelCard) -> int:
-    """Frames of the context, on either side, that the networks see but need not give.
+def all_sources(
+    estimates: Sequence[keras.KerasTensor], mixture: keras.KerasTensor, card: ModelCard
+) -> keras.KerasTensor:
+    """Join the estimates of several networks into one magnitude for each stem of a card.
 
-    The Wiener filter needs those that its sums reach, the inverse STFT none.
+    Args:
+        estimates: Magnitudes, (batch, frames, bins, channels) of one target or (batch, targets,
+            frames, bins, channels) of several.
+        mixture: Magnitude of the same frames, (batch, frames, bins, channels).
+        card: Card of the graph. One stem more than the networks estimate is the rest of the
+            mixture.
+
+    Returns:
+        Magnitudes, (batch, stems, frames, bins, channels).
+    """
+    estimates = [ops.expand_dims(x, 1) if len(x.shape) == 4 else x for x in estimates]
+    sources = ops.concatenate(estimates, axis=1) if estimates[1:] else estimates[0]
+    if len(card.stems) > sources.shape[1]:
+        sources = Rest(dtype="float32", name="rest")([sources, mixture])
+    return FillUp(dtype="float32", name="fill_up")([sources, mixture])
+
+
+def network_margin(card: ModelCard) -> int:
+    """Return the context frames on either side that the networks see but need not estimate.
+
+    The Wiener filter needs the frames within its reach, the inverse STFT none.
+
+    Args:
+        card: Card of the graph.
+
+    Returns:
+        Number of frames.
     """
     return card.context // card.hop - FILTER_MARGIN
 
 
-def graph_card(networks, stems, window):
+def graph_card(networks: Sequence[NetworkSpec], stems: Sequence[str], window: int) -> ModelCard:
+    """Describe the graph of some networks.
+
+    Args:
+        networks: Specs of the networks.
+        stems: Names of the graph's stems.
+        window: Frames kept of each window.
+
+    Returns:
+        The card.
+
+    Raises:
+        InputError: If the window is not a multiple of the networks' coarsest scale and of 8.
+    """
     configs = [spec.config for spec in networks]
     grid = max(BLOCK, *(grid_frames(config) for config in configs))
     if window < grid or window % grid:
@@ -78,5 +120,6 @@ def graph_card(networks, stems, window):
     )
 
 
-def front_end(spec: NetworkSpec):
+def front_end(spec: NetworkSpec) -> tuple[int, int, int, int]:
+    """Return a network's sample rate in Hz, hop in samples, number of bins and channels."""
     return spec.config.sample_rate, spec.config.hop, spec.bins, spec.channels

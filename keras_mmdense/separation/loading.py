@@ -1,10 +1,11 @@
-"""Engines from any artifact: a network by name or folder, or a file that was exported from one."""
+"""Loading of any artifact into an engine: a network by name or folder, or an exported file."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.pretrained.catalog import SHIPPED, WEIGHTS
 from keras_mmdense.separation.engines import compiled
 from keras_mmdense.separation.engines.engine import Engine
 
@@ -26,10 +27,10 @@ def open_engine(
         artifacts: A network's name or folder, a SavedModel folder, a `.tflite` file or a `.keras`
             file; or several names and folders of networks. With `weights`, a name or table that
             `build` takes.
-        stems: Stems that will be asked for, None for all. With `weights`, the network's targets.
+        stems: Stems that will be requested, None for all. With `weights`, the network's targets.
         weights: A `.weights.h5` file for an untrained network.
-        window: Frames of a window that are kept, in networks that do not fix it; None for the
-            engine's own.
+        window: Frames kept of each window, for artifacts that do not fix it; None for the engine's
+            default.
         engine: "litert", "tensorflow", or "auto": LiteRT for a `.tflite` file, and for a shipped
             network where LiteRT and the network's `.tflite` file are installed; else TensorFlow.
 
@@ -37,8 +38,8 @@ def open_engine(
         The engine.
 
     Raises:
-        InputError: If the artifact is missing or damaged, does not run in the engine asked for, or
-            a package that it needs is not installed.
+        InputError: If the artifact is missing or damaged, does not run in the requested engine, or
+            needs a package that is not installed.
     """
     if engine not in ENGINES:
         raise InputError(f"engine must be one of {', '.join(ENGINES)}, received {engine!r}")
@@ -58,10 +59,17 @@ def open_engine(
 
 
 def fingerprint(name: str | Path) -> str:
-    """Compute the sha256 of all the files of an artifact."""
-    path = compiled.SHIPPED / name if compiled.is_shipped(name) else Path(name)
+    """Compute the sha256 of all the files of an artifact.
+
+    Args:
+        name: Name or path of the artifact.
+
+    Returns:
+        Hexadecimal digits.
+    """
+    path = SHIPPED / name if compiled.is_shipped(name) else Path(name)
     if (path / "network.json").is_file():
-        files = [path / "network.json", path / compiled.WEIGHTS]
+        files = [path / "network.json", path / WEIGHTS]
     else:
         files = (
             [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
@@ -74,7 +82,14 @@ def fingerprint(name: str | Path) -> str:
 
 
 def parameters(engine: Engine) -> int | None:
-    """Count an engine's trainable parameters; None where an exported file does not tell."""
+    """Count an engine's trainable parameters.
+
+    Args:
+        engine: The engine.
+
+    Returns:
+        Their number; None for an exported file, which does not tell.
+    """
     if engine.graph is None:
         return None
     from keras_mmdense.models import registry
@@ -83,7 +98,7 @@ def parameters(engine: Engine) -> int | None:
 
 
 def _tflite_file(name: str | Path, engine: str, window: int | None) -> Path | None:
-    """The file for LiteRT, or None where TensorFlow is to run the artifact."""
+    """Return the file for LiteRT, or None if TensorFlow runs the artifact."""
     path = Path(name)
     if path.suffix in (".tflite", ".keras") and not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -96,7 +111,7 @@ def _tflite_file(name: str | Path, engine: str, window: int | None) -> Path | No
     return compiled.find_compiled(name)
 
 
-def _no_tflite(names, weights, window) -> str:
+def _no_tflite(names: Sequence[str | Path], weights: str | Path | None, window: int | None) -> str:
     said = ", ".join(map(str, names))
     if not compiled.can_run():
         return f'{said}: LiteRT is not installed: pip install "keras-mmdense[export]"'
@@ -107,7 +122,12 @@ def _no_tflite(names, weights, window) -> str:
     return f"{said}: LiteRT takes a shipped network or a .tflite file; see `export tflite`"
 
 
-def _tensorflow(names, stems, weights, window) -> Engine:
+def _tensorflow(
+    names: Sequence[str | Path],
+    stems: Sequence[str] | None,
+    weights: str | Path | None,
+    window: int | None,
+) -> Engine:
     path = Path(names[0])
     try:
         if len(names) == 1 and (path / "saved_model.pb").is_file():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,35 +18,44 @@ from keras_mmdense.separation.streaming import Stream, as_floats, check_signal, 
 from keras_mmdense.stems import check_names
 from keras_mmdense.utils.progress import Progress
 
+if TYPE_CHECKING:
+    import keras
+
+    from keras_mmdense.pretrained.networks import NetworkSpec
+
 
 class Separator:
-    """Separates music into stems with one network of several targets, or several of one.
+    """Separates music into stems with one network for several targets, or several networks.
 
-    The waveform passes through the networks in windows of bounded size; each sees as much context
-    as the networks and the Wiener filter look at, so that the windows' borders leave no trace. The
-    Wiener filter takes its statistics over 64 frames (1.5 s) on either side of a frame, however
-    long the song is.
+    The waveform passes through the networks in windows or steps of bounded size, so that memory
+    does not grow with its length. The Wiener filter takes its statistics over 64 frames (1.5 s)
+    on either side of a frame.
 
     Args:
-        model: An artifact, see `from_pretrained`, or several networks of different targets by name
-            or folder; with `weights`, a name or table that `build` takes; or an `Engine`.
-        stems: Stems to return, None for all; networks that give none of them do not run. With
-            `weights`, the targets of the network.
-        weights: A `.weights.h5` file for an untrained `model`.
-        window: Frames of a window that are kept, a multiple of the networks' coarsest scale and of
-            8. More is faster and takes more memory and latency. None for 384, or in a file for
-            LiteRT the window it was made for.
-        engine: What runs the graph: "litert", "tensorflow", or "auto" for LiteRT where it can and
-            else TensorFlow. Stems are the same within 1e-4.
+        model: str, path, sequence of those, or `Engine`. Any artifact that `from_pretrained`
+            takes, or several networks of different targets by name or folder. With `weights`, a
+            name or table that `build` takes. Defaults to `"mdensenet_cws_4stems"`.
+        stems: Sequence of str. Stems to return; networks that estimate none of them do not run.
+            With `weights`, the targets of the network. Defaults to `None`: all stems.
+        weights: str or path. A `.weights.h5` file for an untrained `model`. Defaults to `None`.
+        window: int. Frames kept of each window, a multiple of 8 and of the networks' coarsest
+            scale. Larger windows are faster and need more memory and latency. Defaults to `None`:
+            steps of 96 frames if the networks take steps, otherwise 384; exported files keep the
+            window that they were made for.
+        engine: str. `"litert"`, `"tensorflow"`, or `"auto"` for LiteRT if it can run the artifact
+            and otherwise TensorFlow. Stems are equal within 1e-4. Defaults to `"auto"`.
 
     Raises:
-        InputError: If a network or a stem is unknown, or weights do not fit.
+        InputError: If a network or a stem is unknown, or the weights do not fit.
 
     Example:
-        >>> separator = Separator()
-        >>> stems = separator.separate(waveform, 44100)
-        >>> stems["vocals"].shape == waveform.shape
-        True
+
+    >>> separator = keras_mmdense.Separator(stems=["vocals", "drums"])
+    >>> stems = separator.separate(waveform, 44100)
+    >>> sorted(stems)
+    ['drums', 'vocals']
+    >>> stems["vocals"].shape == waveform.shape
+    True
     """
 
     def __init__(
@@ -61,7 +70,7 @@ class Separator:
         stems = None if stems is None else tuple(stems)
         if not isinstance(model, Engine):
             model = open_engine(model, stems=stems, weights=weights, window=window, engine=engine)
-        self.engine, self.card, self._run = model, model.card, model.run
+        self.engine, self.card, self._start = model, model.card, model.start
         self.stems = check_names("stems", self.card.stems if stems is None else stems)
         for stem in self.stems:
             if stem not in self.card.stems:
@@ -71,32 +80,35 @@ class Separator:
     def from_pretrained(
         cls, name: str | Path, *, stems: Sequence[str] | None = None, engine: str = "auto"
     ) -> "Separator":
-        """Load a separator from a trained network or an exported file.
+        """Load a separator from a network folder, SavedModel, `.tflite` or `.keras` file.
 
         Args:
-            name: A network's name or folder (see `networks.load_network`), a SavedModel folder or
-                a `.tflite` file with a model card, or a `.keras` file of a network of the zoo or
-                of `Separator.graph`.
-            stems: Stems to return, None for all.
-            engine: "auto", "litert" or "tensorflow", see `Separator`.
+            name: str or path. Name of a shipped network, a folder that `train` or `save_model`
+                wrote, a SavedModel folder or `.tflite` file with a model card, or a `.keras` file
+                of a network of the zoo or of `Separator.graph`.
+            stems: Sequence of str. Stems to return. Defaults to `None`: all stems.
+            engine: str. `"auto"`, `"litert"` or `"tensorflow"`, see `Separator`. Defaults to
+                `"auto"`.
 
         Returns:
-            A separator; exported files run in windows of the size they were made for.
+            A `Separator`; exported files run in windows of the size that they were made for.
 
         Raises:
-            InputError: If there is no such file, it is damaged or has no card, a package is
-                missing that it needs, or a stem is unknown.
+            InputError: If there is no such file, it is damaged or has no card, it needs a package
+                that is not installed, or a stem is unknown.
 
         Example:
-            >>> separator = Separator.from_pretrained("stems.tflite", stems=["vocals"])
-            >>> stems = separator.separate(waveform, 44100)
+
+        >>> separator = keras_mmdense.Separator.from_pretrained("mdensenet_cws_4stems")
+        >>> separator.stems
+        ('vocals', 'drums', 'bass', 'other')
         """
         return cls(name, stems=stems, engine=engine)
 
     @classmethod
     def from_networks(
         cls,
-        networks: Sequence[tuple[Any, Any]],
+        networks: Sequence[tuple["NetworkSpec", "keras.Model"]],
         *,
         stems: Sequence[str] | None = None,
         window: int | None = None,
@@ -104,9 +116,17 @@ class Separator:
         """Create a separator from in-memory networks and their specs.
 
         Args:
-            networks: `LoadedNetwork`s of different targets.
-            stems: Stems to return, None for all; networks that give none of them do not run.
-            window: Frames of a window that are kept; None for 384.
+            networks: Sequence of `LoadedNetwork` or of pairs of `NetworkSpec` and `keras.Model`.
+                Networks of different targets.
+            stems: Sequence of str. Stems to return; networks that estimate none of them do not
+                run. Defaults to `None`: all stems.
+            window: int. Frames kept of each window, see `Separator`. Defaults to `None`.
+
+        Returns:
+            A `Separator`.
+
+        Raises:
+            InputError: If the networks cannot be combined, or a stem is unknown.
         """
         from keras_mmdense.separation.engines.keras_graph import keras_engine
 
@@ -123,16 +143,22 @@ class Separator:
         """Create a separator from a function that runs a graph.
 
         Args:
-            run: From waveforms (batch, card.window + 2 * card.context, card.channels) to stems
-                (batch, len(card.stems), card.window, card.channels), float32.
-            card: What the graph is.
-            stems: Stems to return, None for all.
+            run: Callable. Takes waveforms (batch, card.window + 2 * card.context, card.channels)
+                and returns stems (batch, len(card.stems), card.window, card.channels), float32.
+            card: `ModelCard`. Facts about the graph.
+            stems: Sequence of str. Stems to return. Defaults to `None`: all stems.
+
+        Returns:
+            A `Separator`.
+
+        Raises:
+            InputError: If a stem is unknown.
         """
-        return cls(Engine("function", card, run), stems=stems)
+        return cls(Engine("function", card, lambda: run), stems=stems)
 
     @property
-    def graph(self) -> Any:
-        """The `keras.Model` from waveforms to stems.
+    def graph(self) -> "keras.Model":
+        """The `keras.Model` from waveforms, with context on either side, to stems.
 
         Raises:
             AttributeError: If the engine runs another kind of graph.
@@ -143,65 +169,73 @@ class Separator:
 
     @property
     def sample_rate(self) -> int:
-        """Rate in Hz the networks work at; other rates are resampled to it and back."""
+        """Rate in Hz of the networks; audio at other rates is resampled to it and back."""
         return self.card.sample_rate
 
     @property
     def latency(self) -> int:
-        """Samples at `sample_rate` that `stream` takes in before it gives the first one out."""
-        return self.card.window + self.card.context
+        """Samples at `sample_rate` that `stream` reads before it yields the first one."""
+        return self.card.window + self.card.context + self.card.delay
 
     def separate(
         self, waveform: np.ndarray, sample_rate: int, progress: Progress | None = None
     ) -> dict[str, np.ndarray]:
-        """Separates a waveform.
+        """Separate a waveform.
 
         Args:
-            waveform: (samples, channels) or (samples,), float in [-1, 1], or int16 or int32 in
-                their full range. More than two channels are separated in pairs: first and second,
-                third and fourth, and so on.
-            sample_rate: Its rate in Hz.
-            progress: Called with (samples done, samples in all).
+            waveform: NumPy array `(samples, channels)` or `(samples,)`, float in [-1, 1], or int16
+                or int32 in their full range. More than two channels are separated in pairs: first
+                and second, third and fourth, and so on.
+            sample_rate: int. Sample rate of the waveform in Hz.
+            progress: Callable. Called with (samples done, total samples). Defaults to `None`.
 
         Returns:
-            Stems by name, each with the shape of `waveform`, float32, at the same rate. A network
-            for part of the stems also gives what it leaves: "accompaniment" beside vocals alone,
-            else "remainder".
+            Stems by name, each a float32 array with the shape and sample rate of `waveform`. A
+            network for some of the stems also returns the rest of the mixture: "accompaniment" if
+            the only target is vocals, otherwise "remainder".
 
         Raises:
-            InputError: If the waveform is empty, of another type or with too many channels, the
-                rate is out of bounds, or a sample is not a finite number.
+            InputError: If the waveform is empty, of another type or has too many channels, the rate
+                is out of bounds, or a sample is not a finite number.
         """
         waveform = np.asarray(waveform)
         if waveform.ndim not in (1, 2) or 0 in waveform.shape[1:]:
             raise InputError(f"a waveform is (samples, channels), received shape {waveform.shape}")
         sound = waveform if waveform.ndim == 2 else waveform[:, None]
         blocks = split(sound, self._block(sample_rate, sound.shape[1]))
-        parts = {name: [] for name in self.stems}
+        found = {name: np.empty(sound.shape, "float32") for name in self.stems}
         done = 0
         for stems in self.stream(blocks, sample_rate):
             for name, stem in stems.items():
-                parts[name].append(stem)
+                found[name][done : done + len(stem)] = stem
             done += len(stem)
             if progress:
                 progress(done, len(waveform))
-        return {name: np.concatenate(part).reshape(waveform.shape) for name, part in parts.items()}
+        return {name: stem.reshape(waveform.shape) for name, stem in found.items()}
 
     def stream(
         self, blocks: Iterable[np.ndarray], sample_rate: int
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Separates a signal without end, in bounded memory.
+        """Separate an endless stream in bounded memory.
 
         Args:
-            blocks: Waveforms (samples, channels), one after the other, of any lengths.
-            sample_rate: Their rate in Hz.
+            blocks: Iterable of NumPy arrays `(samples, channels)`. Consecutive waveforms of any
+                lengths, see `separate`.
+            sample_rate: int. Sample rate of the blocks in Hz.
 
         Yields:
-            Stems by name, (samples, channels), float32, whenever a window is complete (see
-            `latency`); in all as many samples as the blocks hold.
+            Stems by name, float32 arrays `(samples, channels)`, whenever samples are ready (see
+            `latency`); in total as many samples as the blocks hold.
 
         Raises:
-            InputError: If there are no samples, or they do not fit, see `separate`.
+            InputError: If there are no samples, or they are invalid, see `separate`.
+
+        Example:
+
+        >>> blocks = [waveform[:30000], waveform[30000:]]
+        >>> separator = keras_mmdense.Separator(stems=["vocals"])
+        >>> sum(len(stems["vocals"]) for stems in separator.stream(blocks, 44100)) == len(waveform)
+        True
         """
         for _, stems in self._stream(blocks, sample_rate):
             yield stems
@@ -215,21 +249,22 @@ class Separator:
         song: str | None = None,
         progress: Progress | None = None,
     ) -> Written:
-        """Separates a file, in bounded memory.
+        """Separate a file in bounded memory.
 
         Args:
-            path: An audio file, see `reading.open_audio`.
-            out_dir: Folder to write to; made if it is missing.
-            output: Format, names and extra files; 32-bit float WAV in
-                `out_dir/<song>/<stem>.wav` by default.
-            song: Name of the song; by default that of the file without its ending.
-            progress: Called with (samples done, samples in all).
+            path: str or path. An audio file, see `audio.reading.open_audio`.
+            out_dir: str or path. Folder to write to; created if it is missing.
+            output: `Output`. Format, names and extra files. Defaults to `None`: 32-bit float WAV
+                in `out_dir/<song>/<stem>.wav`.
+            song: str. Name of the song. Defaults to the file's name without its suffix.
+            progress: Callable. Called with (samples done, total samples). Defaults to `None`.
 
         Returns:
-            The files written and the gain that was needed. Each file appears when it is complete.
+            `Written`: the files, and the common gain in dB that was applied. Each file appears
+            under its name only when it is complete.
 
         Raises:
-            InputError: If the file cannot be read or separated, or the folder not be written.
+            InputError: If the file cannot be read or separated, or the folder cannot be written.
         """
         path, output = Path(path), output or Output()
         try:
@@ -248,7 +283,9 @@ class Separator:
             known = str(error).startswith(str(path)) or str(error).startswith(str(out_dir))
             raise (error if known else InputError(f"{path}: {error}")) from error
 
-    def _stream(self, blocks, sample_rate):
+    def _stream(
+        self, blocks: Iterable[np.ndarray], sample_rate: int
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
         """Pairs of mixture and stems by name, of the same samples."""
         stream = None
         for block in blocks:
@@ -258,7 +295,7 @@ class Separator:
                     raise InputError(
                         f"a block is (samples, channels), received shape {block.shape}"
                     )
-                stream = Stream(self._run, self.card, sample_rate, block.shape[1])
+                stream = Stream(self._start, self.card, sample_rate, block.shape[1])
             mixture, stems = stream.push(block)
             if len(mixture):
                 yield mixture, self._by_name(stems)
@@ -268,10 +305,10 @@ class Separator:
         if len(mixture):
             yield mixture, self._by_name(stems)
 
-    def _block(self, sample_rate, channels):
+    def _block(self, sample_rate: int, channels: int) -> int:
         """Samples to read at a time: a window at the graph's rate."""
         check_signal(sample_rate, channels)
         return max(1, int(self.card.window * sample_rate / self.card.sample_rate))
 
-    def _by_name(self, stems):
+    def _by_name(self, stems: np.ndarray) -> dict[str, np.ndarray]:
         return {name: stems[self.card.stems.index(name)] for name in self.stems}

@@ -1,4 +1,4 @@
-"""One signal on its way through the separation graph, block by block, in bounded memory."""
+"""Streaming of a signal through the separation graph, block by block, in bounded memory."""
 
 import collections
 import numbers
@@ -8,14 +8,13 @@ import numpy as np
 import soxr
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.separation.engines.engine import Run
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.windows import WindowCutter
 
 MIN_RATE, MAX_RATE = 1000, 768_000
 MAX_CHANNELS = 64
 MAX_SAMPLES_A_SECOND = 1 << 22  # of all channels together
-
-Graph = Callable[[np.ndarray], np.ndarray]
 
 
 class Stream:
@@ -25,33 +24,34 @@ class Stream:
     last channel, or mono, is doubled to a pair and averaged back.
 
     Args:
-        graph: From waveforms (batch, context + window + context, channels) to stems (batch, stems,
-            window, channels).
+        start: Begins a signal, see `Engine`; called once for every pair of channels.
         card: What the graph is.
         sample_rate: The signal's rate in Hz.
         channels: The signal's channels.
 
     Raises:
-        InputError: If the rate or the channels are out of bounds, which bound the memory.
+        InputError: If the rate or the number of channels is out of bounds.
     """
 
-    def __init__(self, graph: Graph, card: ModelCard, sample_rate: int, channels: int):
+    def __init__(self, start: Callable[[], Run], card: ModelCard, sample_rate: int, channels: int):
         check_signal(sample_rate, channels)
-        self._graph, self._stems, self._width = graph, len(card.stems), card.channels
+        self._stems, self._width = len(card.stems), card.channels
         self._channels = channels
         self._groups = [
             list(range(first, min(first + self._width, channels)))
             for first in range(0, channels, self._width)
         ]
+        self._runs = [start() for _ in self._groups]
         wide = len(self._groups) * self._width
         self._to_graph = _Resampler(sample_rate, card.sample_rate, wide)
         self._from_graph = _Resampler(card.sample_rate, sample_rate, self._stems * channels)
         self._cutter = WindowCutter(card.window, card.context, (wide,))
-        self._mixture = collections.deque()
+        self._mixture: collections.deque[np.ndarray] = collections.deque()
         self._received = self._given = 0
+        self._delay = self._late = card.delay
 
     def push(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Takes the next samples and gives what is ready.
+        """Process the next samples and return those that are ready.
 
         Args:
             block: (samples, channels), float32.
@@ -60,7 +60,7 @@ class Stream:
             The mixture, (ready, channels), and its stems, (stems, ready, channels).
 
         Raises:
-            InputError: If a sample, or a number that the graph gives, is not finite.
+            InputError: If a sample of the block or of the stems is not finite.
         """
         if block.ndim != 2 or block.shape[1] != self._channels:
             raise InputError(
@@ -76,50 +76,52 @@ class Stream:
         return self._give([self._from_graph.push(self._separate(*window)) for window in windows])
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Gives the rest, as `push` does; in all as many samples as were pushed."""
+        """Return the remaining samples, as `push` does; in total as many as were pushed."""
         tail = self._to_graph.push(self._widen(np.zeros((0, self._channels), "float32")), last=True)
-        windows = [*self._cutter.push(tail), *self._cutter.finish()]
+        late = np.zeros((self._delay, tail.shape[1]), "float32")
+        windows = [*self._cutter.push(np.concatenate([tail, late])), *self._cutter.finish()]
         ready = [self._from_graph.push(self._separate(*window)) for window in windows]
         ready.append(self._from_graph.push(np.zeros((0, self._from_graph.channels)), last=True))
         missing = self._received - self._given - sum(len(part) for part in ready)
         ready.append(np.zeros((max(0, missing), self._from_graph.channels), "float32"))
         return self._give(ready)
 
-    def _widen(self, block):
+    def _widen(self, block: np.ndarray) -> np.ndarray:
         columns = [
             group[min(i, len(group) - 1)] for group in self._groups for i in range(self._width)
         ]
         return block[:, columns]
 
-    def _separate(self, window, keep):
+    def _separate(self, window: np.ndarray, keep: int) -> np.ndarray:
         """Stems of a window's core, (keep, stems * channels); one group at a time."""
         parts = []
-        for group, sound in zip(
-            self._groups, np.split(window, len(self._groups), axis=1), strict=True
-        ):
-            stems = np.asarray(self._graph(sound[None]))
+        sounds = np.split(window, len(self._groups), axis=1)
+        for group, run, sound in zip(self._groups, self._runs, sounds, strict=True):
+            stems = np.asarray(run(sound[None]))
             fits = stems.ndim == 4 and stems.shape[2] >= keep
             if not fits or stems.shape[:2] + stems.shape[3:] != (1, self._stems, self._width):
                 raise InputError(
-                    f"the graph gave stems of shape {stems.shape}, expected (1, {self._stems}, "
+                    f"the graph returned stems of shape {stems.shape}, expected (1, {self._stems}, "
                     f"{self._cutter.core}, {self._width})"
                 )
-            stems = stems[0, :, :keep]
+            stems = stems[0, :, min(self._late, keep) : keep]
             if len(group) < self._width:
                 stems = stems.mean(axis=-1, keepdims=True)
             parts.append(stems)
-        return np.concatenate(parts, axis=-1).transpose(1, 0, 2).reshape(keep, -1)
+        self._late -= min(self._late, keep)
+        stems = np.concatenate(parts, axis=-1).transpose(1, 0, 2)
+        return stems.reshape(len(stems), self._from_graph.channels)
 
-    def _give(self, parts):
+    def _give(self, parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         empty = np.zeros((0, self._from_graph.channels), "float32")
         flat = np.concatenate([empty, *parts])[: self._received - self._given]
         if not np.isfinite(flat).all():
-            raise InputError("the network gave numbers that are not finite")
+            raise InputError("the network returned numbers that are not finite")
         self._given += len(flat)
         stems = flat.reshape(len(flat), self._stems, self._channels).transpose(1, 0, 2)
         return self._pop_mixture(len(flat)), stems
 
-    def _pop_mixture(self, samples):
+    def _pop_mixture(self, samples: int) -> np.ndarray:
         taken = [np.zeros((0, self._channels), "float32")]
         while samples:
             block = self._mixture.popleft()
@@ -146,7 +148,7 @@ class _Resampler:
 
 
 def check_signal(sample_rate: float, channels: int) -> None:
-    """Raises InputError if a signal's rate in Hz or number of channels is out of bounds."""
+    """Raise InputError if a signal's rate in Hz or number of channels is out of bounds."""
     if not isinstance(sample_rate, numbers.Real) or not MIN_RATE <= sample_rate <= MAX_RATE:
         raise InputError(
             f"the sample rate must lie between {MIN_RATE} and {MAX_RATE} Hz, received {sample_rate}"
@@ -159,7 +161,7 @@ def check_signal(sample_rate: float, channels: int) -> None:
 
 
 def as_floats(waveform: np.ndarray) -> np.ndarray:
-    """Gives samples as float32 in [-1, 1]; integers are scaled from their full range.
+    """Convert samples to float32 in [-1, 1]; integers are scaled from their full range.
 
     Args:
         waveform: Samples as float of any width, int16 or int32.
@@ -177,5 +179,5 @@ def as_floats(waveform: np.ndarray) -> np.ndarray:
 
 
 def split(waveform: np.ndarray, size: int) -> Sequence[np.ndarray]:
-    """Cuts (samples, channels) into blocks of `size` samples, the last one shorter."""
+    """Split (samples, channels) into blocks of `size` samples; the last one may be shorter."""
     return [waveform[start : start + size] for start in range(0, len(waveform), size)]

@@ -1,4 +1,4 @@
-"""Cutting a signal of any length, that arrives in blocks, into windows of one size."""
+"""Cutting a signal of any length, which arrives in blocks, into windows of equal size."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 class WindowCutter:
-    """Cuts windows that overlap by their context and are joined without cross-fades.
+    """Cuts overlapping windows whose cores join without cross-fades.
 
     Window i keeps samples [i * core, (i + 1) * core) and sees `context` more on either side, which
     are computed and discarded. Outside the signal it sees zeros.
 
     Args:
-        core: Samples kept of every window.
+        core: Samples kept of each window.
         context: Samples of context on either side.
         shape: Shape of one sample, such as (channels,).
     """
@@ -23,25 +23,25 @@ class WindowCutter:
         self._buffered, self._received, self._kept = context, 0, 0
 
     def push(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-        """Takes the next samples.
+        """Add the next samples.
 
         Args:
             block: (samples, *shape), any number of samples.
 
         Yields:
-            Every window that is complete, (core + 2 * context, *shape), and the number of samples
-            to keep of it from `context` on.
+            Each complete window, (core + 2 * context, *shape), and the number of samples to keep
+            of it, starting at `context`.
         """
         self._received += len(block)
         yield from self._take(block)
 
     def finish(self) -> Iterator[tuple[np.ndarray, int]]:
-        """Yields the windows that the end of the signal leaves, as `push` does."""
+        """Yield the windows at the end of the signal, as `push` does."""
         while self._kept < self._received:
             missing = self.core + 2 * self.context - self._buffered
             yield from self._take(np.zeros((missing, *self._blocks[0].shape[1:]), "float32"))
 
-    def _take(self, block):
+    def _take(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
         self._blocks.append(block)
         self._buffered += len(block)
         size = self.core + 2 * self.context

@@ -1,1 +1,1 @@
-"""Synthesized music: a song is planned, its parts written, its instruments and voice played."""
+"""Synthesized music: planning a song, writing its parts, playing instruments and voice."""

@@ -29,7 +29,7 @@ def play_each(
     tone: Callable[[float, float], np.ndarray],
     ring: float,
 ) -> np.ndarray:
-    """Play notes one by one with a tone that is made once for each pitch.
+    """Play notes with a tone that is synthesized once for each pitch.
 
     Args:
         notes: What to play.

@@ -4,8 +4,10 @@ Signals are mono `(samples,)` or stereo `(2, samples)`.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import fft, signal
 
 Rng = np.random.Generator
@@ -13,20 +15,20 @@ _TABLE = 4096
 _BLOCK = 32768
 
 
-def hertz(pitch):
-    """Frequency in Hz of a MIDI pitch, or of an array of them."""
+def hertz(pitch: ArrayLike) -> Any:
+    """Convert a MIDI pitch, or an array of them, to Hz."""
     return 440.0 * 2.0 ** ((np.asarray(pitch) - 69.0) / 12.0)
 
 
 def curve(points: Sequence[tuple[float, float]], samples: int, sample_rate: float) -> np.ndarray:
-    """Join (seconds, value) points by straight lines, sampled at `sample_rate`: `(samples,)`."""
+    """Interpolate (seconds, value) points linearly at `sample_rate`: `(samples,)`."""
     times, values = np.array(points, dtype=float).T
     times = np.maximum.accumulate(times)
     return np.interp(np.arange(samples), times * sample_rate, values).astype(np.float32)
 
 
 def band(low: float, high: float, sample_rate: int, order: int = 2) -> np.ndarray:
-    """Second-order sections that keep the band from low to high Hz; 0 leaves a side open.
+    """Return second-order sections of a band-pass from low to high Hz; 0 leaves a side open.
 
     Args:
         low: Edge of the high-pass, or 0.
@@ -71,7 +73,7 @@ def filtered(sos: np.ndarray, sound: np.ndarray) -> np.ndarray:
 
 
 def add_at(track: np.ndarray, sound: np.ndarray, start: int, gain: float = 1.0) -> None:
-    """Add a sound to a track in place, from a sample on; what hangs over is cut."""
+    """Add a sound to a track in place, from a sample on, and cut it at the track's end."""
     end = min(track.shape[-1], start + sound.shape[-1])
     if end > start >= 0:
         track[..., start:end] += np.float32(gain) * sound[..., : end - start]
@@ -97,7 +99,7 @@ def wave(
     """Run an oscillator whose harmonics stay below the Nyquist frequency.
 
     Args:
-        levels: Gives the levels of harmonics from their numbers (1 is the fundamental).
+        levels: Function from the numbers of harmonics (1 is the fundamental) to their levels.
         frequency: Hz at each sample, `(samples,)`, above 0.
         sample_rate: Sample rate.
 

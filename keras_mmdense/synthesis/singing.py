@@ -91,7 +91,7 @@ def _write_lines(phrases: Sequence[Sequence[Note]], lyrics: Rng, rng: Rng) -> _L
             lines.noises.append((phrase[0].start - 0.36, "breath", 1.0))
         for index, note in enumerate(phrase):
             word = str(lyrics.choice(consonants)) if index else str(lyrics.choice(consonants[:-3]))
-            vowels = lyrics.choice(list("aeiouaeo"), 2, replace=True)
+            vowels = lyrics.choice(list("aeiouaeo"), 2, replace=True).tolist()
             following = phrase[index + 1].start if index + 1 < len(phrase) else np.inf
             end = min(note.start + note.length, following)
             _add_pitch(lines, note, end, depth, wait, rng)

@@ -1,6 +1,5 @@
-"""Synthesize multitrack songs: demo audio and training data without anyone's rights in it."""
+"""Synthesize multitrack songs: audio for demos and training that is free of rights."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -20,7 +19,7 @@ from keras_mmdense.utils.progress import Progress
 
 __all__ = ["synthesize", "write_songs"]
 
-# Decibels: the middle and the reach to both sides.
+# Center and deviation in decibels.
 _LEVELS = {"vocals": (0.0, 3.5), "drums": (-1.5, 5.0), "bass": (-1.5, 5.0), "other": (-1.5, 4.0)}
 _REVERB = {"vocals": (0.03, 0.35), "drums": (0.03, 0.3), "bass": (0.0, 0.0), "other": (0.0, 0.3)}
 _ADJECTIVES = """
@@ -42,21 +41,21 @@ def synthesize(seed: int, seconds: float, sample_rate: int = 44100) -> dict[str,
     """Synthesize the four stems of one song.
 
     Args:
-        seed: Seed of everything; equal arguments give equal bytes.
+        seed: Seed of all random numbers; equal arguments produce equal bytes.
         seconds: Length in seconds, above 0.
-        sample_rate: Samples a second, at least 8000.
+        sample_rate: Sample rate in Hz, at least 8000. Defaults to `44100`.
 
     Returns:
         "vocals", "drums", "bass" and "other", each float32 `(samples, 2)` with
         `round(seconds * sample_rate)` samples in [-1, 1], as is their sum, the mixture.
 
     Raises:
-        ValueError: `seconds` gives no sample, or `sample_rate` is below 8000.
+        ValueError: If `seconds` is shorter than a sample, or `sample_rate` is below 8000.
     """
     if sample_rate < 8000:
-        raise ValueError(f"sample_rate must be at least 8000, got {sample_rate!r}")
+        raise ValueError(f"sample_rate must be at least 8000, received {sample_rate!r}")
     if not 0 < seconds < float("inf") or round(seconds * sample_rate) < 1:
-        raise ValueError(f"seconds must be above 0 and give a sample, got {seconds!r}")
+        raise ValueError(f"seconds must be above 0 and last a sample or more, received {seconds!r}")
     samples = round(seconds * sample_rate)
     played = max(samples, 2 * sample_rate)
     song = plan_song(seed, max(seconds, 2.0))
@@ -65,7 +64,7 @@ def synthesize(seed: int, seconds: float, sample_rate: int = 44100) -> dict[str,
 
 
 def _play(song: Song, seed: int, samples: int, sample_rate: int) -> dict[str, np.ndarray]:
-    """Dry tracks `(2, samples)`; each stem draws from a generator of its own."""
+    """Play dry tracks `(2, samples)`, each stem with its own random generator."""
     rngs = {stem: np.random.default_rng([seed, 1 + index]) for index, stem in enumerate(STEMS)}
     center = int(rngs["vocals"].choice((48, 52, 55, 60, 63, 66)))
     phrases = write_melody(song, rngs["vocals"], "vocals", center)
@@ -101,7 +100,7 @@ def _mix(
 
 
 def _finish(track: np.ndarray, decibels: float, sample_rate: int) -> np.ndarray:
-    """Remove the offset, fade both ends, and set the level of the parts that sound."""
+    """Remove the offset, fade both ends, and set the level of the sounding parts."""
     track = signal.sosfilt(band(25, 0, sample_rate), track, axis=1).astype(np.float32)
     fade = min(track.shape[1], int(0.01 * sample_rate) + 1)
     ramp = np.sin(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
@@ -114,7 +113,7 @@ def _finish(track: np.ndarray, decibels: float, sample_rate: int) -> np.ndarray:
 
 
 def write_songs(
-    root: str | os.PathLike[str],
+    root: str | Path,
     tracks: int,
     seconds: float,
     seed: int,
@@ -125,29 +124,29 @@ def write_songs(
 ) -> list[Path]:
     """Write songs as folders of WAV files, laid out like MUSDB18-HQ.
 
-    A song's folder, `root/subset/name` with mixture, vocals, drums, bass and other (16-bit PCM),
-    appears complete or not at all.
+    Each song is a folder `root/subset/name` with mixture, vocals, drums, bass and other (16-bit
+    PCM), which is written atomically.
 
     Args:
-        root: Folder of the data set; made if missing.
+        root: Folder of the data set; created if it is missing.
         tracks: Number of songs, at least 1.
         seconds: Length of each in seconds, above 0.
-        seed: Seed of the set; song i depends on `(seed, i)` alone.
-        subset: Folder inside `root`.
-        sample_rate: Samples a second.
-        progress: Called with the songs done and the songs in all.
+        seed: Seed of the data set; song i depends only on `(seed, i)`.
+        subset: Folder inside `root`. Defaults to `"train"`.
+        sample_rate: Sample rate in Hz. Defaults to `44100`.
+        progress: Called with (songs done, total songs). Defaults to `None`.
 
     Returns:
         The songs' folders, in order.
 
     Raises:
-        ValueError: `tracks` below 1 or `seconds` not above 0.
-        FileExistsError: A folder of a song's name exists; it stays as it is.
+        ValueError: If `tracks` is below 1, or `seconds` is not above 0.
+        FileExistsError: If a folder with a song's name exists; it is not changed.
     """
     if tracks < 1:
-        raise ValueError(f"tracks must be at least 1, got {tracks!r}")
+        raise ValueError(f"tracks must be at least 1, received {tracks!r}")
     if not seconds > 0:
-        raise ValueError(f"seconds must be above 0, got {seconds!r}")
+        raise ValueError(f"seconds must be above 0, received {seconds!r}")
     home = Path(root) / subset
     home.mkdir(parents=True, exist_ok=True)
     folders = []
@@ -172,7 +171,7 @@ def _write_song(folder: Path, seed: int, seconds: float, sample_rate: int) -> No
         raise FileExistsError(f"song folder exists already: {folder}")
     stems = synthesize(seed, seconds, sample_rate)
     files = {stem: np.round(sound * 32767).astype(np.int16) for stem, sound in stems.items()}
-    files["mixture"] = sum(files.values())
+    files["mixture"] = np.sum(list(files.values()), axis=0, dtype=np.int16)
     draft = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
     try:
         for name, sound in files.items():

@@ -75,13 +75,13 @@ class Section:
 
     @property
     def energy(self) -> float:
-        """How loud and busy the section is, 0..1."""
+        """Loudness and density of the section, 0..1."""
         return _ENERGY[self.kind]
 
 
 @dataclass(frozen=True)
 class Song:
-    """What all parts of a song share. Time runs in steps: sixteenths, 16 to the bar."""
+    """Plan shared by all parts of a song. Time is in steps of sixteenths, 16 per bar."""
 
     tempo: float
     key: int
@@ -134,7 +134,7 @@ def plan_song(seed: int, seconds: float) -> Song:
     """Choose a song's tempo, key, chords, swing and sections.
 
     Args:
-        seed: Seed; equal arguments give equal songs.
+        seed: Seed; equal arguments produce equal songs.
         seconds: Length in seconds; the bars of the plan cover at least this much.
 
     Returns:

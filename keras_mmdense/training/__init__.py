@@ -1,1 +1,1 @@
-"""Training with a Keras `fit`."""
+"""Training with Keras' `fit`."""

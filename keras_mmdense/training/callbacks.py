@@ -1,15 +1,19 @@
-"""What happens between epochs: the network is judged, the best and the last are kept."""
+"""Callbacks: validation, best model, checkpoint, learning curve."""
 
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from keras_mmdense.data.pipeline import Batches
+from keras_mmdense.models.registry import parameters
+from keras_mmdense.pretrained.card import render_to_folder
 from keras_mmdense.pretrained.networks import save_network
+from keras_mmdense.training.card import CardWriter
 from keras_mmdense.training.checkpoint import save_checkpoint
 from keras_mmdense.training.distribution import one_device
 from keras_mmdense.training.model import averaged_weights
@@ -17,9 +21,13 @@ from keras_mmdense.training.run_folder import CHECKPOINT, write_run
 from keras_mmdense.training.validation import Validator
 from keras_mmdense.utils.files import replacing
 
-SDR = "val_sdr_"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-# What a resumed run must know of each callback; the others keep nothing.
+SDR = "val_sdr_"
+Logs = dict[str, float]
+
+# State of each callback that a resumed run restores; the others have none.
 STATE = {
     "Clock": ("seconds",),
     "KeepBest": ("best",),
@@ -30,27 +38,28 @@ STATE = {
 
 
 class Clock(keras.callbacks.Callback):
-    """Adds up the seconds that epochs take, without what comes after their last step."""
+    """Sums the seconds of training, without validation."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.start = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.seconds += time.perf_counter() - self.start
 
 
 class Validate(keras.callbacks.Callback):
-    """Judges the network after every epoch: `val_loss`, and `val_sdr_<source>` now and then.
+    """Validates the network after each epoch: `val_loss`, and `val_sdr_<stem>` every few epochs.
 
     Args:
-        validator: Judges it.
-        trained: The network inside the model that is trained.
-        batches: Training batches for statistics, or None to judge the weights as they are.
-        count: How many batches.
+        validator: Validates the network.
+        trained: The network inside the trained model.
+        batches: Training batches for statistics of averaged weights, or None to validate the
+            weights themselves.
+        count: Number of batches for statistics.
         sdr_every: Epochs between measurements of SDR; 0 for none.
     """
 
@@ -60,13 +69,13 @@ class Validate(keras.callbacks.Callback):
         trained: keras.Model,
         batches: Batches | None,
         count: int,
-        sdr_every,
+        sdr_every: int,
     ):
         super().__init__()
         self.validator, self.trained, self.batches = validator, trained, batches
         self.count, self.sdr_every = count, sdr_every
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         with one_device():
             self.validator.take(self.trained)
             if self.batches is not None:
@@ -80,46 +89,54 @@ class Validate(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Writes the judged network whenever it is the best so far.
+    """Writes the validated network and its card whenever it is the best so far.
 
     Args:
         folder: Folder to write to, see `networks.save_network`.
         validator: Holds the network.
-        keep: "sdr", the highest mean SDR of the epochs that measure it, or "loss", the lowest
-            validation loss.
+        keep: Criterion: "sdr", the highest mean SDR among the epochs that measure it, or "loss",
+            the lowest validation loss.
+        card: Describes the network of an epoch.
+        clock: Measures the time of training.
     """
 
-    def __init__(self, folder: Path, validator: Validator, keep: str):
+    def __init__(
+        self, folder: Path, validator: Validator, keep: str, card: CardWriter, clock: Clock
+    ):
         super().__init__()
         self.folder, self.validator, self.keep, self.best = folder, validator, keep, float("inf")
+        self.card, self.clock = card, clock
 
-    def on_epoch_end(self, epoch, logs=None):
-        scores = [value for name, value in logs.items() if name.startswith(SDR)]
-        if self.keep == "loss":
-            scores = [-logs["val_loss"]]
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        sdr = {name.removeprefix(SDR): logs[name] for name in logs if name.startswith(SDR)}
+        scores = [-logs["val_loss"]] if self.keep == "loss" else list(sdr.values())
         if scores and -np.mean(scores) < self.best:
             self.best = float(-np.mean(scores))
-            save_network(self.folder, self.validator.spec, self.validator.model)
+            spec, model = self.validator.spec, self.validator.model
+            card = self.card.describe(epoch + 1, sdr, self.clock.seconds)
+            save_network(self.folder, spec, model, card)
+            render_to_folder(self.folder, spec, card, parameters(model))
 
 
 class Curve(keras.callbacks.Callback):
-    """Keeps what every epoch gave in `curve.csv` and draws it as `curve.png`.
+    """Writes the metrics of all epochs to `curve.csv` and plots them in `curve.png`.
 
     Args:
         folder: Folder to write to.
         seconds: Seconds of audio in an epoch, the unit of the horizontal axis.
-        sources: Sources whose SDR may be measured.
+        sources: Stems whose SDR may be measured.
         loss: Name of the loss.
     """
 
     def __init__(self, folder: Path, seconds: float, sources: tuple[str, ...], loss: str):
         super().__init__()
         self.loss = loss
-        self.folder, self.seconds, self.rows = folder, seconds, []
-        self.fields = ("epoch", "audio_seconds", "loss", "val_loss", "learning_rate")
-        self.fields += tuple(SDR + source for source in sources)
+        self.folder, self.seconds = folder, seconds
+        self.rows: list[dict[str, float]] = []
+        fields = ("epoch", "audio_seconds", "loss", "val_loss", "learning_rate")
+        self.fields = (*fields, *(SDR + source for source in sources))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {**logs, "epoch": epoch + 1, "learning_rate": rate}
         row["audio_seconds"] = round((epoch + 1) * self.seconds, 1)
@@ -131,7 +148,7 @@ class Curve(keras.callbacks.Callback):
         with replacing(self.folder / "curve.png") as partial:
             self._draw(partial)
 
-    def _draw(self, path):
+    def _draw(self, path: Path) -> None:
         from matplotlib.figure import Figure
 
         measured = any(field.startswith(SDR) for row in self.rows for field in row)
@@ -150,34 +167,41 @@ class Curve(keras.callbacks.Callback):
             axes.legend()
         figure.savefig(path, dpi=150)
 
-    def _plot(self, axes, field, label):
+    def _plot(self, axes: "Axes", field: str, label: str) -> None:
         rows = [row for row in self.rows if field in row]
         minutes = [row["audio_seconds"] / 60 for row in rows]
         axes.plot(minutes, [row[field] for row in rows], marker=".", label=label)
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes `checkpoint.npz` and `run.json` after every epoch; comes last of all callbacks.
+    """Writes `checkpoint.npz` and `run.json` after each epoch; must be the last callback.
 
     Args:
         folder: Folder to write to.
-        variables: All variables that training changes.
+        variables: All variables that training updates.
         callbacks: The other callbacks.
         run: Settings for `run.json`.
-        state: State of a checkpoint to go on from, or an empty dict.
+        state: State of the checkpoint to resume from, or an empty dict.
     """
 
-    def __init__(self, folder: Path, variables, callbacks, run: dict[str, Any], state: dict):
+    def __init__(
+        self,
+        folder: Path,
+        variables: Sequence[keras.Variable],
+        callbacks: Sequence[keras.callbacks.Callback],
+        run: dict[str, Any],
+        state: dict[str, Any],
+    ):
         super().__init__()
         self.folder, self.variables, self.run, self.state = folder, variables, run, state
         self.callbacks = {type(callback).__name__: callback for callback in callbacks}
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         for name, fields in self.state.get("callbacks", {}).items():
             vars(self.callbacks[name]).update(fields)
         write_run(self.folder, self.run, self.state)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.state = {
             "epochs_done": epoch + 1,
             "finished": self.model.stop_training or epoch + 1 == self.params["epochs"],

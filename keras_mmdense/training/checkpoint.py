@@ -1,4 +1,4 @@
-"""All that a run needs to go on, in one file that is replaced whole."""
+"""Checkpoints of training runs: everything needed to resume, in one file, replaced atomically."""
 
 import json
 import math
@@ -15,12 +15,12 @@ from keras_mmdense.utils.files import replacing
 
 
 def save_checkpoint(path: Path, variables: Sequence[keras.Variable], state: dict[str, Any]) -> None:
-    """Writes variables and state to an .npz file.
+    """Write variables and state to an .npz file.
 
     Args:
         path: The file; replaced when the new one is complete.
-        variables: Variables, in an order that a later run repeats.
-        state: Anything JSON holds.
+        variables: Variables, in an order that a resumed run repeats.
+        state: JSON-serializable state.
     """
     arrays = {
         f"{number:05d}": keras.ops.convert_to_numpy(variable)
@@ -31,17 +31,17 @@ def save_checkpoint(path: Path, variables: Sequence[keras.Variable], state: dict
 
 
 def load_checkpoint(path: Path, variables: Sequence[keras.Variable]) -> dict[str, Any]:
-    """Reads what `save_checkpoint` wrote.
+    """Restore variables and state from a file that `save_checkpoint` wrote.
 
     Args:
         path: The file.
-        variables: Variables that take the values.
+        variables: Variables to assign.
 
     Returns:
         The state.
 
     Raises:
-        InputError: If the file cannot be read or holds other variables.
+        InputError: If the file cannot be read or contains other variables.
     """
     try:
         _check_sizes(path)
@@ -58,8 +58,8 @@ def load_checkpoint(path: Path, variables: Sequence[keras.Variable]) -> dict[str
     return state
 
 
-def _check_sizes(path):
-    """Raises ValueError if an array would be larger than the file, before any memory is taken."""
+def _check_sizes(path: Path) -> None:
+    """Raise ValueError if an array would be larger than the file, before allocating memory."""
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             with archive.open(entry) as file:

@@ -1,12 +1,12 @@
-"""All settings of a training run in one place."""
+"""Settings of a training run."""
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_mmdense.data.augmentation import AUGMENTATIONS, PAPER
+from keras_mmdense.data.augmentation_names import AUGMENTATIONS, PAPER
 from keras_mmdense.data.datasets import DatasetSpec
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
@@ -18,43 +18,48 @@ LOSSES = ("mse", "l1", "complex", "snr", "wiener")
 KEEP = ("sdr", "loss")
 MAX_SEED = 2**32 - 1
 SCHEDULES = ("cosine", "plateau", "constant")
+# Whether a value is allowed, and what is.
+Allowed = tuple[Callable[[Any], bool], str]
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """What a run trains, on what, and how; equal settings give equal weights.
+    """Settings of a training run; equal settings produce equal weights.
 
     Args:
-        datasets: Data sets, all mixed with one another.
-        model: A network of the zoo, or the path of a .json table.
-        targets: Stems the network gives.
-        epochs: Epochs at most.
-        steps: Batches in an epoch.
-        batch: Chunks in a batch, over all devices.
-        frames: Frames in a chunk.
-        optimizer: "adam" or "rmsprop".
-        learning_rate: Its rate at the start.
-        schedule: "cosine" falls to zero over all epochs; "plateau" divides the rate by ten, once,
-            after `patience` epochs without a lower validation loss; "constant" keeps it.
-        patience: Epochs that "plateau" waits.
-        early_stopping: Epochs without a lower validation loss after which the run ends; 0 for none.
-        clip: Largest norm of the gradient over all weights; 0 for no limit.
-        average: Whether the network that is judged and kept has the exponential average of the
-            weights over about the last epoch, else the weights themselves.
-        precision: Keras' policy for the network's layers.
-        devices: Devices that share a batch.
-        augment: Steps of the augmentation, see `RemixedChunks`.
-        sdr_every: Epochs between measurements of SDR on validation songs; 0 for none.
-        loss: "mse" and "l1" of magnitudes; "complex", the MSE, and "snr", the signal-to-noise ratio
-            of every source, of the magnitudes with the mixture's phase; "wiener", "snr" behind the
-            Wiener filter. See `losses`.
-        keep: Epoch whose weights are kept: "sdr", the one of the highest mean SDR of those that
-            were measured, or "loss", the one of the lowest validation loss.
-        init: Trained network to start from, by name or folder, of the same table; "" for random
-            weights. Where it has other targets, its last block and its output start from random
-            weights.
-        seed: Seed of initial weights and batches.
+        datasets: Data sets, whose songs are mixed with each other.
+        model: A network of the zoo, or the path of a .json table. Defaults to `"mmdensenet"`.
+        targets: Stems that the network estimates. Defaults to `("vocals",)`.
+        epochs: Maximum number of epochs. Defaults to `50`.
+        steps: Batches per epoch. Defaults to `100`.
+        batch: Chunks per batch, over all devices. Defaults to `8`.
+        frames: Frames per chunk. Defaults to `256`.
+        optimizer: "adam" or "rmsprop". Defaults to `"adam"`.
+        learning_rate: Initial learning rate. Defaults to `0.001`.
+        schedule: "cosine" decays to zero over all epochs; "plateau" divides the rate by ten, once,
+            after `patience` epochs without a lower validation loss; "constant" keeps it. Defaults
+            to `"cosine"`.
+        patience: Epochs that "plateau" waits. Defaults to `5`.
+        early_stopping: Epochs without a lower validation loss after which training stops. Defaults
+            to `0`: never.
+        clip: Maximum norm of the gradient over all weights. Defaults to `0`: no limit.
+        average: Whether to validate and keep the exponential average of the weights over about the
+            last epoch instead of the weights themselves. Defaults to `True`.
+        precision: Keras' dtype policy for the network's layers. Defaults to `"float32"`.
+        devices: Devices that share a batch. Defaults to `1`.
+        augment: Steps of the augmentation, see `RemixedChunks`. Defaults to those of the paper.
+        sdr_every: Epochs between measurements of SDR on validation songs; 0 for none. Defaults to
+            `5`.
+        loss: "mse" or "l1" of magnitudes; "complex", the MSE, or "snr", the signal-to-noise ratio
+            of each source, of the magnitudes with the mixture's phase; "wiener", "snr" after the
+            Wiener filter. See `losses`. Defaults to `"mse"`.
+        keep: Epoch whose weights are kept: "sdr", that with the highest mean SDR among those
+            measured, or "loss", that with the lowest validation loss. Defaults to `"sdr"`.
+        init: Trained network of the same table to start from, by name or folder. If it has other
+            targets, its last block and its output start from random weights. Defaults to `""`:
+            random weights.
+        seed: Seed of initial weights and batches. Defaults to `0`.
 
     Raises:
         InputError: If a value is not allowed.
@@ -83,7 +88,7 @@ class TrainConfig:
     init: str = ""
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, allowed, expected in _RULES:
             if not allowed(getattr(self, name)):
                 raise InputError(f"{name} must be {expected}, received {getattr(self, name)!r}")
@@ -91,7 +96,7 @@ class TrainConfig:
             raise InputError(f"batch must be a multiple of {self.devices} devices: {self.batch}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the settings as plain dicts and lists, ready for JSON; roots become absolute."""
+        """Return the settings as plain dicts and lists, ready for JSON, with absolute roots."""
         fields = dataclasses.asdict(self)
         for dataset in fields["datasets"]:
             dataset["root"] = str(Path(dataset["root"]).resolve())
@@ -99,13 +104,13 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "TrainConfig":
-        """Reads settings that `to_dict` gave, or a part of them.
+        """Create settings from what `to_dict` returned, or a part of it.
 
         Args:
             fields: Values by name; "datasets" is a list of dicts, see `DatasetSpec.from_dict`.
 
         Returns:
-            The settings; those that are not given have their default.
+            The settings; those not given have their defaults.
 
         Raises:
             InputError: If a name is unknown, "datasets" is missing, or a value is not allowed.
@@ -126,7 +131,7 @@ class TrainConfig:
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
-    """Reads a file of settings for `TrainConfig.from_dict`.
+    """Read a file of settings for `TrainConfig.from_dict`.
 
     Args:
         path: A JSON file.
@@ -135,34 +140,34 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         Its fields.
 
     Raises:
-        InputError: If it is missing or does not hold a JSON object.
+        InputError: If it is missing or is not a JSON object.
     """
     return read_json(path)
 
 
-def _read(value):
+def _read(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _whole(low, high=None):
+def _whole(low: int, high: int | None = None) -> Allowed:
     reach = f"{low} up" if high is None else f"{low} to {high}"
     return lambda value: is_whole(value, low, high), f"a whole number from {reach}"
 
 
-def _choice(choices):
+def _choice(choices: tuple[str, ...]) -> Allowed:
     return choices.__contains__, f"one of {', '.join(choices)}"
 
 
-def _several(choices, least):
-    def allowed(values):
+def _several(choices: tuple[str, ...], least: int) -> Allowed:
+    def allowed(values: Any) -> bool:
         known = isinstance(values, tuple) and all(value in choices for value in values)
         return known and len(values) == len(set(values)) >= least
 
     return allowed, f"distinct names of {', '.join(choices)}"
 
 
-_AMOUNT = lambda value: is_number(value, 0), "a number from 0 up"
-_RULES = (
+_AMOUNT: Allowed = (lambda value: is_number(value, 0), "a number from 0 up")
+_RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("model", lambda value: isinstance(value, str), "a name"),
     ("targets", *_several(STEMS, 1)),
     *((name, *_whole(1)) for name in ("epochs", "steps", "batch", "patience", "devices")),

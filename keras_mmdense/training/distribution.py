@@ -1,23 +1,25 @@
-"""Several devices that share every batch: MirroredStrategy on TensorFlow, DataParallel on JAX."""
+"""Data parallelism over devices: MirroredStrategy on TensorFlow, DataParallel on JAX."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 
 from keras_mmdense.errors import InputError
 
 
-def replicas(devices: int):
-    """Gives what spreads batches over devices.
+def replicas(devices: int) -> Any:
+    """Create the strategy that distributes batches over devices.
 
     Args:
-        devices: Number of devices; the first ones that the backend lists, GPUs before CPUs.
+        devices: Number of devices, the first that the backend lists, GPUs before CPUs.
 
     Returns:
         A tf.distribute.Strategy or a keras.distribution.Distribution; None for one device.
 
     Raises:
-        InputError: If there are not as many, or the backend is torch.
+        InputError: If there are fewer devices, or the backend is torch.
     """
     if devices == 1:
         return None
@@ -35,19 +37,19 @@ def replicas(devices: int):
     raise InputError(f"{backend} trains on one device; choose the backend tensorflow or jax")
 
 
-def building(spread) -> contextlib.AbstractContextManager:
-    """The scope to build and compile a model in that trains on what `replicas` gave."""
+def building(spread: Any) -> contextlib.AbstractContextManager[Any]:
+    """Return the scope in which to build and compile a model, for what `replicas` returned."""
     return spread.scope() if spread else contextlib.nullcontext()
 
 
-def fitting(spread) -> contextlib.AbstractContextManager:
-    """The scope to call `fit` in."""
+def fitting(spread: Any) -> contextlib.AbstractContextManager[Any]:
+    """Return the scope in which to call `fit`."""
     return building(spread if keras.backend.backend() == "jax" else None)
 
 
 @contextlib.contextmanager
-def one_device():
-    """A scope inside `fitting` for models that were built outside of `building`."""
+def one_device() -> Iterator[None]:
+    """Provide a scope inside `fitting` for models built outside of `building`."""
     if keras.backend.backend() != "jax":
         yield
         return
@@ -59,7 +61,7 @@ def one_device():
         keras.distribution.set_distribution(spread)
 
 
-def _first(found, devices):
+def _first(found: Sequence[str], devices: int) -> Sequence[str]:
     if len(found) < devices:
-        raise InputError(f"{devices} devices wanted, found {len(found)}: {', '.join(found)}")
+        raise InputError(f"{devices} devices requested, found {len(found)}: {', '.join(found)}")
     return found[:devices]

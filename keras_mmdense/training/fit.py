@@ -1,4 +1,4 @@
-"""Training a network with `fit`, from where it was left."""
+"""Training of a network with `fit`, which resumes an interrupted run."""
 
 import importlib.util
 import math
@@ -11,6 +11,7 @@ from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import Batches, RemixedChunks, training_batches
 from keras_mmdense.errors import InputError
 from keras_mmdense.training.callbacks import Checkpoint, Clock, Curve, KeepBest, Validate
+from keras_mmdense.training.card import CardWriter
 from keras_mmdense.training.checkpoint import load_checkpoint
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.distribution import building, fitting, replicas
@@ -33,44 +34,47 @@ def load_songs(
     cache: str | Path,
     progress: Progress | None = None,
 ) -> Songs:
-    """Finds and decodes the songs that settings name.
+    """Find and decode the songs that settings name.
 
     Args:
-        config: Names data sets, and the network that gives the rate and the channels.
+        config: Names the data sets and the network, which determines sample rate and channels.
         cache: Folder for decoded songs, see `datasets.load`.
-        progress: Called with (songs done, songs in all).
+        progress: Called with (songs done, total songs).
 
     Returns:
-        Songs by split, "train" and "valid", memory-mapped.
+        Memory-mapped songs by split, "train" and "valid".
 
     Raises:
-        InputError: If a data set is missing or not as expected, or the cache cannot be written.
+        InputError: If a data set is missing or invalid, or the cache cannot be written.
     """
     spec = network_of(config)
     sample_rate, channels = spec.config.sample_rate, spec.channels
     return datasets.load(config.datasets, cache, sample_rate, channels, progress=progress)
 
 
-def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[str, float]]:
+def train(
+    config: TrainConfig, songs: Songs, output: str | Path, command: str = ""
+) -> list[dict[str, float]]:
     """Train a network and keep the best epoch, see `TrainConfig.keep`.
 
     Chunks are remixed across all songs, see `RemixedChunks`; validation runs over whole songs. A
-    checkpoint is written after every epoch; where `output` holds one of the same settings, the run
+    checkpoint is written after each epoch; if `output` contains one with the same settings, the run
     resumes from it, and ends with the same weights as an uninterrupted one (on the same machine and
     backend).
 
     Args:
         config: All settings.
-        songs: What `load_songs` gives.
-        output: Folder for `network.json` and its weights, `checkpoint.npz`, `run.json`,
+        songs: What `load_songs` returned.
+        output: Folder for `network.json`, its weights and `CARD.md`, `checkpoint.npz`, `run.json`,
             `curve.csv`, `curve.png` and, if tensorboard is installed, its `logs`.
+        command: The command that trains, for the card.
 
     Returns:
-        What every epoch gave, as in `curve.csv`, those before a restart included.
+        Metrics of each epoch, as in `curve.csv`, including those before a restart.
 
     Raises:
-        InputError: If `output` holds another run or cannot be written, there are not as many
-            devices as settings want, or the loss is not a number.
+        InputError: If `output` contains another run or cannot be written, there are fewer devices
+            than requested, or the loss is not a number.
     """
     output, spec = Path(output), network_of(config)
     run = describe_run(config, spec)
@@ -86,7 +90,9 @@ def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[st
         start_from(config, trained, model)
     state = load_checkpoint(output / CHECKPOINT, variables) if going_on else {}
     chunks = training_chunks(config, songs)
-    callbacks = _callbacks(config, validator, trained, chunks, output)
+    seconds = config.batch * config.steps * chunks.samples / spec.config.sample_rate
+    card = CardWriter(config, spec, songs, seconds, command)
+    callbacks = _callbacks(config, validator, trained, chunks, output, card)
     callbacks.append(Checkpoint(output, variables, callbacks, run, state))
     if state.get("finished"):
         write_run(output, run, state)
@@ -108,13 +114,13 @@ def train(config: TrainConfig, songs: Songs, output: str | Path) -> list[dict[st
 
 
 def training_chunks(config: TrainConfig, songs: Songs) -> RemixedChunks:
-    """Gives the examples that settings train on; `training_batches` makes batches of them."""
+    """Return the training examples of settings; `training_batches` batches them."""
     samples = chunk_samples(config, network_of(config))
     return RemixedChunks(songs["train"], config.targets, samples, config.seed, config.augment)
 
 
 def make_reproducible(config: TrainConfig) -> None:
-    """Seeds all random numbers, and gives TensorFlow's operations one order."""
+    """Seed all random numbers, and make TensorFlow's operations deterministic."""
     keras.utils.set_random_seed(config.seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -123,18 +129,24 @@ def make_reproducible(config: TrainConfig) -> None:
     elif _has_tensorboard():
         import tensorflow as tf
 
-        tf.config.set_visible_devices([], "GPU")  # TensorBoard's writer would take its memory.
+        tf.config.set_visible_devices([], "GPU")  # TensorBoard's writer would allocate its memory.
 
 
-def _callbacks(config, validator, trained, chunks, output):
+def _callbacks(
+    config: TrainConfig,
+    validator: Validator,
+    trained: keras.Model,
+    chunks: RemixedChunks,
+    output: Path,
+    card: CardWriter,
+) -> list[keras.callbacks.Callback]:
     batches = Batches(chunks, config.batch) if config.average else None
     count = min(STATISTICS_BATCHES, config.steps)
-    sample_rate = validator.spec.config.sample_rate
-    seconds = config.batch * config.steps * chunks.samples / sample_rate
+    clock = Clock()
     callbacks = [
-        Clock(),
+        clock,
         Validate(validator, trained, batches, count, config.sdr_every),
-        KeepBest(output, validator, config.keep if config.sdr_every else "loss"),
+        KeepBest(output, validator, config.keep if config.sdr_every else "loss", card, clock),
     ]
     if config.schedule == "plateau":
         callbacks.append(
@@ -147,12 +159,12 @@ def _callbacks(config, validator, trained, chunks, output):
         )
     if config.early_stopping:
         callbacks.append(keras.callbacks.EarlyStopping(patience=config.early_stopping))
-    callbacks.append(Curve(output, seconds, config.targets, config.loss))
+    callbacks.append(Curve(output, card.epoch_seconds, config.targets, config.loss))
     if _has_tensorboard():
         callbacks.append(keras.callbacks.TensorBoard(output / "logs", write_graph=False))
     return callbacks
 
 
-def _has_tensorboard():
-    """Keras writes TensorBoard's logs through TensorFlow, whatever the backend."""
+def _has_tensorboard() -> bool:
+    """Return whether Keras can write TensorBoard's logs, which on any backend needs TensorFlow."""
     return all(importlib.util.find_spec(name) for name in ("tensorboard", "tensorflow"))

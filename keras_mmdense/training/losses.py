@@ -1,36 +1,39 @@
-"""The losses that training offers, one value for each example."""
+"""Losses for training, with one value per example."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_mmdense.layers.stft import STFT, Magnitude
+from keras_mmdense.layers.tensor import Tensor
 
 SNR_LIMIT = 1e-3
 QUIET = 1e-6
 
 
 class _SpectralLoss(keras.losses.Loss):
-    """Base of losses between spectrograms; the target is a waveform.
+    """Base of losses between spectrograms, whose target is a waveform.
 
-    So waveforms and not spectrograms cross to the device.
+    Waveforms and not spectrograms are copied to the device.
 
     Args:
         n_fft: Length of the STFT in samples.
         hop: Its hop in samples.
 
-    Called on targets (batch, sources, samples, channels) and estimates, (batch, frames, bins,
-    channels) of one source or (batch, sources, frames, bins, channels) of several. Where `domain`
-    is not "magnitude", an estimate has twice the channels: real parts, then imaginary parts.
+    Targets are (batch, sources, samples, channels), and estimates (batch, frames, bins, channels)
+    of one source or (batch, sources, frames, bins, channels) of several. If `domain` is not
+    "magnitude", an estimate has twice the channels: real parts, then imaginary parts.
     """
 
     domain = "magnitude"
 
-    def __init__(self, n_fft: int = 2048, hop: int = 1024, **kwargs):
+    def __init__(self, n_fft: int = 2048, hop: int = 1024, **kwargs: Any):
         super().__init__(**kwargs)
         self.n_fft, self.hop = n_fft, hop
         self.stft = STFT(n_fft, hop)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         sources, samples, channels = y_true.shape[1:]
         real, imag = self.stft(ops.reshape(y_true, (-1, samples, channels)))
         if self.domain == "magnitude":
@@ -41,11 +44,11 @@ class _SpectralLoss(keras.losses.Loss):
         estimate = ops.reshape(ops.cast(y_pred, "float32"), shape)
         return self.distance(ops.reshape(target, shape), estimate)
 
-    def distance(self, target, estimate):
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         """Return one value for each example, (batch,)."""
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_fft": self.n_fft, "hop": self.hop}
 
 
@@ -53,7 +56,7 @@ class _SpectralLoss(keras.losses.Loss):
 class MagnitudeMSE(_SpectralLoss):
     """Mean squared error between magnitudes, the paper's loss."""
 
-    def distance(self, target, estimate):
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         return ops.mean(ops.square(estimate - target), axis=(1, 2, 3, 4))
 
 
@@ -61,7 +64,7 @@ class MagnitudeMSE(_SpectralLoss):
 class MagnitudeL1(_SpectralLoss):
     """Mean absolute error between magnitudes."""
 
-    def distance(self, target, estimate):
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         return ops.mean(ops.abs(estimate - target), axis=(1, 2, 3, 4))
 
 
@@ -71,7 +74,7 @@ class ComplexMSE(_SpectralLoss):
 
     domain = "complex"
 
-    def distance(self, target, estimate):
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         return ops.mean(ops.square(estimate - target), axis=(1, 2, 3, 4))
 
 
@@ -79,13 +82,13 @@ class ComplexMSE(_SpectralLoss):
 class ComplexSNR(_SpectralLoss):
     """Negative signal-to-noise ratio in dB, the mean over sources, with the mixture's phase.
 
-    Every source of every example counts alike, however loud it is. The ratio saturates at 30 dB
-    (Wisdom et al. 2020, arXiv 2006.12701), and at -60 dB of full scale for a quiet target.
+    Each source of each example has the same weight, regardless of its level. The ratio saturates at
+    30 dB (Wisdom et al. 2020, arXiv 2006.12701), and at -60 dB of full scale for a quiet target.
     """
 
     domain = "complex"
 
-    def distance(self, target, estimate):
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         full_scale = 3 / 8 * self.n_fft  # The power of a bin when samples have the power 1.
         signal = ops.mean(ops.square(target), axis=(2, 3, 4)) / full_scale + QUIET
         noise = ops.mean(ops.square(estimate - target), axis=(2, 3, 4)) / full_scale
@@ -95,7 +98,7 @@ class ComplexSNR(_SpectralLoss):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class WienerSNR(ComplexSNR):
-    """`ComplexSNR` of what the multichannel Wiener filter makes of the magnitudes."""
+    """`ComplexSNR` after the multichannel Wiener filter."""
 
     domain = "filtered"
 

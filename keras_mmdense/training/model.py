@@ -1,4 +1,4 @@
-"""From settings to a model that `fit` takes."""
+"""Compiled models for `fit`, built from settings."""
 
 import keras
 from keras import ops
@@ -16,29 +16,29 @@ from keras_mmdense.training.losses import LOSSES
 
 
 def network_of(config: TrainConfig) -> NetworkSpec:
-    """Gives what the network is that settings train."""
+    """Return the spec of the network that settings train."""
     return NetworkSpec(model_config(config.model), tuple(config.targets))
 
 
 def chunk_samples(config: TrainConfig, spec: NetworkSpec) -> int:
-    """Gives the length of a training chunk in samples."""
+    """Return the length of a training chunk in samples."""
     return (config.frames - 1) * spec.config.hop
 
 
 def compiled_model(config: TrainConfig, spec: NetworkSpec) -> tuple[keras.Model, keras.Model]:
-    """Builds a network, puts the STFT before it and compiles the two.
+    """Build a network, prepend the STFT and compile the two.
 
     Args:
         config: Precision, devices, optimizer and length of chunks.
-        spec: What the network is.
+        spec: Spec of the network.
 
     Returns:
         The network, magnitude in and magnitude out, and the model that is trained, from waveforms
         (batch, samples, channels) to magnitudes. They share their weights.
 
     Raises:
-        InputError: If gradients are to be clipped on several devices of TensorFlow, where Keras
-            would clip each device's by itself.
+        InputError: If gradients are to be clipped on several devices in TensorFlow, where Keras
+            would clip those of each device separately.
     """
     with dtype_policy(config.precision):
         inner = spec.build()
@@ -57,20 +57,20 @@ def compiled_model(config: TrainConfig, spec: NetworkSpec) -> tuple[keras.Model,
 
 
 def start_from(config: TrainConfig, inner: keras.Model, model: keras.Model) -> None:
-    """Give a new network the weights of a trained one.
+    """Copy the weights of a trained network into a new one.
 
     Args:
-        config: Names the trained network; layers whose shapes differ, those behind the streams of a
+        config: Names the trained network. Layers whose shapes differ, after the branches of a
             network for other targets, keep their random weights.
         inner: The network.
         model: The model that is trained, see `compiled_model`.
 
     Raises:
-        InputError: If there is no such network, or its table is another.
+        InputError: If there is no such network, or it has another table.
     """
     spec, trained = load_network(config.init)
     if spec.config != network_of(config).config:
-        raise InputError(f"{config.init}: a network of another table than {config.model}")
+        raise InputError(f"{config.init}: a network with another table than {config.model}")
     for layer in [layer for layer in inner.layers if layer.weights]:
         values = trained.get_layer(layer.name).get_weights()
         if [x.shape for x in values] == [tuple(x.shape) for x in layer.weights]:
@@ -78,7 +78,7 @@ def start_from(config: TrainConfig, inner: keras.Model, model: keras.Model) -> N
     _start_averages(config, model)
 
 
-def _start_averages(config, model):
+def _start_averages(config: TrainConfig, model: keras.Model) -> None:
     if config.average:  # Until the first step, which loss scaling may leave out.
         averages = averaged_weights(model.optimizer)
         for average, weight in zip(averages, model.trainable_variables, strict=True):
@@ -88,11 +88,11 @@ def _start_averages(config, model):
 def from_waveform(
     inner: keras.Model, spec: NetworkSpec, samples: int | None, domain: str = "magnitude"
 ) -> keras.Model:
-    """Put the STFT before a network; the weights are shared.
+    """Prepend the STFT to a network; the weights are shared.
 
     Args:
         inner: The network.
-        spec: What it is.
+        spec: Its spec.
         samples: Length of the waveforms in samples, or None for any.
         domain: What the model returns: "magnitude"; "complex", the magnitudes with the mixture's
             phase; or "filtered", what the Wiener filter makes of the magnitudes. The latter two are
@@ -125,20 +125,20 @@ def waveform_loss(config: TrainConfig, spec: NetworkSpec) -> keras.losses.Loss:
 
 
 def averaged_weights(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """Gives the averages that an optimizer keeps of the trainable weights, in their order."""
+    """Return an optimizer's averages of the trainable weights, in their order."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
     return optimizer._model_variables_moving_average
 
 
 def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """Gives the batch normalization layers of a model and of the models inside it."""
+    """Return the batch normalization layers of a model, those of nested models included."""
     nested = [batch_norms(layer) for layer in model.layers if isinstance(layer, keras.Model)]
     own = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
     return sum(nested, own)
 
 
-def _optimizer(config):
+def _optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
     rate = config.learning_rate
     if config.schedule == "cosine":
         total = config.epochs * config.steps

@@ -8,6 +8,7 @@ import keras
 
 from keras_mmdense.configs import ModelConfig
 from keras_mmdense.errors import InputError
+from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.model import network_of
 from keras_mmdense.utils.files import read_json, replacing
@@ -16,7 +17,7 @@ CHECKPOINT = "checkpoint.npz"
 
 
 def write_run(folder: Path, run: dict[str, Any], state: dict[str, Any]) -> None:
-    """Writes `run.json`: settings, epochs done, seconds trained and seconds of audio seen."""
+    """Write `run.json`: settings, epochs done, seconds of training and seconds of audio seen."""
     callbacks = state.get("callbacks", {})
     rows = callbacks.get("Curve", {}).get("rows", [])
     done = {
@@ -30,17 +31,18 @@ def write_run(folder: Path, run: dict[str, Any], state: dict[str, Any]) -> None:
 
 
 def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
-    """Looks for a run in a folder that settings can go on with.
+    """Find a run in a folder that settings can resume.
 
     Args:
         output: The folder.
         config: The settings.
 
     Returns:
-        What its `run.json` holds, such as "epochs_done" and "finished"; empty if there is none.
+        The contents of its `run.json`, such as "epochs_done" and "finished"; empty if there is
+        none.
 
     Raises:
-        InputError: If it holds a run of other settings, or a network of no such run.
+        InputError: If it contains a run of other settings, or a network without a run.
     """
     output = Path(output)
     if not (output / CHECKPOINT).is_file():
@@ -49,10 +51,10 @@ def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
         return {}
     found = read_json(output / "run.json")
     try:
-        if "table" in found:  # with the names of today
+        if "table" in found:  # normalized to the present field names
             found["table"] = ModelConfig.from_dict(found["table"]).to_dict()
     except ValueError as error:
-        raise InputError(f"{output / 'run.json'}: not of a run: {error}") from error
+        raise InputError(f"{output / 'run.json'}: not the settings of a run: {error}") from error
     for name, value in describe_run(config, network_of(config)).items():
         if found.get(name) != value and name != "keras":
             raise InputError(
@@ -62,11 +64,11 @@ def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
     return found
 
 
-def describe_run(config, spec) -> dict[str, Any]:
+def describe_run(config: TrainConfig, spec: NetworkSpec) -> dict[str, Any]:
     backend = {"backend": keras.backend.backend(), "keras": keras.__version__}
     return {**config.to_dict(), "table": spec.config.to_dict(), **backend}
 
 
-def _short(value):
+def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) < 100 else f"{text[:97]}..."

@@ -1,4 +1,4 @@
-"""The network as it is judged and kept: averaged weights, statistics of their own."""
+"""Validation with averaged weights and re-estimated batch norm statistics."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import Batches, WholeSongs
+from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.stems import STEMS
@@ -20,14 +21,14 @@ SDR_TOTAL = 120
 
 
 class Validator:
-    """A copy of a network in float32 on one device, which takes weights and judges them.
+    """Validates a network in a float32 copy on one device.
 
     Args:
-        spec: What the network is.
+        spec: Spec of the network.
         songs: Validation songs.
-        samples: Length of the chunks that validation cuts songs into.
+        samples: Length in samples of the chunks into which songs are cut.
         batch: Chunks in a batch.
-        loss: Loss that validation measures, of `losses.LOSSES`.
+        loss: Loss to measure, see `losses.LOSSES`.
     """
 
     def __init__(
@@ -42,26 +43,26 @@ class Validator:
         self.model = spec.build()
         self.norms = batch_norms(self.model)
         for layer in self.norms:
-            layer.momentum = 0.0  # A pass in training mode leaves the statistics of its batch.
+            layer.momentum = 0.0  # A pass in training mode sets the statistics of its batch.
         self._from_waveform = from_waveform(self.model, spec, samples, loss.domain)
         jit = False if keras.backend.backend() == "tensorflow" else "auto"
         self._from_waveform.compile(loss=loss, jit_compile=jit)
         self._batches = WholeSongs(songs, spec.targets, samples, batch)
 
     def take(self, trained: keras.Model) -> None:
-        """Copies all variables of a network of the same kind."""
+        """Copy all variables of a network with the same structure."""
         _assign(self.model.variables, trained.variables)
 
     def average(self, weights: Sequence[keras.Variable], batches: Batches, count: int) -> None:
-        """Takes averaged weights, and estimates the batch norm statistics again.
+        """Copy averaged weights, and re-estimate the batch norm statistics.
 
-        Statistics of one set of weights are wrong for their average (Izmailov et al. 2018,
-        arXiv 1803.05407, section 3.2).
+        The statistics of single weights do not hold for their average (Izmailov et al. 2018, arXiv
+        1803.05407, section 3.2).
 
         Args:
             weights: Values of all trainable weights.
-            batches: Training batches to take statistics over.
-            count: How many of them.
+            batches: Training batches for the statistics.
+            count: Number of batches.
         """
         _assign(self.model.trainable_variables, weights)
         if not self.norms:
@@ -78,7 +79,7 @@ class Validator:
             norm.moving_variance.assign(within + mean.var(axis=0))
 
     def loss(self) -> float:
-        """Gives the mean loss over all validation songs."""
+        """Return the mean loss over all validation songs."""
         return float(self._from_waveform.evaluate(self._batches, verbose=0))
 
     def sdr(self) -> dict[str, float]:
@@ -89,7 +90,7 @@ class Validator:
         `SDR_TOTAL` seconds: four long ones, or all of a set of short clips.
         """
         sample_rate = self.spec.config.sample_rate
-        scores = {source: [] for source in self.spec.targets}
+        scores: dict[str, list[float]] = {source: [] for source in self.spec.targets}
         total = 0
         for song in self.songs:
             if total >= SDR_TOTAL * sample_rate:
@@ -105,18 +106,18 @@ class Validator:
         return {source: _median(values) for source, values in scores.items()}
 
     @functools.cached_property
-    def _separator(self):
+    def _separator(self) -> Separator:
         return Separator.from_networks(
             [LoadedNetwork(self.spec, self.model)], stems=self.spec.targets
         )
 
     @functools.cached_property
-    def _training_pass(self):
+    def _training_pass(self) -> Callable[[Tensor], object]:
         return training_pass(self._from_waveform)
 
 
 def median_sdr(reference: np.ndarray, estimate: np.ndarray, frame: int) -> float:
-    """SDR of BSSEval v4: the median over whole frames of 10 log10(|s|^2 / |s - e|^2).
+    """Compute the SDR of BSSEval v4: the median over frames of 10 log10(|s|^2 / |s - e|^2).
 
     Of version 4's four scores the SDR alone needs no filters, so this equals museval's; frames in
     which the reference or the estimate is silent do not count.
@@ -137,14 +138,14 @@ def median_sdr(reference: np.ndarray, estimate: np.ndarray, frame: int) -> float
         return _median(10 * np.log10((s**2).sum(axis=1) / ((s - e) ** 2).sum(axis=1)))
 
 
-def training_pass(model: keras.Model) -> Callable[[object], None]:
-    """Compiles a call in training mode, which updates the statistics and nothing else.
+def training_pass(model: keras.Model) -> Callable[[Tensor], object]:
+    """Compile a call in training mode, which updates only the statistics.
 
     Args:
-        model: Model whose batch norm statistics are wanted.
+        model: Model whose batch norm statistics are estimated.
 
     Returns:
-        Function of a batch of inputs, a tensor.
+        A function of a batch of inputs.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -158,14 +159,14 @@ def training_pass(model: keras.Model) -> Callable[[object], None]:
     return torch.no_grad()(lambda x: model(x, training=True))
 
 
-def _jax_training_pass(model):
+def _jax_training_pass(model: keras.Model) -> Callable[[Tensor], None]:
     import jax
 
     @jax.jit
-    def statistics(weights, state, x):
+    def statistics(weights: list[Tensor], state: list[Tensor], x: Tensor) -> list[Tensor]:
         return model.stateless_call(weights, state, x, training=True)[1]
 
-    def run(x):
+    def run(x: Tensor) -> None:
         weights = [variable.value for variable in model.trainable_variables]
         state = [variable.value for variable in model.non_trainable_variables]
         _assign(model.non_trainable_variables, statistics(weights, state, x))
@@ -173,11 +174,11 @@ def _jax_training_pass(model):
     return run
 
 
-def _assign(variables, values):
+def _assign(variables: Sequence[keras.Variable], values: Sequence[Tensor]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(np.array(ops.convert_to_numpy(value)))
 
 
-def _median(values):
-    values = np.asarray(values)[~np.isnan(values)]
-    return float(np.median(values)) if len(values) else float("nan")
+def _median(values: Sequence[float] | np.ndarray) -> float:
+    known = np.asarray(values)[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")

@@ -1,1 +1,1 @@
-"""What every part of the package may use."""
+"""Helpers for all parts of the package."""

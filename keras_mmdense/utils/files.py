@@ -1,4 +1,4 @@
-"""Files that appear under their name only when they are complete, and what they hold."""
+"""Atomic writing of files and folders, JSON, checksums."""
 
 import contextlib
 import errno
@@ -18,18 +18,18 @@ from keras_mmdense.errors import InputError
 
 LOCK = "keras-mmdense.lock"
 MAX_JSON = 1 << 28
-# What a full or broken disk says while a file is written.
+# Errors of a full or broken disk while a file is written.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` and renames it when the block ends without an error.
+    """Provide a temporary path next to `path`, renamed when the block ends without an error.
 
-    The temporary name keeps the suffix, since writers choose the format by it.
+    The temporary name keeps the suffix, by which writers choose the format.
 
     Args:
-        path: The file to write; its folder is made if it is missing, an old file is replaced.
+        path: The file to write; its folder is created if it is missing, an old file is replaced.
 
     Yields:
         The temporary path to write to.
@@ -40,7 +40,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     if path.is_dir():
-        raise InputError(f"{path}: a folder is in the way of a file")
+        raise InputError(f"{path}: is a folder, expected a file name")
     partial = path.with_name(f".{uuid.uuid4().hex}{''.join(path.suffixes[-2:])}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,29 +62,29 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def replacing_folder(
     path: str | Path, mark: str, known: Collection[str] | None = None
 ) -> Iterator[Path]:
-    """Gives a temporary folder that takes the place of `path` when the block ends without an error.
+    """Provide a temporary folder that replaces `path` when the block ends without an error.
 
     Args:
-        path: The folder to write. An empty one, or an older one of the same kind, is replaced; of a
-            link, the folder it leads to.
-        mark: Name of a file that only folders of this kind hold.
-        known: Names of all that folders of this kind hold; None if these differ.
+        path: The folder to write. An empty one, or an older one of the same kind, is replaced; for
+            a link, the folder that it points to.
+        mark: Name of a file that identifies folders of this kind.
+        known: Names of all entries of folders of this kind; None if they vary.
 
     Yields:
         The temporary folder to write to.
 
     Raises:
-        InputError: If `path` is something else, holds something else beside the export, is the
-            current folder or a mount point, or cannot be written.
+        InputError: If `path` is anything else, holds anything besides the export, is the current
+            folder or a mount point, or cannot be written.
     """
     path = Path(path).resolve()
     if path == Path.cwd() or path.is_mount():
         raise InputError(f"{path}: cannot be replaced; name a folder in it")
     if path.exists() and not (path / mark).is_file() and not _is_empty(path):
-        raise InputError(f"{path}: exists and is no exported model; choose another name")
+        raise InputError(f"{path}: exists and is not an exported model; choose another name")
     if path.is_dir() and known:
         for foreign in sorted({entry.name for entry in path.iterdir()} - set(known)):
-            raise InputError(f"{path / foreign}: is of no export, and would be lost; move it away")
+            raise InputError(f"{path / foreign}: is not part of an export; move it away")
     partial, old = (path.parent / f".{uuid.uuid4().hex}" for _ in range(2))
     try:
         partial.mkdir(parents=True)
@@ -112,12 +112,12 @@ def _is_empty(path: Path) -> bool:
 
 @contextlib.contextmanager
 def staging(folder: str | Path) -> Iterator[Path]:
-    """Gives a hidden folder in `folder` that no other run uses, and removes it in the end.
+    """Provide a hidden folder in `folder` that no other run uses, and remove it afterward.
 
-    A run holds a lock in its own; those without, which killed runs left, are removed first.
+    Each run locks its own; those without a lock, left by killed runs, are removed first.
 
     Args:
-        folder: The folder; made if it is missing, and then removed again if nothing came into it.
+        folder: The folder; created if it is missing, and then removed again if it stays empty.
 
     Yields:
         The hidden folder.
@@ -151,7 +151,7 @@ def staging(folder: str | Path) -> Iterator[Path]:
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """Reads a JSON object from a file.
+    """Read a JSON object from a file.
 
     Args:
         path: The file.
@@ -160,7 +160,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         The object.
 
     Raises:
-        InputError: If the file cannot be read, is larger than 256 MB, or holds something else.
+        InputError: If the file cannot be read, is larger than 256 MB, or is not a JSON object.
     """
     try:
         if Path(path).stat().st_size > MAX_JSON:
@@ -178,7 +178,14 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def sha256(path: str | Path) -> str:
-    """Gives the sha256 of a file in hexadecimal digits, in bounded memory."""
+    """Compute the sha256 of a file in bounded memory.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Hexadecimal digits.
+    """
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while block := file.read(2**20):
@@ -187,7 +194,14 @@ def sha256(path: str | Path) -> str:
 
 
 def check_writable(folder: str | Path) -> None:
-    """Raises InputError unless files can be written to a folder or the folder can be made."""
+    """Check that files can be written to a folder or that it can be created, before any work.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        InputError: If they cannot.
+    """
     folder = Path(folder)
     parents = [path for path in (folder, *folder.parents) if path.exists()]
     if not parents or not parents[0].is_dir() or not os.access(parents[0], os.W_OK | os.X_OK):

@@ -1,8 +1,8 @@
-"""Acting when another package is imported, and naming packages that are missing."""
+"""Hooks for imports of other packages, and checks that packages are installed."""
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -14,12 +14,12 @@ def require(purpose: str, extra: str, *modules: str) -> None:
     """Check that modules are installed, before any work.
 
     Args:
-        purpose: What needs them, such as the name of a command.
-        extra: The extra in `setup.cfg` that brings them.
+        purpose: What requires them, such as the name of a command.
+        extra: The extra in `setup.cfg` that installs them.
         *modules: Names of the modules.
 
     Raises:
-        InputError: If one is missing; names the command that installs it.
+        InputError: If one is missing; the message names the command that installs it.
     """
     for name in modules:
         if sys.modules.get(name) is None and importlib.util.find_spec(name) is None:
@@ -28,7 +28,7 @@ def require(purpose: str, extra: str, *modules: str) -> None:
 
 
 def when_imported(name: str, act: Callable[[], object]) -> None:
-    """Call a function once a package is imported: now, or right after its import.
+    """Call a function when a package is imported: now, or right after its import.
 
     Args:
         name: Name of the package.
@@ -41,12 +41,17 @@ def when_imported(name: str, act: Callable[[], object]) -> None:
 
 
 class _Watcher(MetaPathFinder):
-    """Finds one package as the other finders do, and acts when it is loaded."""
+    """Delegates the search for one package, and acts when it is loaded."""
 
     def __init__(self, name: str, act: Callable[[], object]):
         self.name, self.act = name, act
 
-    def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
         if fullname != self.name or self not in sys.meta_path:
             return None
         sys.meta_path.remove(self)
@@ -64,6 +69,8 @@ class _ActingLoader(Loader):
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__.loader = module.__loader__ = self.loader
+        module.__loader__ = self.loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
         self.loader.exec_module(module)
         self.act()

@@ -1,6 +1,6 @@
-"""How long work tells how far it is."""
+"""The type of progress callbacks."""
 
 from collections.abc import Callable
 
-# Called with (done, total).
+# Takes (done, total).
 Progress = Callable[[int, int], None]

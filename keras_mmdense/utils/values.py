@@ -1,12 +1,12 @@
-"""Checks of the numbers that cards, tables and settings hold."""
+"""Checks of numbers in cards, tables and settings."""
 
 import math
 from typing import Any
 
 from keras_mmdense.errors import InputError
 
-# Lowest and highest value of what describes a signal, wherever it is said. They keep a file from
-# elsewhere from asking for any amount of memory.
+# Lowest and highest values of a signal's properties. They keep a malicious file from requesting any
+# amount of memory.
 SIGNAL_LIMITS = {
     "sample_rate": (1000, 768_000),
     "channels": (1, 64),
@@ -16,27 +16,48 @@ SIGNAL_LIMITS = {
 
 
 def is_whole(value: Any, low: int = 1, high: int | None = None) -> bool:
-    """Returns whether a value is a whole number, no bool, from `low` to `high`."""
+    """Return whether a value is an integer (and not a bool) in a range.
+
+    Args:
+        value: The value.
+        low: Lowest value. Defaults to `1`.
+        high: Highest value. Defaults to `None`: no limit.
+
+    Returns:
+        Whether it is.
+    """
     if not isinstance(value, int) or isinstance(value, bool):
         return False
     return low <= value and (high is None or value <= high)
 
 
 def is_number(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
-    """Returns whether a value is a finite number, no bool, from `low` to `high`."""
+    """Return whether a value is a finite number (and not a bool) in a range.
+
+    Args:
+        value: The value.
+        low: Lowest value. Defaults to `-inf`.
+        high: Highest value. Defaults to `inf`.
+
+    Returns:
+        Whether it is.
+    """
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return math.isfinite(value) and low <= value <= high
 
 
 def check_whole(name: str, value: Any, low: int = 1, high: int | None = None) -> None:
-    """Raises InputError unless a value is a whole number.
+    """Check that a value is an integer in a range.
 
     Args:
         name: Name of the value.
         value: The value.
-        low: Lowest value.
-        high: Highest value; None for no bound.
+        low: Lowest value. Defaults to `1`.
+        high: Highest value. Defaults to `None`: no limit.
+
+    Raises:
+        InputError: If it is not.
     """
     if not is_whole(value, low, high):
         reach = f"{low} up" if high is None else f"{low} to {high}"
@@ -44,6 +65,16 @@ def check_whole(name: str, value: Any, low: int = 1, high: int | None = None) ->
 
 
 def check_number(name: str, value: Any, low: float, high: float) -> None:
-    """Raises InputError unless a value is a finite number from `low` to `high`."""
+    """Check that a value is a finite number in a range.
+
+    Args:
+        name: Name of the value.
+        value: The value.
+        low: Lowest value.
+        high: Highest value.
+
+    Raises:
+        InputError: If it is not.
+    """
     if not is_number(value, low, high):
         raise InputError(f"{name} must be a number from {low:g} to {high:g}, received {value!r}")

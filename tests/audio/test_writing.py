@@ -148,7 +148,7 @@ def test_stem_mp4_has_the_streams_of_musdb18(tmp_path):
         ({"filename": "{song}/{stem}/"}, "below the output folder"),
         ({"subtype": "IMA_ADPCM"}, "wav has no subtype 'IMA_ADPCM'"),
         ({"subtype": "G721_32"}, "choose from PCM_16, PCM_24"),
-        ({"format": "stem.mp4", "residual": "residual"}, "no residual"),
+        ({"format": "stem.mp4", "residual": "residual"}, "the four stems, not residual"),
     ],
 )
 def test_bad_outputs_are_named(arguments, message):
@@ -232,7 +232,7 @@ def test_a_plan_refuses_to_replace_a_song(tmp_path, output, name):
     songs = {tmp_path / name: "song", tmp_path / "other.wav": "other"}
     plan(output, tmp_path, songs, STEMS)
     (tmp_path / name).write_text("music")
-    with pytest.raises(InputError, match=f"{name}: is a song to separate"):
+    with pytest.raises(InputError, match=f"{name}: would replace a song to separate"):
         plan(output, tmp_path / "." / ".." / tmp_path.name, songs, STEMS)
 
 
@@ -297,7 +297,7 @@ def test_a_disk_that_fills_up_in_the_end_leaves_nothing(tmp_path, format, subtyp
 def test_a_folder_in_the_way_is_said_before_the_work(tmp_path):
     path, stems = song(tmp_path, samples=100)
     (tmp_path / "out" / "song" / "bass.wav").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"bass\.wav: a folder is in the way"):
+    with pytest.raises(InputError, match=r"bass\.wav: is a folder, expected"):
         write(path, stems, tmp_path / "out", Output())
     assert everything_in(tmp_path) == ["song.wav"]
 

@@ -80,7 +80,7 @@ def test_a_fresh_process_opens_every_network(backend, tmp_path):
 def write_graph(folder):
     """Writes a separation graph of one target and the rest."""
     network = NetworkSpec(TABLES["tiny"], ("vocals",))
-    separator = Separator.from_networks([LoadedNetwork(network, network.build())])
+    separator = Separator.from_networks([LoadedNetwork(network, network.build())], window=64)
     assert len(separator.card.stems) == 2
     samples = 2 * separator.card.context + 5000
     write(folder, {"graph": separator.graph}, (1, samples, 2))

@@ -34,7 +34,7 @@ def quarters(monkeypatch):
         return np.stack([waveforms[:, 256:-256] / 4] * len(STEMS), axis=1)
 
     def opened(settings, artifacts=None):
-        return Separator.from_function(run, CARD, stems=settings.stems)
+        return Separator.from_function(run, CARD, stems=settings.stems or None)
 
     monkeypatch.setattr(worker, "open_separator", opened)
     monkeypatch.setattr(separate, "open_separator", opened)

@@ -109,7 +109,7 @@ def test_files_are_those_of_the_command(clips, tmp_path, capfd):
         (["--runner", "Nope"], "Unexpected pipeline runner: Nope"),
         (["--format", "aac"], "unknown format 'aac'"),
         (["--stems", "guitar"], "unknown stem 'guitar'"),
-        (["--stems", "bass", "--two-stems", "vocals"], "goes with neither"),
+        (["--stems", "bass", "--two-stems", "vocals"], "cannot be combined"),
         (["--output", "gs://bucket"], "pip install apache-beam"),
     ],
 )

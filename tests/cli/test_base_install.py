@@ -1,14 +1,17 @@
 """What the base install can do, and what it says of the extras that are missing."""
 
 import configparser
+import dataclasses
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
 import soundfile
+from ai_edge_litert import schema_py_generated as schema
 from typer.testing import CliRunner
 
 import keras_mmdense
@@ -18,6 +21,7 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.catalog import DEFAULT
 from keras_mmdense.pretrained.network_card import NetworkCard
 from keras_mmdense.pretrained.networks import write_description
+from keras_mmdense.separation.model_card import SAVED_MODEL_CARD, TFLITE_CARD, ModelCard
 from keras_mmdense.utils.imports import require
 
 ROOT = Path(keras_mmdense.__file__).parents[1]
@@ -79,6 +83,31 @@ def test_research_terms_are_told_once(tmp_path, capsys):
     assert capsys.readouterr().out == f"{tmp_path / 'net'}: {RESEARCH.terms}\n"
 
 
+def test_research_terms_of_exported_files_are_told(tmp_path, capsys):
+    """Those of their model cards, read without a backend."""
+    card = ModelCard(("net",), ("vocals",), 44100, 2, 2048, 1024, 1024, 0, license=RESEARCH.terms)
+    free = dataclasses.replace(card, license="CC0")
+    for name, one in {"saved": card, "free": free}.items():
+        file = tmp_path / name / SAVED_MODEL_CARD
+        file.parent.mkdir(parents=True)
+        file.write_text(one.to_json())
+    builder = flatbuffers.Builder()
+    model = schema.ModelT()
+    model.buffers, model.metadata = [schema.BufferT()], [schema.MetadataT()]
+    model.buffers[0].data = np.frombuffer(card.to_json().encode(), np.uint8)
+    model.metadata[0].name, model.metadata[0].buffer = TFLITE_CARD, 0
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    (tmp_path / "net.tflite").write_bytes(builder.Output())
+    tell_terms(
+        tmp_path / "saved", tmp_path / "free", tmp_path / "net.tflite", tmp_path / "no.keras"
+    )
+    expected = [f"{tmp_path / name}: {RESEARCH.terms}" for name in ("saved", "net.tflite")]
+    assert capsys.readouterr().out.splitlines() == expected
+    (tmp_path / "net.tflite").write_bytes(b"no flatbuffer")
+    with pytest.raises(InputError, match="net.tflite: not a .tflite file"):
+        tell_terms(tmp_path / "net.tflite")
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -88,13 +117,16 @@ def test_research_terms_are_told_once(tmp_path, capsys):
         ["export", "tflite", "net", "out.tflite"],
         ["export", "web", "net", "out"],
         ["demo", "--model", "net"],
+        ["separate", "song.wav", "-o", "stems", "--model", "net"],
     ],
 )
 def test_commands_tell_research_terms(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     write_card(tmp_path / "net", RESEARCH)  # without weights, so that the work itself is refused
+    (tmp_path / "song.wav").touch()
     result = CliRunner().invoke(app, command)
-    assert f"net: {RESEARCH.terms}" in result.output
+    told = [line for line in result.output.splitlines() if line == f"net: {RESEARCH.terms}"]
+    assert len(told) == 1
     assert "network.weights.h5" in str(result.exception)
 
 

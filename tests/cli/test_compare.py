@@ -121,7 +121,7 @@ def test_one_folder_with_a_named_system(scores):
         "compare", folder, "--baseline", oracle[1], "--system", "leaky"
     )
     line = fails("compare", folder)
-    assert f"{folder}: name one system with --system; choices: leaky, ideal ratio mask" == line
+    assert f"{folder}: select a system with --system; choices: leaky, ideal ratio mask" == line
     line = fails("compare", folder, "--system", "other")
     assert f"{folder}: no system 'other'; choices: leaky, ideal ratio mask" == line
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_mmdense.data import augmentation
+from keras_mmdense.data import augmentation, augmentation_names
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import RANDOM_STEPS, RemixedChunks
 from keras_mmdense.errors import InputError
@@ -111,13 +111,13 @@ def test_gain_changes_the_level_of_single_stems_alone():
 
 
 def test_a_step_that_is_left_out_changes_nothing_in_the_others():
-    whole, quiet = examples(*augmentation.PAPER), examples("chunks", "swap", "remix")
+    whole, quiet = examples(*augmentation_names.PAPER), examples("chunks", "swap", "remix")
     ratio = whole / quiet
     np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:, :, :1, :1], ratio.shape), rtol=1e-5)
 
 
 def test_chunks_of_a_short_song_end_in_zeros():
-    stems = examples(*augmentation.PAPER, samples=10, count=3)
+    stems = examples(*augmentation_names.PAPER, samples=10, count=3)
     assert (stems[:, :, :10] != 0).all() and (stems[:, :, 10:] == 0).all()
 
 
@@ -208,10 +208,12 @@ def test_an_unknown_stem_is_drawn_from_songs_that_have_it():
         RemixedChunks(songs, STEMS, SAMPLES, 0)
 
 
-@pytest.mark.parametrize("left_out", augmentation.AUGMENTATIONS)
+@pytest.mark.parametrize("left_out", augmentation_names.AUGMENTATIONS)
 def test_leaving_a_step_out_keeps_the_random_numbers_of_the_others(left_out):
     """The places of the first clip of the first stem are the same in all, where speeds are."""
-    steps = [x for x in augmentation.AUGMENTATIONS if x not in ("resample", "chunks", "remix")]
+    steps = [
+        x for x in augmentation_names.AUGMENTATIONS if x not in ("resample", "chunks", "remix")
+    ]
     both = [("remix", "chunks", *(x for x in steps if x != out)) for out in (None, left_out)]
     one, other = (RemixedChunks(ramps(), STEMS, SAMPLES, 0, augment) for augment in both)
     rngs = [{n: np.random.default_rng((0, 5, i)) for i, n in enumerate(RANDOM_STEPS)} for _ in both]

@@ -87,7 +87,7 @@ def test_a_mixture_is_its_own_remainder():
 
 def test_names_must_differ_and_be_known():
     for name in ("mixture", "MIXTURE"):
-        with pytest.raises(InputError, match=f"(?i)called '{name}'"):
+        with pytest.raises(InputError, match=f"(?i)have the name '{name}'"):
             evaluate_songs([], [system(name=name)])
     with pytest.raises(InputError, match=r"'nothing'; choices: mixture"):
         evaluate_songs([], [], oracles=["nothing"])

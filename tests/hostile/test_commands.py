@@ -33,13 +33,13 @@ def fails(tmp_path, monkeypatch, capsys):
 SEPARATE = ("separate", "a.wav", "-o", "out")
 TRAIN = ("train", "--root", "songs", "--output", "out")
 ARGUMENTS = [
-    ("an empty name", "separate", "", "-o", "out"),
+    ("a file name is empty", "separate", "", "-o", "out"),
     ("unknown format 'exe'", *SEPARATE, "--format", "exe"),
     ("has no subtype 'PCM_99'", *SEPARATE, "--subtype", "PCM_99"),
-    ("--two-stems goes with neither", *SEPARATE, "--two-stems", "vocals", "--residual"),
+    ("--two-stems cannot be combined", *SEPARATE, "--two-stems", "vocals", "--residual"),
     ("file name template", *SEPARATE, "--filename", "{song}"),
     ("below the output folder", *SEPARATE, "--filename", "../{song}/{stem}"),
-    ("another folder than the songs", "separate", ".", "-o", "."),
+    ("a different folder than the songs", "separate", ".", "-o", "."),
     ("no audio files in this folder", "separate", ".", "-o", "out"),
     ("no trained network", *SEPARATE, "--model", "nothing"),
     ("a.tflite: no such file", *SEPARATE, "--model", "a.tflite"),
@@ -83,7 +83,7 @@ def test_a_file_in_place_of_the_output(fails, tmp_path, command):
 
 def test_a_folder_in_place_of_a_file(fails, tmp_path):
     (tmp_path / "a.tflite").mkdir()
-    fails("a folder is in the way", "export", "tflite", "nothing", "a.tflite")
+    fails("is a folder, expected", "export", "tflite", "nothing", "a.tflite")
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "[" * 100_000, '{"epochs": 1e400}', '{"model": 5}'])

@@ -10,6 +10,7 @@ from keras_mmdense.configs.size import _bound, check_size
 from keras_mmdense.errors import InputError
 from keras_mmdense.models import weights_file
 from keras_mmdense.pretrained import catalog, networks
+from keras_mmdense.utils.files import MAX_JSON
 
 
 @pytest.fixture
@@ -117,8 +118,8 @@ def test_bounds_are_not_below_what_is_built():
         *(({"targets": x}, "targets must be") for x in ([], [1], "ab", ["a", "a"], ["../x"])),
         ({"table": {"name": "a/b"}}, "table's name must be"),
         ({"table": {"name": 5}}, "table's name must be"),
-        ({"table": {"final": {"k": 10**9, "layers": 1}}}, "parameters; at most"),
-        ({"table": {"final": {"k": 1, "layers": 100_000}}}, "layers; at most"),
+        ({"table": {"final": {"k": 10**9, "layers": 1}}}, "parameters; the limit is"),
+        ({"table": {"final": {"k": 1, "layers": 100_000}}}, "layers; the limit is"),
     ],
 )
 def test_sizes_and_names_are_checked_before_anything_is_built(
@@ -135,4 +136,11 @@ def test_sizes_and_names_are_checked_before_anything_is_built(
 def test_deep_json_is_refused(tmp_path):
     (tmp_path / "network.json").write_text("[" * 100_000)
     with pytest.raises(InputError, match="network.json: not the description"):
+        networks.load_network(tmp_path)
+
+
+def test_a_huge_description_is_refused_unread(tmp_path):
+    with open(tmp_path / "network.json", "wb") as file:
+        file.truncate(MAX_JSON + 1)
+    with pytest.raises(InputError, match=r"network\.json: .*larger than 256 MB"):
         networks.load_network(tmp_path)

@@ -156,7 +156,7 @@ def test_published_rows_are_named_with_data_rule_and_certainty(page):
         assert f"Published: {table.data}" in text
         for row in table.rows:
             assert row.certainty in CERTAINTY and row.system in text
-    assert "Scores on other data do not compare" in text
+    assert "Scores are comparable only on the same data" in text
     assert all(words in text.replace("&#39;", "'") for words in CERTAINTY.values())
 
 
@@ -167,7 +167,7 @@ def test_markdown_beside_the_page_holds_the_same_numbers(page):
     names = [row[0] for row in rows if row]
     assert escape(SONGS[2]) in names and "4,702" in text and "1.5 h" in text
     assert escape("a|b\n`c`") == "a\\|b \\`c\\`"
-    assert "Scores on other data do not compare" in text
+    assert "Scores are comparable only on the same data" in text
 
 
 def test_numbers_read_well():

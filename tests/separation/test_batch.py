@@ -77,14 +77,14 @@ def test_stems_and_hidden_folders_are_no_songs(tmp_path):
         assert files == [song]
         run(files, tmp_path / "in" / "stems")
     assert len(batch.find_audio([tmp_path / "in"])) == 5
-    with pytest.raises(InputError, match="another folder than the songs"):
+    with pytest.raises(InputError, match="a different folder than the songs"):
         batch.find_audio([tmp_path / "in"], tmp_path / "in" / "stems" / "..")
 
 
 def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch):
     write_songs(tmp_path, "1.wav")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="empty name"):
+    with pytest.raises(InputError, match="file name is empty"):
         batch.find_audio([""])
     assert batch.find_audio(["."]) == [Path("1.wav")]
 

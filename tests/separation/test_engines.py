@@ -26,9 +26,9 @@ def cache(tmp_path, monkeypatch):
 
 def opened(monkeypatch):
     """Which engine `open_engine` chooses, without loading anything."""
-    litert_engine = Engine("litert", CARD, np.asarray)
+    litert_engine = Engine("litert", CARD, lambda: np.asarray)
     monkeypatch.setattr(litert, "tflite_engine", lambda path: litert_engine)
-    keras = Engine("tensorflow", CARD, np.asarray)
+    keras = Engine("tensorflow", CARD, lambda: np.asarray)
     monkeypatch.setattr("keras_mmdense.separation.loading._tensorflow", lambda *args: keras)
     return lambda *args, **options: open_engine(*args, **options).name
 

@@ -9,9 +9,9 @@ from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.wiener import WienerFilter
 from keras_mmdense.pretrained.networks import NetworkSpec
-from keras_mmdense.separation.engines.keras_graph import CORE_FRAMES
 from keras_mmdense.separation.graph import separation_model
 from keras_mmdense.separation.separator import Separator
+from keras_mmdense.separation.stepwise_graph import STEP_FRAMES
 from keras_mmdense.stems import STEMS, rest_name
 
 
@@ -30,7 +30,7 @@ def separator():
     return Separator.from_networks([random_network()])
 
 
-@pytest.mark.parametrize("samples", [1, 100, 44100, CORE_FRAMES * 1024 - 1, CORE_FRAMES * 1024 + 1])
+@pytest.mark.parametrize("samples", [1, 100, 44100, STEP_FRAMES * 1024 - 1, STEP_FRAMES * 1024 + 1])
 def test_stems_have_the_length_of_the_song_and_sum_to_it(separator, samples):
     x = noise(samples)
     stems = separator.separate(x, 44100)
@@ -155,12 +155,20 @@ def test_what_is_left_becomes_a_stem(targets, rest):
 
 def test_every_window_has_one_shape_and_progress_is_reported(separator, monkeypatch):
     shapes, calls = set(), []
-    predict = separator._run
-    monkeypatch.setattr(separator, "_run", lambda x: shapes.add(x.shape) or predict(x))
-    for samples in (1, 999, 700 * 1024):
-        separator.separate(noise(samples), 44100, lambda done, total: calls.append((done, total)))
-    assert calls == [(1, 1), (999, 999), (CORE_FRAMES * 1024, 700 * 1024), (700 * 1024, 700 * 1024)]
-    assert len(shapes) == 1
+    start = separator._start
+
+    def watched():
+        run = start()
+        return lambda x: shapes.add(x.shape) or run(x)
+
+    monkeypatch.setattr(separator, "_start", watched)
+    card, samples = separator.card, 300 * 1024
+    for count in (1, 999, samples):
+        separator.separate(noise(count), 44100, lambda done, total: calls.append((done, total)))
+    late = [(step * card.window - card.delay, samples) for step in range(1, 4)]
+    ready = [call for call in late if call[0] > 0]
+    assert calls == [(1, 1), (999, 999), *ready, (samples, samples)]
+    assert shapes == {(1, card.window, 2)}
 
 
 def test_calls_of_any_length_trace_once(monkeypatch):
@@ -226,9 +234,7 @@ def test_channels_and_samples_are_not_mixed_up_for_long(separator):
 
 def test_a_long_file_of_a_low_rate_is_read_in_short_blocks(separator, tmp_path, monkeypatch):
     sizes = []
-    monkeypatch.setattr(
-        separator, "_run", lambda x: sizes.append(x.shape) or np.zeros((1, 4, 1, 2))
-    )
+    monkeypatch.setattr(separator, "_start", lambda: sizes.append)
     monkeypatch.setattr(reading.AudioFile, "blocks", lambda _, size: sizes.append(size) or iter(()))
     soundfile.write(tmp_path / "a.wav", np.zeros((5000, 2)), 1000)
     with pytest.raises(InputError, match="no samples"):
@@ -241,7 +247,9 @@ def test_a_long_file_of_a_low_rate_is_read_in_short_blocks(separator, tmp_path, 
 
 def test_a_peak_that_no_float_holds_is_refused(separator, tmp_path):
     writing.write(tmp_path / "a.wav", noise(5000) * np.float32(1e25), 44100)
-    with pytest.raises(InputError, match=r"a\.wav: the network gave numbers that are not finite"):
+    with pytest.raises(
+        InputError, match=r"a\.wav: the network returned numbers that are not finite"
+    ):
         separator.separate_file(tmp_path / "a.wav", tmp_path / "out", Output("mp3"))
     assert not (tmp_path / "out").exists()
 
@@ -271,7 +279,7 @@ def test_custom_weights(tmp_path):
 
 def test_the_graph_takes_batches_of_any_length():
     network, model = random_network()
-    card = Separator.from_networks([(network, model)]).card
+    card = Separator.from_networks([(network, model)], window=64).card
     graph = separation_model([(network, model)], card)
     x = np.stack([noise(4567), 0.5 * noise(4567)])
     seen = np.pad(x, ((0, 0), (card.context, card.context), (0, 0)))

@@ -10,24 +10,33 @@ from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.streaming import Stream, as_floats
 
 
-def halves(context):
-    """A graph of two sources that share the mixture: 3/4 and 1/4 of it."""
+def halves(context, delay=0):
+    """Starts a graph of two sources that share the mixture, 3/4 and 1/4 of it, and come late."""
 
-    def graph(batch):
-        kept = batch[:, context : batch.shape[1] - context]
-        return np.stack([0.75 * kept, 0.25 * kept], axis=1)
+    def start():
+        past = np.zeros((1, delay, 2), "float32")
 
-    return graph
+        def graph(batch):
+            nonlocal past
+            kept = batch[:, context : batch.shape[1] - context]
+            joined = np.concatenate([past[..., : kept.shape[2]], kept], axis=1)
+            kept, past = joined[:, : kept.shape[1]], joined[:, kept.shape[1] :]
+            return np.stack([0.75 * kept, 0.25 * kept], axis=1)
+
+        return graph
+
+    return start
 
 
-def card(width, core, context):
+def card(width, core, context, delay=0):
     """The card of `halves`."""
-    sizes = {"n_fft": 2, "hop": 1, "window": core, "context": context}
+    sizes = {"n_fft": 2, "hop": 1, "window": core, "context": context, "delay": delay}
     return ModelCard(("halves",), ("more", "less"), 44100, width, **sizes)
 
 
-def run(blocks, rate=44100, width=2, core=64, context=16):
-    stream = Stream(halves(context), card(width, core, context), rate, blocks[0].shape[1])
+def run(blocks, rate=44100, width=2, core=64, context=16, delay=0):
+    facts = card(width, core, context, delay)
+    stream = Stream(halves(context, delay), facts, rate, blocks[0].shape[1])
     parts = [stream.push(block) for block in blocks] + [stream.finish()]
     mixture = np.concatenate([part for part, _ in parts])
     return mixture, np.concatenate([stems for _, stems in parts], axis=1)
@@ -41,16 +50,17 @@ def run(blocks, rate=44100, width=2, core=64, context=16):
     dtype=st.sampled_from(["float32", "float64", "int16"]),
     core=st.integers(1, 2000),
     context=st.integers(0, 600),
+    delay=st.integers(0, 600),
     cuts=st.lists(st.integers(0, 3000), max_size=4),
 )
 @settings(max_examples=120, deadline=None)
 def test_any_length_rate_channels_type_and_window(
-    samples, rate, channels, width, dtype, core, context, cuts
+    samples, rate, channels, width, dtype, core, context, delay, cuts
 ):
     x = np.random.default_rng(samples).uniform(-1, 1, (samples, channels))
     x = (x * 1000).astype(dtype).astype("float32") / 1000
     blocks = np.split(x, sorted(cut for cut in cuts if cut <= samples))
-    mixture, stems = run(blocks, rate, width, core, context)
+    mixture, stems = run(blocks, rate, width, core, context, delay)
     np.testing.assert_array_equal(mixture, x)
     assert stems.shape == (2, samples, channels) and np.isfinite(stems).all()
     if rate == 44100:
@@ -101,9 +111,9 @@ def test_many_channels_go_through_the_graph_pair_by_pair():
 
     def graph(batch):
         shapes.append(batch.shape)
-        return halves(16)(batch)
+        return halves(16)()(batch)
 
-    stream = Stream(graph, card(2, 64, 16), 44100, 64)
+    stream = Stream(lambda: graph, card(2, 64, 16), 44100, 64)
     x = np.random.default_rng(0).uniform(-1, 1, (10, 64)).astype("float32")
     parts = [stream.push(x)[1], stream.finish()[1]]
     np.testing.assert_allclose(np.concatenate(parts, axis=1).sum(axis=0), x, atol=1e-6)
@@ -112,15 +122,15 @@ def test_many_channels_go_through_the_graph_pair_by_pair():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_the_graph_gives_must_be_finite(value):
-    stream = Stream(lambda x: halves(16)(x) + value, card(2, 64, 16), 44100, 2)
-    with pytest.raises(InputError, match="network gave numbers that are not finite"):
+    stream = Stream(lambda: lambda x: halves(16)()(x) + value, card(2, 64, 16), 44100, 2)
+    with pytest.raises(InputError, match="network returned numbers that are not finite"):
         stream.push(np.zeros((1000, 2), "float32"))
 
 
 @pytest.mark.parametrize("part", [np.s_[:, :1], np.s_[:, :, :30], np.s_[..., :1], np.s_[0]])
 def test_what_the_graph_gives_must_fit(part):
-    stream = Stream(lambda x: halves(16)(x)[part], card(2, 64, 16), 44100, 2)
-    with pytest.raises(InputError, match="graph gave stems of shape"):
+    stream = Stream(lambda: lambda x: halves(16)()(x)[part], card(2, 64, 16), 44100, 2)
+    with pytest.raises(InputError, match="graph returned stems of shape"):
         stream.push(np.zeros((1000, 2), "float32"))
 
 

@@ -86,7 +86,7 @@ def test_two_processes_equal_one(small, tmp_path):
 
 
 def test_devices_that_are_not_there_are_named():
-    with pytest.raises(InputError, match="99 devices wanted, found 1"):
+    with pytest.raises(InputError, match="99 devices requested, found 1"):
         replicas(99)
 
 

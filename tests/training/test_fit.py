@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+import math
 from types import SimpleNamespace
 
 import keras
@@ -9,12 +10,18 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util.tensor_util import make_ndarray
 
+from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.datasets import DatasetSpec
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.stft import STFT
-from keras_mmdense.pretrained.networks import NetworkSpec, load_network
+from keras_mmdense.models.registry import parameters
+from keras_mmdense.pretrained.card import render_card
+from keras_mmdense.pretrained.catalog import read_card
+from keras_mmdense.pretrained.network_card import NetworkCard
+from keras_mmdense.pretrained.networks import NetworkSpec, load_network, write_description
 from keras_mmdense.synthesis.songs import write_songs
 from keras_mmdense.training import callbacks
+from keras_mmdense.training.card import CardWriter
 from keras_mmdense.training.checkpoint import load_checkpoint, save_checkpoint
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.fit import load_songs, train
@@ -44,7 +51,7 @@ def config(tmp_path_factory, small):
 @pytest.fixture(scope="module")
 def trained(config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return folder, train(config, load_songs(config, folder / "cache"), folder)
+    return folder, train(config, load_songs(config, folder / "cache"), folder, "train this")
 
 
 def test_the_loss_falls_and_the_best_weights_are_kept(trained, config, small):
@@ -54,6 +61,37 @@ def test_the_loss_falls_and_the_best_weights_are_kept(trained, config, small):
     network, model = load_network(folder)
     assert network == NetworkSpec(small, config.targets)
     assert model.count_params() == network.build().count_params()
+
+
+def test_the_card_tells_data_settings_and_scores(trained, config):
+    """Of the epoch that is kept; CARD.md is its rendering."""
+    folder, rows = trained
+    card, network = read_card(folder), load_network(folder)
+    (data,) = card.training_data
+    assert (data.name, data.songs) == ("songs", 5) and "1 more songs validate" in data.details
+    assert data.hours == pytest.approx(5 * 4 / 3600, abs=1e-3)
+    made = card.provenance
+    assert made.command == "train this" and made.seed == config.seed and made.minutes > 0
+    assert f"Keras {keras.__version__}" in made.software and "Loss: mse" in made.details
+    assert "epoch 3 of 3" in made.details
+    assert made.hours_of_audio == pytest.approx(rows[-1]["audio_seconds"] / 3600, abs=1e-3)
+    (table,) = card.scores
+    for stem, value in table.systems["separated"].items():
+        assert value == pytest.approx(rows[-1][f"val_sdr_{stem}"], abs=0.005)
+    text = render_card(folder.name, network.spec, card, parameters(network.model))
+    assert (folder / "CARD.md").read_text() == text and "train this" in text
+    assert card.license == "unknown" and not card.restricted
+
+
+def test_a_network_keeps_the_research_terms_of_the_one_it_starts_from(config, small, tmp_path):
+    spec = NetworkSpec(small, config.targets)
+    origin = NetworkCard("research", "research use only (trained on songs of that kind)")
+    write_description(tmp_path, spec, "", origin)
+    songs = {"train": [CachedSong("a", np.zeros((4, 441, 2), "int16"))], "valid": []}
+    started = dataclasses.replace(config, init=str(tmp_path))
+    card = CardWriter(started, spec, songs, 1.0).describe(1, {"vocals": math.nan}, 60.0)
+    assert card.restricted and card.terms == origin.terms and not card.scores
+    assert f"Started from `{tmp_path}`" in card.provenance.details
 
 
 def test_the_curve_is_written_as_csv_and_png(trained):
@@ -155,8 +193,10 @@ def test_training_starts_from_a_trained_network(trained, config, tmp_path):
 
 def test_the_best_epoch_is_that_of_the_highest_sdr_or_the_lowest_loss(tmp_path, monkeypatch):
     kept = []
-    validator = SimpleNamespace(network=None, spec=None, model=None)
+    validator = SimpleNamespace(spec=None, model=SimpleNamespace(trainable_weights=[]))
+    writer, clock = SimpleNamespace(describe=lambda *_: None), callbacks.Clock()
     monkeypatch.setattr(callbacks, "save_network", lambda *_: kept.append(epoch))
+    monkeypatch.setattr(callbacks, "render_to_folder", lambda *_: None)
     logs = [
         {"val_loss": 3.0, "val_sdr_bass": 1.0, "val_sdr_drums": 2.0},
         {"val_loss": 1.0},
@@ -165,7 +205,7 @@ def test_the_best_epoch_is_that_of_the_highest_sdr_or_the_lowest_loss(tmp_path, 
     ]
     for keep, expected in (("sdr", [0, 2]), ("loss", [0, 1, 3])):
         kept.clear()
-        best = callbacks.KeepBest(tmp_path, validator, keep)
+        best = callbacks.KeepBest(tmp_path, validator, keep, writer, clock)
         for epoch, values in enumerate(logs):
             best.on_epoch_end(epoch, values)
         assert kept == expected

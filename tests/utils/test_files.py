@@ -38,7 +38,7 @@ def test_json_is_read_up_to_a_size(tmp_path, monkeypatch):
 
 def test_a_folder_is_not_replaced_by_a_file(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(InputError, match="a folder is in the way"), files.replacing(tmp_path / "a"):
+    with pytest.raises(InputError, match="is a folder, expected"), files.replacing(tmp_path / "a"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
@@ -63,7 +63,7 @@ def test_an_export_keeps_what_is_of_no_export(tmp_path):
     export(folder, known=("mark",))
     export(folder, known=("mark",))
     (folder / "notes.txt").touch()
-    with pytest.raises(InputError, match=r"notes\.txt: is of no export"):
+    with pytest.raises(InputError, match=r"notes\.txt: is not part of an export"):
         export(folder, known=("mark",))
     assert sorted(path.name for path in folder.iterdir()) == ["mark", "notes.txt"]
 

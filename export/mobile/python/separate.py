@@ -1,4 +1,4 @@
-"""Separates a WAV file with a TFLite file of `keras-mmdense export tflite`: the reference loop.
+"""Separate a WAV file with a TFLite file of `keras-mmdense export tflite`: the reference loop.
 
 Needs ai-edge-litert and numpy, nothing else:
 
@@ -20,7 +20,7 @@ CARD = b"keras_mmdense_card"
 
 
 def read_card(path):
-    """Reads the model card from the file's metadata: stems, sample_rate, window, context..."""
+    """Read the model card from the file's metadata: stems, sample_rate, window, context..."""
     model = schema.Model.GetRootAs(Path(path).read_bytes())
     for index in range(model.MetadataLength()):
         entry = model.Metadata(index)
@@ -87,7 +87,7 @@ class Separator:
 
 
 def read_wav(path, card):
-    """Reads a 16-bit WAV file at the card's rate; mono becomes two equal channels."""
+    """Read a 16-bit WAV file at the card's sample rate; mono becomes two equal channels."""
     with wave.open(str(path)) as file:
         if file.getsampwidth() != 2 or file.getframerate() != card["sample_rate"]:
             raise ValueError(f"{path}: expected 16 bits at {card['sample_rate']} Hz")
@@ -99,7 +99,7 @@ def read_wav(path, card):
 
 
 def write_wav(path, stem, rate):
-    """Writes (samples, channels) as a 16-bit WAV file."""
+    """Write (samples, channels) as a 16-bit WAV file."""
     with wave.open(str(path), "w") as file:
         file.setnchannels(stem.shape[1])
         file.setsampwidth(2)

@@ -72,7 +72,7 @@ async function tryWebGpu(
   try {
     engine = await Engine.open(runtime, file, card, "webgpu");
     if (engine.info.accelerator !== "webgpu") return null;
-    await engine.run(window); // The first run compiles shaders.
+    await engine.start()(window); // The first run compiles shaders.
     return await trial(engine, window);
   } catch {
     return null;
@@ -83,6 +83,6 @@ async function tryWebGpu(
 
 async function trial(engine: Engine, window: Float32Array): Promise<Trial> {
   const start = performance.now();
-  const stems = await engine.run(window);
+  const stems = await engine.start()(window);
   return { stems, seconds: (performance.now() - start) / 1000 };
 }

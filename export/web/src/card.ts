@@ -15,6 +15,8 @@ export interface Card {
   hop: number;
   window: number;
   context: number;
+  /** Samples by which the stems are late, in a graph of steps that remembers the past. */
+  delay: number;
   precision: string;
   license: string;
 }
@@ -43,9 +45,10 @@ export function readCard(file: Uint8Array): Card {
 
 function parseCard(fields: Record<string, unknown>): Card {
   if (fields.format !== FORMAT) throw new Error(`expected the format "${FORMAT}"`);
-  const count = (name: string): number => {
+  const count = (name: string, least = 1): number => {
     const value = fields[name];
-    if (!Number.isInteger(value) || (value as number) < 1) throw new Error(`${name} is ${value}`);
+    if (!Number.isInteger(value) || (value as number) < least)
+      throw new Error(`${name} is ${value}`);
     return value as number;
   };
   const names = (name: string): string[] => {
@@ -60,8 +63,9 @@ function parseCard(fields: Record<string, unknown>): Card {
     channels: count("channels"),
     hop: count("hop"),
     window: count("window"),
-    context: count("context"),
+    context: count("context", 0),
+    delay: fields.delay === undefined ? 0 : count("delay", 0),
     precision: String(fields.precision ?? "float32"),
-    license: String(fields.license ?? fields.license ?? "unknown"),
+    license: String(fields.license ?? fields.licence ?? "unknown"),
   };
 }

@@ -10,6 +10,7 @@ import {
 } from "@litertjs/core";
 import type { Card } from "./card";
 import { UserError } from "./errors";
+import { type Memory, readSilence } from "./silence";
 
 export type Accelerator = "wasm" | "webgpu";
 
@@ -33,11 +34,15 @@ export async function runtimeScript(accelerator: Accelerator): Promise<string> {
   return globalThis.crossOriginIsolated ? SCRIPTS.threaded : SCRIPTS.single;
 }
 
+/** Takes a signal's windows in order: (context + window + context, channels) each. */
+export type Run = (window: Float32Array) => Promise<Float32Array[]>;
+
 /** A compiled graph. */
 export class Engine {
   private constructor(
     private readonly model: CompiledModel,
     private readonly card: Card,
+    private readonly silence: Record<string, Memory>,
     readonly info: EngineInfo,
   ) {}
 
@@ -70,33 +75,48 @@ export class Engine {
       if (/memory|alloc/i.test(String(error))) throw error;
       throw new UserError(`The model file cannot be run: ${(error as Error).message}`);
     }
-    const [input] = model.getInputDetails();
+    const shapes = Object.fromEntries(model.getInputDetails().map((x) => [x.name, [...x.shape]]));
+    const { waveform, ...memory } = shapes;
     const shape = [1, card.window + 2 * card.context, card.channels];
-    if (input?.name !== "waveform" || String([...input.shape]) !== String(shape)) {
+    if (String(waveform) !== String(shape)) {
       throw new UserError(
-        `The model file takes ${input?.name} [${input?.shape}]; expected waveform [${shape}]. ` +
+        `The model file takes ${JSON.stringify(shapes)}; expected waveform [${shape}]. ` +
           "Export it without --network-only.",
       );
     }
+    const silence = card.delay ? readSilence(file, memory) : {};
     const used = model.options.accelerator === "webgpu" ? "webgpu" : "wasm";
     const threads = script.endsWith(SCRIPTS.threaded) ? navigator.hardwareConcurrency : 1;
-    return new Engine(model, card, { accelerator: used, threads });
+    return new Engine(model, card, silence, { accelerator: used, threads });
   }
 
-  /** Runs a window (context + window + context, channels); gives (window, channels) by stem. */
-  async run(window: Float32Array): Promise<Float32Array[]> {
-    const { card } = this;
-    const input = new Tensor(window, [1, card.window + 2 * card.context, card.channels]);
-    const outputs = await this.model.run({ waveform: input });
-    input.delete();
-    const stems: Float32Array[] = [];
-    for (const stem of card.stems) {
-      const output = outputs[stem];
-      if (!output) throw new UserError(`The model gives no ${stem}, which its card names.`);
-      stems.push((await output.data()) as Float32Array);
+  /**
+   * Begins a signal.
+   *
+   * @returns What runs its windows and gives (window, channels) by stem.
+   */
+  start(): Run {
+    const { card, silence } = this;
+    let memory: Record<string, Tensor> = {};
+    for (const [name, { data, shape }] of Object.entries(silence)) {
+      memory[name] = new Tensor(data.slice(), shape);
     }
-    for (const output of Object.values(outputs)) output.delete();
-    return stems;
+    return async (window) => {
+      const waveform = new Tensor(window, [1, card.window + 2 * card.context, card.channels]);
+      const outputs = await this.model.run({ waveform, ...memory });
+      for (const input of [waveform, ...Object.values(memory)]) input.delete();
+      const stems: Float32Array[] = [];
+      memory = {};
+      for (const stem of card.stems) {
+        if (!outputs[stem]) throw new UserError(`The model has no output ${stem}, which its card names.`);
+        stems.push((await outputs[stem].data()) as Float32Array);
+      }
+      for (const [name, output] of Object.entries(outputs)) {
+        if (name in silence) memory[name] = output;
+        else output.delete();
+      }
+      return stems;
+    };
   }
 
   /** Frees the graph and lets the runtime go. */

@@ -118,7 +118,11 @@ async function open(file: File): Promise<void> {
       seek: (sample) => player.seek(sample),
       download: (stem) => downloadOne(song.stems[stem]),
     });
-    const estimate = new Estimate(windowCount(song.info.samples, network.card.window), seconds());
+    const { window, delay } = network.card;
+    const estimate = new Estimate(
+      windowCount(song.info.samples + (delay % window), window),
+      seconds(),
+    );
     const separation = new Separation(decoded, network, {
       ready: showEngine,
       part: (part) => {

@@ -2,7 +2,7 @@
 
 import { openFastest } from "./accelerator";
 import { type Card, readCard } from "./card";
-import type { Engine } from "./engine";
+import type { Run } from "./engine";
 import { plainWords, UserError } from "./errors";
 import { minus, outline, peak } from "./levels";
 import type { Order, Report } from "./messages";
@@ -32,17 +32,23 @@ async function separate(order: Order): Promise<void> {
   await checkSpace(info.samples * info.channels * 4 * card.stems.length, shelf);
   const groups = channelGroups(info.channels, card.channels);
   const peaks = new Array<number>(card.stems.length + 2).fill(0);
-  let engine: Engine | null = null;
+  let runs: Run[] = [];
   let start = 0;
+  let late = card.delay;
   for await (const window of windows(order, card)) {
-    if (!engine) {
+    if (!runs.length) {
       const first = pickGroup(window.samples, info.channels, groups[0]!, card.channels);
-      engine = await openFastest(order.runtime, order.model, card, first, order.decided);
+      const engine = await openFastest(order.runtime, order.model, card, first, order.decided);
       report({ kind: "ready", engine: engine.info });
+      runs = groups.map(() => engine.start());
     }
-    const stems = await separateWindow(engine, card, window, info.channels, groups);
-    const inside = card.context * info.channels;
-    const mixture = window.samples.subarray(inside, inside + window.keep * info.channels);
+    const skip = Math.min(late, window.keep);
+    const frames = window.keep - skip;
+    const whole = await separateWindow(runs, card, window, info.channels, groups);
+    late -= skip;
+    if (!frames) continue;
+    const stems = whole.map((stem) => stem.slice(skip * info.channels));
+    const mixture = await readSamples(order.song, info, start, frames);
     const vocals = stems.filter((_, i) => card.stems[i] === "vocals");
     const all = [...stems, minus(mixture, vocals), minus(mixture, stems)];
     all.forEach((samples, i) => (peaks[i] = Math.max(peaks[i]!, peak(samples))));
@@ -51,8 +57,8 @@ async function separate(order: Order): Promise<void> {
       const blob = await shelf.keep(`${i}-${start}.f32`, samples);
       kept.push({ blob, outline: outline(samples, info.channels, card.hop) });
     }
-    report({ kind: "part", start, frames: window.keep, stems: kept });
-    start += window.keep;
+    report({ kind: "part", start, frames, stems: kept });
+    start += frames;
   }
   report({ kind: "done", peaks });
 }
@@ -69,21 +75,22 @@ async function* windows({ song, info }: Order, card: Card): AsyncGenerator<Windo
     }
     yield* cutter.push(block);
   }
+  yield* cutter.push(new Float32Array(card.delay * info.channels));
   yield* cutter.finish();
 }
 
 /** Stems of a window's core, each (keep, channels). */
 async function separateWindow(
-  engine: Engine,
+  runs: Run[],
   card: Card,
   { samples, keep }: Window,
   channels: number,
   groups: number[][],
 ): Promise<Float32Array<ArrayBuffer>[]> {
   const stems = card.stems.map(() => new Float32Array(keep * channels));
-  for (const group of groups) {
-    const outputs = await engine.run(pickGroup(samples, channels, group, card.channels));
-    stems.forEach((stem, i) => placeGroup(stem, channels, group, outputs[i]!, card.channels));
+  for (const [i, group] of groups.entries()) {
+    const outputs = await runs[i]!(pickGroup(samples, channels, group, card.channels));
+    stems.forEach((stem, s) => placeGroup(stem, channels, group, outputs[s]!, card.channels));
   }
   return stems;
 }

@@ -83,9 +83,16 @@ describe("card", () => {
       hop: 1024,
       window: 2048,
       context: 1024,
+      delay: 0,
       precision: "float32",
       license: "CC0",
     });
+  });
+
+  it("may be of a graph of steps", () => {
+    const card = { ...CARD, context: 0, delay: 5120 };
+    const found = readCard(file({ keras_mmdense_card: JSON.stringify(card) }));
+    expect([found.context, found.delay]).toEqual([0, 5120]);
   });
 
   it.each([

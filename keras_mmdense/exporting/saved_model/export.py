@@ -1,4 +1,4 @@
-"""A trained network as a SavedModel: waveform in, stems out, for TensorFlow and TF Serving."""
+"""Export to a SavedModel, waveform in and stems out, for TensorFlow and TF Serving."""
 
 import contextlib
 import io
@@ -11,7 +11,7 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.saved_model.signatures import Signatures
 from keras_mmdense.exporting.saved_model.warmup import write_warmup
 from keras_mmdense.exporting.source import load_source
-from keras_mmdense.separation.engines.keras_graph import CORE_FRAMES
+from keras_mmdense.separation.graph import WINDOW_FRAMES
 from keras_mmdense.separation.model_card import SAVED_MODEL_CARD, ModelCard
 from keras_mmdense.utils.files import replacing_folder
 
@@ -21,30 +21,31 @@ CONTENTS = (EXTRA, "assets", "fingerprint.pb", "saved_model.pb", "variables")
 
 
 def export_saved_model(
-    models: Sequence[str | Path], out: str | Path, window: int = CORE_FRAMES
+    models: Sequence[str | Path], out: str | Path, window: int = WINDOW_FRAMES
 ) -> ModelCard:
-    """Writes trained networks with STFT and Wiener filter as one SavedModel.
+    """Write trained networks with STFT and Wiener filter as one SavedModel.
 
     Its signatures (see `export/README.md`): `serving_default` and `separate_window` for waveforms,
     `separate_batch` for padded ones with their lengths, `separate_wav` for WAV files as bytes,
-    `spectrogram` for magnitudes. It loads with `tf.saved_model.load` where this package is not
-    installed. `assets.extra` holds the model card and requests that warm TF Serving up.
+    `spectrogram` for magnitudes. It loads with `tf.saved_model.load` without this package.
+    `assets.extra` holds the model card and warm-up requests for TF Serving.
 
     Args:
-        models: Names or folders that `networks.load_network` takes, each of other stems.
-        out: The folder to write; an older export there is replaced, if nothing else lies in it.
+        models: Names or folders of trained networks, see `load_network`, with different stems.
+        out: Folder to write; an older export there is replaced, if it contains nothing else.
         window: Frames of a window that are kept, see `Separator`.
 
     Returns:
         The card that was written.
 
     Raises:
-        InputError: If a network is unknown, `out` is something else than an export or cannot be
+        InputError: If a network is unknown, `out` is anything other than an export or cannot be
             written, Keras does not run on TensorFlow, or tensorflow-serving-api is missing.
 
     Example:
-        >>> export_saved_model(["mdensenet_cws_4stems"], "models/mmdense/1").stems
-        ('vocals', 'drums', 'bass', 'other')
+
+    >>> export_saved_model(["mdensenet_cws_4stems"], "models/mmdense/1").stems
+    ('vocals', 'drums', 'bass', 'other')
     """
     if keras.backend.backend() != "tensorflow":
         raise InputError(
@@ -53,7 +54,7 @@ def export_saved_model(
     with replacing_folder(out, SAVED_MODEL_CARD, CONTENTS) as folder:
         source = load_source(models, window)
         signatures = Signatures(source)
-        archive = keras.export.ExportArchive()  # Tracking the graph would store weights twice.
+        archive = keras.export.ExportArchive()  # Tracking the graph would store the weights twice.
         for name, (function, specs) in signatures.all().items():
             archive.add_endpoint(name, function, input_signature=specs)
         with contextlib.redirect_stdout(io.StringIO()):

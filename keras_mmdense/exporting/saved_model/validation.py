@@ -1,16 +1,19 @@
-"""Requests that a graph refuses, with a message that names what was expected."""
+"""Validation of requests inside a graph, with messages that name what was expected."""
 
 import tensorflow as tf
 
+# Axes in order: name -> size, or None for any size from 1 up.
+Axes = dict[str, int | None]
 
-def require(x, condition, message, *values):
-    """Gives `x` if `condition` holds; else the run ends with the message.
+
+def require(x: tf.Tensor, condition: tf.Tensor, message: str, *values: tf.Tensor) -> tf.Tensor:
+    """Return `x` if `condition` holds, otherwise fail with a message.
 
     Args:
         x: A tensor.
         condition: A boolean scalar.
-        message: What was expected, with `{}` for every value.
-        *values: Tensors that the message tells.
+        message: What was expected, with `{}` for each value.
+        *values: Tensors to insert into the message.
 
     Returns:
         `x`, computed after the condition.
@@ -20,11 +23,11 @@ def require(x, condition, message, *values):
         return tf.identity(x)
 
 
-def checked(x, name, shape):
-    """Gives a float tensor whose shape is checked when the graph runs, and that is finite.
+def checked(x: tf.Tensor, name: str, shape: Axes) -> tf.Tensor:
+    """Check shape and finiteness of a float tensor when the graph runs.
 
-    Servers do not compare a request with the signature's shapes, and the graph would take some
-    wrong ones for others.
+    Servers do not compare requests with the signature's shapes, and the graph would misinterpret
+    some wrong shapes.
 
     Args:
         x: A float32 tensor.
@@ -35,9 +38,9 @@ def checked(x, name, shape):
     return finite(x, name)
 
 
-def shaped(x, name, shape):
-    """As `checked`, without looking at the values."""
-    # The placeholder hides the signature's shape, or the check would be taken for always true.
+def shaped(x: tf.Tensor, name: str, shape: Axes) -> tf.Tensor:
+    """Check the shape of a tensor when the graph runs, see `checked`."""
+    # The placeholder hides the signature's shape, which would make the check constant.
     x = tf.compat.v1.placeholder_with_default(x, None)
     found, sizes = tf.shape(x), list(shape.values())
     fits = tf.logical_and(tf.size(found) == len(sizes), tf.reduce_all(found > 0))
@@ -50,8 +53,8 @@ def shaped(x, name, shape):
     return tf.ensure_shape(x, sizes)
 
 
-def finite(x, name):
-    """Gives `x` if no value is NaN or infinite."""
+def finite(x: tf.Tensor, name: str) -> tf.Tensor:
+    """Return `x` if no value is NaN or infinite."""
     wrong = tf.size(x) - tf.reduce_sum(tf.cast(tf.math.is_finite(x), tf.int32))
     message = f"{name} must hold finite numbers; {{}} are NaN or infinite"
     return require(x, wrong == 0, message, wrong)

@@ -1,7 +1,8 @@
-"""Requests that TF Serving runs when it loads a model, so that the first song does not wait."""
+"""Warm-up requests that TF Serving runs when it loads a model."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,11 +15,11 @@ MODEL = "mmdense"
 
 
 def write_warmup(path: Path, card: ModelCard) -> None:
-    """Writes one request for each signature: silence, of the sizes that clients send.
+    """Write a request of silence for each signature, with the sizes that clients send.
 
     Args:
         path: The file `tf_serving_warmup_requests`, records of `PredictionLog`.
-        card: What the graph is.
+        card: Card of the graph.
 
     Raises:
         InputError: If tensorflow-serving-api is not installed.
@@ -37,9 +38,9 @@ def write_warmup(path: Path, card: ModelCard) -> None:
             file.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
 
 
-def _requests(card) -> Iterator[tuple[str, dict]]:
-    def silence(*shape):
-        return tf.make_tensor_proto(0.0, tf.float32, shape)  # One value stands for all.
+def _requests(card: ModelCard) -> Iterator[tuple[str, dict[str, Any]]]:
+    def silence(*shape: int) -> Any:
+        return tf.make_tensor_proto(0.0, tf.float32, shape)  # The value is repeated.
 
     window, hop, channels = card.window + 2 * card.context, card.hop, card.channels
     wav = encode_wav(np.zeros((hop, channels), "float32"), card.sample_rate).numpy()

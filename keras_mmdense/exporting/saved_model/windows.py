@@ -1,22 +1,25 @@
-"""Any length through a separation graph, in bounded memory, inside a TensorFlow graph."""
+"""Separation of any length in windows, in bounded memory, inside a TensorFlow graph."""
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from keras_mmdense.separation.model_card import ModelCard
 
 
-def in_windows(graph, card: ModelCard, waveform):
-    """Separates a waveform window by window, each with its context, as `Separator` does.
+def in_windows(
+    graph: Callable[[tf.Tensor], tf.Tensor], card: ModelCard, waveform: tf.Tensor
+) -> tf.Tensor:
+    """Separate a waveform in windows with context, as `Separator` does.
 
     A window keeps at most `window + 2 * context` samples, so that a client's window with its
-    context goes through at once; short waveforms get short windows.
+    context is processed at once; short waveforms have short windows.
 
     Args:
         graph: From waveform (batch, context + samples + context, channels) to stems (batch,
             sources, samples, channels).
-        card: What the graph is.
+        card: Card of the graph.
         waveform: (batch, samples, channels), float32.
 
     Returns:
@@ -29,7 +32,7 @@ def in_windows(graph, card: ModelCard, waveform):
     end = context + count * core - samples
     padded = tf.pad(waveform, [[0, 0], [context, end], [0, 0]])
 
-    def separate(i):
+    def separate(i: tf.Tensor) -> tf.Tensor:
         return graph(padded[:, i * core : (i + 1) * core + 2 * context])
 
     sources, channels = len(card.stems), card.channels
@@ -40,5 +43,5 @@ def in_windows(graph, card: ModelCard, waveform):
     return stems[:, :, :samples]
 
 
-def _up(a, b):
+def _up(a: tf.Tensor, b: tf.Tensor | int) -> tf.Tensor:
     return (a + b - 1) // b

@@ -1,11 +1,11 @@
-"""The cache of shipped networks as `.tflite` files, which LiteRT runs without TensorFlow."""
+"""Cache of shipped networks as `.tflite` files, which LiteRT runs without TensorFlow."""
 
 from pathlib import Path
 
 import keras
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.exporting.tflite.export import export_tflite
+from keras_mmdense.exporting.tflite.export import can_step, export_tflite
 from keras_mmdense.separation.engines.compiled import cached_file
 from keras_mmdense.utils.files import check_writable
 
@@ -26,5 +26,5 @@ def fill_cache(name: str) -> Path | None:
         return None
     if keras.backend.backend() != "tensorflow":
         return None
-    export_tflite([name], path)
+    export_tflite([name], path, steps=can_step([name]))
     return path

@@ -1,6 +1,7 @@
-"""From a graph to TFLite's builtin operators."""
+"""Conversion of a graph to TFLite's builtin operators."""
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -12,9 +13,12 @@ from keras_mmdense.exporting.source import Source
 from keras_mmdense.exporting.tflite.flatbuffer import narrow_weights
 from keras_mmdense.pretrained.networks import LoadedNetwork
 from keras_mmdense.separation.graph import separation_model
+from keras_mmdense.separation.model_card import ModelCard
+from keras_mmdense.separation.silence import pack
+from keras_mmdense.separation.stepwise_graph import after_silence, memories, stepwise_model
 from keras_mmdense.utils.quiet import quiet_stderr
 
-# Times a smaller scale, the weights behind it could leave the range of float16.
+# With a smaller scale, the following weights could leave the range of float16.
 SMALLEST = 0.01
 
 
@@ -23,36 +27,59 @@ class Function:
     """A graph to convert.
 
     Args:
-        call: From a tensor to a list of tensors.
-        name: Name of the input.
-        shape: Shape of the input; None at the axis that the file's size fixes.
+        call: From tensors to a list of tensors.
+        inputs: Shapes of the inputs by name; None at the axis that the file's size fixes.
         outputs: Names of the outputs.
     """
 
-    call: object
-    name: str
-    shape: tuple[int | None, ...]
+    call: Callable[..., list[tf.Tensor]]
+    inputs: dict[str, tuple[int | None, ...]]
     outputs: tuple[str, ...]
 
 
 def waveform_function(source: Source) -> Function:
-    """The graph from waveform to stems."""
+    """Return the graph from waveform to stems."""
     card = source.separator.card
     networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
     graph = separation_model(networks, card)
     return Function(
         lambda x: tf.unstack(graph(x, training=False), axis=1),
-        "waveform",
-        (1, None, card.channels),
+        {"waveform": (1, None, card.channels)},
         card.stems,
     )
 
 
+def steps_function(source: Source, card: ModelCard) -> tuple[Function, ModelCard, bytes]:
+    """The graph from the next samples and what is remembered to stems and what to remember.
+
+    Args:
+        source: Networks that take steps.
+        card: Front end and stems; `window` is the step.
+
+    Returns:
+        The function, whose memories are called `state_00` and so on, in and out; the card with the
+        delay; and the memories after silence, packed.
+    """
+    networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
+    graph, card = stepwise_model(networks, card)
+    memory = memories(graph)
+
+    def call(waveform: tf.Tensor, *states: tf.Tensor) -> list[tf.Tensor]:
+        with keras.StatelessScope(list(zip(memory, states, strict=True))) as scope:
+            stems = graph(waveform, training=False)
+        return [*tf.unstack(stems, axis=1), *map(scope.get_current_value, memory)]
+
+    states = {f"state_{i:02}": tuple(x.shape) for i, x in enumerate(memory)}
+    inputs = {"waveform": (1, card.window, card.channels), **states}
+    silence = pack(dict(zip(states, after_silence(graph), strict=True)))
+    return Function(call, inputs, (*card.stems, *states)), card, silence
+
+
 def network_function(source: Source) -> Function:
-    """The networks alone, from the mixture's magnitude to the sources'."""
+    """Return the networks alone, from the mixture's magnitude to the sources'."""
     models = [merge_batch_norm(model) for _, model in source.networks]
 
-    def call(x):
+    def call(x: tf.Tensor) -> list[tf.Tensor]:
         outputs = [model(x, training=False) for model in models]
         return [
             part for y in outputs for part in (tf.unstack(y, axis=1) if len(y.shape) == 5 else [y])
@@ -60,16 +87,16 @@ def network_function(source: Source) -> Function:
 
     spec = source.networks[0].spec
     stems = tuple(name for spec, _ in source.networks for name in spec.targets)
-    return Function(call, "magnitude", (1, None, spec.bins, spec.channels), stems)
+    return Function(call, {"magnitude": (1, None, spec.bins, spec.channels)}, stems)
 
 
 def convert(function: Function, size: int | None, quantize: str | None) -> bytes:
-    """Converts a graph with its variables frozen.
+    """Convert a graph with frozen variables.
 
     Args:
         function: The graph.
         size: Samples or frames of the input, or None for any number.
-        quantize: As `export_tflite` takes it.
+        quantize: See `export_tflite`.
 
     Returns:
         The file's content.
@@ -83,18 +110,20 @@ def convert(function: Function, size: int | None, quantize: str | None) -> bytes
 
 
 def converter_of(function: Function, size: int | None) -> tf.lite.TFLiteConverter:
-    """Sets up the converter of a graph, for builtin operators only; sizes as `convert` takes."""
-    shape = [size if axis is None else axis for axis in function.shape]
-    spec = tf.TensorSpec(shape, tf.float32, name=function.name)
-    live = tf.function(function.call).get_concrete_function(spec)
+    """Create the converter of a graph, for builtin operators only; see `convert`."""
+    specs = [
+        tf.TensorSpec([size if axis is None else axis for axis in shape], tf.float32, name=name)
+        for name, shape in function.inputs.items()
+    ]
+    live = tf.function(function.call).get_concrete_function(*specs)
     frozen = convert_variables_to_constants_v2(live)
 
-    def named(x):
-        return dict(zip(function.outputs, frozen(x), strict=True))
+    def named(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(zip(function.outputs, frozen(*inputs), strict=True))
 
     module = tf.Module()
-    # The converter looks the function up in what it saves.
-    module.serving_default = tf.function(named, input_signature=[spec])
+    # The converter looks the function up in the saved module.
+    module.serving_default = tf.function(named, input_signature=specs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.serving_default.get_concrete_function()], module
     )
@@ -103,22 +132,22 @@ def converter_of(function: Function, size: int | None) -> tf.lite.TFLiteConverte
 
 
 def merge_batch_norm(model: keras.Model) -> keras.Model:
-    """Copies a network with every batch norm as one depthwise 1x1 convolution.
+    """Copy a network, replacing each batch norm by a depthwise 1x1 convolution.
 
     Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
-    would make a multiplication and an addition of each, two passes through memory. A scale passes
-    through the ReLU into the convolution behind it: what is left has a kernel of ones, which all
-    layers of as many maps share. A batch norm over bins stays as it is.
+    would turn each into a multiplication and an addition, two passes through memory. Scales are
+    moved through the ReLU into the next convolution: the remaining kernel of ones is shared by all
+    layers with as many maps. A batch norm over bins is kept.
     """
 
-    def replace(layer):
+    def replace(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, keras.Model):
             return merge_batch_norm(layer)
         if _over_maps(layer):
             return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
         return type(layer).from_config(layer.get_config())
 
-    # Without the mask that batch norm was called with.
+    # Without the mask argument of batch norm.
     copy = keras.models.clone_model(
         model, clone_function=replace, call_function=lambda layer, *args, **_: layer(*args)
     )
@@ -144,8 +173,8 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     return copy
 
 
-def _over_maps(layer):
-    """Whether a layer is a batch norm of maps of frames and bins, and not of frames or of bins."""
+def _over_maps(layer: keras.Layer) -> bool:
+    """Return whether a layer is a batch norm over maps, and not over frames or bins."""
     if not isinstance(layer, layers.BatchNormalization):
         return False
     return len(layer.input.shape) == 4 and layer.axis in (-1, 3)

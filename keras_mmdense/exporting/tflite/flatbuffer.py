@@ -1,18 +1,21 @@
-"""A TFLite file's flatbuffer: what is in it, and the model card among its metadata."""
+"""Reading and editing of TFLite flatbuffers, and the model card in their metadata."""
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.separation.model_card import TFLITE_CARD, ModelCard
+from keras_mmdense.separation.model_card import TFLITE_CARD, TFLITE_SILENCE, ModelCard
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 SMALL = 128
 STATEFUL = ("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+
+Table = Any  # an object of TFLite's schema, whose module has no types
 
 _NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
@@ -20,33 +23,38 @@ _NAMES = {
 
 
 def operators(content: bytes) -> set[str]:
-    """Lists the operators of a file; a custom one, such as Flex, by its own name."""
+    """List the operators of a file; custom ones, such as Flex, by their names."""
     codes = _read(content).operatorCodes
     return {_operator(code) for code in codes}
 
 
 def check_builtin(content: bytes) -> None:
-    """Makes sure that every interpreter runs a file.
+    """Check that every interpreter can run a file.
 
     Args:
         content: The file.
 
     Raises:
-        RuntimeError: If it holds an operator that is no builtin, or a variable.
+        RuntimeError: If it contains a variable or an operator that is not a builtin.
     """
     builtins = set(_NAMES.values()) - set(STATEFUL) - {"CUSTOM"}
     foreign = sorted(operators(content) - builtins)
     if foreign:
-        raise RuntimeError(f"the converted graph holds more than builtins: {', '.join(foreign)}")
+        raise RuntimeError(
+            f"the converted graph contains other operators than builtins: {', '.join(foreign)}"
+        )
 
 
-def finish(content: bytes, card: ModelCard, samples: int | None = None) -> bytes:
-    """Puts the card into a file and leaves out what no interpreter needs, a fifth of a small file.
+def finish(
+    content: bytes, card: ModelCard, samples: int | None = None, silence: bytes | None = None
+) -> bytes:
+    """Add the card to a file and remove what no interpreter needs, a fifth of a small file.
 
     Args:
-        content: The file as the converter gave it.
+        content: The file as the converter returned it.
         card: The card; goes into the metadata buffer named `TFLITE_CARD`, as JSON.
         samples: Length that an input of any length has before it is resized.
+        silence: For a graph of steps, what it remembers after silence, see `silence.pack`.
 
     Returns:
         The file.
@@ -58,29 +66,35 @@ def finish(content: bytes, card: ModelCard, samples: int | None = None) -> bytes
         waveform.shape = [1, samples, *waveform.shape[2:]]
     _drop_labels(graph)
     _merge_tensors(model, graph)
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(card.to_json().encode(), np.uint8)
-    model.buffers.append(buffer)
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = TFLITE_CARD, len(model.buffers) - 1
-    model.metadata = [*(model.metadata or []), entry]
+    _add_metadata(model, TFLITE_CARD, card.to_json().encode())
+    if silence is not None:
+        _add_metadata(model, TFLITE_SILENCE, silence)
     _share_buffers(model)
     _share_tables(model)
     return _write(model)
 
 
+def _add_metadata(model: Table, name: str, content: bytes) -> None:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(content, np.uint8)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+
+
 def read_card(content: bytes, path: str) -> ModelCard:
-    """Reads the card of a file that takes waveforms of a fixed size.
+    """Read the card of a file that takes waveforms of a fixed size.
 
     Args:
         content: The file.
-        path: Names the file in errors.
+        path: Name of the file in error messages.
 
     Returns:
         The card in its metadata.
 
     Raises:
-        InputError: If it is damaged, has no card, or takes something else than its card says.
+        InputError: If it is damaged, has no card, or contradicts its card.
     """
     if content[4:8] != b"TFL3":
         raise InputError(f"{path}: not a .tflite file")
@@ -90,7 +104,8 @@ def read_card(content: bytes, path: str) -> ModelCard:
         entries = {bytes(entry.name): entry.buffer for entry in model.metadata or []}
         found = entries.get(TFLITE_CARD.encode())
         text = None if found is None else bytes(model.buffers[found].data).decode()
-        waveform = graph.tensors[graph.inputs[0]]
+        inputs = {bytes(x.name): x.tensorIndex for x in model.signatureDefs[0].inputs}
+        waveform = graph.tensors[inputs.get(b"waveform", graph.inputs[0])]
         shape = [*waveform.shape]
         fixed = waveform.shapeSignature is None or -1 not in waveform.shapeSignature
     except Exception as error:  # the reader checks no offsets: struct, index, type errors
@@ -99,15 +114,15 @@ def read_card(content: bytes, path: str) -> ModelCard:
         raise InputError(f"{path}: has no model card ({TFLITE_CARD}); export it with keras-mmdense")
     card = ModelCard.from_json(text, path)
     if not fixed or shape != [1, card.window + 2 * card.context, card.channels]:
-        raise InputError(f"{path}: expected a graph from waveforms of the size its card says")
+        raise InputError(f"{path}: expected a graph from waveforms of the size in its card")
     return card
 
 
 def weight_types(content: bytes) -> dict[str, int]:
-    """Counts the bytes of a file's constants by type, such as {"FLOAT16": 676704}."""
+    """Count the bytes of a file's constants by type, such as {"FLOAT16": 676704}."""
     model = _read(content)
     names = {code: name for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
-    types = {}
+    types: dict[str, int] = {}
     for graph in model.subgraphs:
         for tensor in graph.tensors:
             data = model.buffers[tensor.buffer].data
@@ -118,10 +133,10 @@ def weight_types(content: bytes) -> dict[str, int]:
 
 
 def narrow_weights(content: bytes) -> bytes:
-    """Stores the convolutions' weights as float16, widened when an interpreter loads the file.
+    """Store the weights of convolutions as float16, converted when an interpreter loads the file.
 
-    Everything else stays as it is: the converter would also narrow the windows of the STFT, and
-    round the Wiener filter's floor of 1e-20 to zero.
+    Everything else is kept: the converter would also convert the windows of the STFT, and round
+    the Wiener filter's floor of 1e-20 to zero.
     """
     model = _read(content)
     graph = model.subgraphs[0]
@@ -146,17 +161,17 @@ def narrow_weights(content: bytes) -> bytes:
 
 
 def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
-    """Puts other networks in the place of those in a file.
+    """Replace the networks in a file.
 
     Args:
-        content: A file from `waveform` or `magnitude`, in which every network ends in a sigmoid.
-        networks: Files from `magnitude` to what the sigmoid gives, in the order of the networks.
+        content: A file from `waveform` or `magnitude`, in which each network ends in a sigmoid.
+        networks: Files from `magnitude` to the output of the sigmoid, in the order of the networks.
 
     Returns:
-        The file, without the operators that nothing needs any more.
+        The file, without unused operators.
 
     Raises:
-        RuntimeError: If the file holds another number of sigmoids, or their shapes differ.
+        RuntimeError: If the file has another number of sigmoids, or their shapes differ.
     """
     model = _read(content)
     graph = model.subgraphs[0]
@@ -180,8 +195,8 @@ def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
     return _write(model)
 
 
-def _append(model, part, entry, end):
-    """Adds a file's tensors to a model; gives its operators, between two tensors of the model."""
+def _append(model: Table, part: Table, entry: int, end: int) -> list[Table]:
+    """Add a file's tensors to a model; return its operators, between two tensors of the model."""
     graph, added = model.subgraphs[0], part.subgraphs[0]
     for own, other in ((entry, added.inputs[0]), (end, added.outputs[0])):
         shapes = [list(graph.tensors[own].shape), list(added.tensors[other].shape)]
@@ -202,8 +217,8 @@ def _append(model, part, entry, end):
     return added.operators
 
 
-def _needed(operators, outputs):
-    """Leaves out operators whose results nothing takes; their order stays."""
+def _needed(operators: list[Table], outputs: Iterable[int]) -> list[Table]:
+    """Drop operators with unused results; keep the order of the others."""
     needed, kept = set(outputs), []
     for operator in reversed(operators):
         if needed & set(operator.outputs):
@@ -212,8 +227,8 @@ def _needed(operators, outputs):
     return kept[::-1]
 
 
-def _widening(model, graph, index, values):
-    """The operator that fills tensor `index` with float16 values."""
+def _widening(model: Table, graph: Table, index: int, values: np.ndarray) -> Table:
+    """Return the operator that fills tensor `index` with float16 values."""
     result, narrow = graph.tensors[index], schema.TensorT()
     narrow.shape, narrow.type, narrow.hasRank = result.shape, schema.TensorType.FLOAT16, True
     buffer = schema.BufferT()
@@ -228,12 +243,14 @@ def _widening(model, graph, index, values):
     return operator
 
 
-def _merge_tensors(model, graph):
-    """Keeps one tensor of equal constants and none that nothing names; renumbers them."""
+def _merge_tensors(model: Table, graph: Table) -> None:
+    """Merge equal constants, drop unused tensors, and renumber the rest."""
     used = {*graph.inputs, *graph.outputs}
     for operator in graph.operators:
         used |= {*operator.inputs, *operator.outputs}
-    new, first, kept = {-1: -1}, {}, []
+    new: dict[int, int] = {-1: -1}
+    kept: list[Table] = []
+    first: dict[Any, int] = {}
     for index in sorted(used - {-1}):
         tensor = graph.tensors[index]
         data = model.buffers[tensor.buffer].data
@@ -252,7 +269,7 @@ def _merge_tensors(model, graph):
             end.tensorIndex = new[end.tensorIndex]
 
 
-def _drop_labels(graph):
+def _drop_labels(graph: Table) -> None:
     ends = {*graph.inputs, *graph.outputs}
     for index, tensor in enumerate(graph.tensors):
         if index not in ends:
@@ -260,15 +277,15 @@ def _drop_labels(graph):
         quantized = tensor.quantization
         if quantized is not None and quantized.scale is None:
             tensor.quantization = None
-        # It only tells a scalar from an unknown shape.
+        # It only distinguishes a scalar from an unknown shape.
         tensor.hasRank = len(tensor.shape) == 0
 
 
-def _share_buffers(model):
-    """Keeps one buffer of each content; number 0 is the empty one."""
+def _share_buffers(model: Table) -> None:
+    """Merge buffers with equal contents; number 0 is the empty one."""
     first, shared = {b"": 0}, [model.buffers[0]]
 
-    def place(index):
+    def place(index: int) -> int:
         data = model.buffers[index].data
         content = b"" if data is None else bytes(data)
         if content not in first:
@@ -281,50 +298,51 @@ def _share_buffers(model):
     model.buffers = shared
 
 
-def _operator(code):
+def _operator(code: Table) -> str:
     if code.customCode:
         return code.customCode.decode()
     return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def _read(content):
+def _read(content: bytes) -> Table:
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
 
 
 class _Once:
-    """A table that is written once, wherever it stands."""
+    """A table that is written once, regardless of how often it is used."""
 
-    def __init__(self, table):
-        self._table, self._offset = table, None
+    def __init__(self, table: Table):
+        self._table = table
+        self._offset: int | None = None
 
-    def Pack(self, builder):
+    def Pack(self, builder: flatbuffers.Builder) -> int:
         if self._offset is None:
-            self._offset = self._table.Pack(builder)
+            self._offset = int(self._table.Pack(builder))
         return self._offset
 
 
 class _Builder(flatbuffers.Builder):
-    """Writes equal vectors, such as shapes, once; aligns bytes, among them weights, to 16."""
+    """Writes equal vectors, such as shapes, once; aligns bytes, such as weights, to 16."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(1 << 20)
-        self._written = {}
+        self._written: dict[tuple[str, bytes], int] = {}
 
-    def StartVector(self, size, count, alignment):
+    def StartVector(self, size: int, count: int, alignment: int) -> int:
         return super().StartVector(size, count, 16 if size == 1 else alignment)
 
-    def CreateNumpyVector(self, x):
+    def CreateNumpyVector(self, x: np.ndarray) -> int:
         key = x.dtype.str, x.tobytes()
         if key not in self._written:
             self._written[key] = super().CreateNumpyVector(x)
         return self._written[key]
 
 
-def _share_tables(model):
-    """Has equal tensors without a name, and equal options, written once: a table is an offset."""
-    shared = {}
+def _share_tables(model: Table) -> None:
+    """Write equal unnamed tensors and equal options once, as tables are offsets."""
+    shared: dict[tuple[type, bytes], _Once] = {}
 
-    def once(table):
+    def once(table: Table) -> _Once:
         return shared.setdefault((type(table), pickle.dumps(vars(table))), _Once(table))
 
     for graph in model.subgraphs:
@@ -334,7 +352,7 @@ def _share_tables(model):
                 operator.builtinOptions = once(operator.builtinOptions)
 
 
-def _write(model):
+def _write(model: Table) -> bytes:
     builder = _Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

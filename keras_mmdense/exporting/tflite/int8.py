@@ -1,6 +1,6 @@
 """Networks in 8-bit arithmetic, from the mixture's magnitude to the mask."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -31,24 +31,24 @@ def int8_masks(
     margin: bool,
     progress: Progress | None = None,
 ) -> Iterator[bytes]:
-    """Converts networks to 8 bits, up to their masks.
+    """Convert networks to 8 bits, up to their masks.
 
-    The ranges of all maps are measured on the mixtures. Rounding shifts the masks as a whole, at
-    the cost of what they leave; so the last convolution's bias is set against the shift, after a
-    first conversion, and the network converted again.
+    The ranges of all maps are measured on the mixtures. Rounding shifts the masks as a whole; the
+    last convolution's bias is corrected by the shift after a first conversion, and the network is
+    converted a second time.
 
     Args:
         source: The networks.
-        card: Tells the size of a window.
-        mixtures: (samples, channels), of which the first window is used.
-        margin: Leave out the frames that `separation_model` needs no mask for.
-        progress: Called with (conversions done, conversions in all), measured in mixtures.
+        card: Card with the size of a window.
+        mixtures: Waveforms (samples, channels), of which the first window is used.
+        margin: Omit the frames for which `separation_model` needs no mask.
+        progress: Called with (passes over a mixture done, total passes). Defaults to `None`.
 
     Yields:
-        A TFLite file for every network.
+        A TFLite file for each network.
 
     Raises:
-        InputError: If a network has LSTMs or gives no mask.
+        InputError: If a network has LSTMs or does not estimate masks.
     """
     spectra = [_magnitude(mixture, card) for mixture in mixtures]
     total = 2 * len(spectra) * len(source.networks)
@@ -60,35 +60,37 @@ def int8_masks(
         corrected = keras.models.clone_model(model)
         corrected.set_weights(model.get_weights())
         kernel, bias = corrected.get_layer("output_conv").get_weights()
-        shift = np.tile(shift, len(bias) // len(shift))  # alike for all subbands
+        shift = np.tile(shift, len(bias) // len(shift))  # the same for all subbands
         corrected.get_layer("output_conv").set_weights([kernel, bias + shift])
         function = mask_function(spec, corrected, network_margin(card) if margin else 0)
         yield _converted(function, spectra, report)
 
 
 def mask_function(spec: NetworkSpec, model: keras.Model, margin: int) -> Function:
-    """The graph from the mixture's magnitude to a network's mask, without a margin of frames."""
+    """Return the graph from the mixture's magnitude to a network's mask, without a margin."""
     if not isinstance(spec.config, DenseNetConfig) or spec.config.recurrent:
-        raise InputError(f"int8 is for networks without LSTMs, not {spec.config.name}")
+        raise InputError(f"int8 supports only networks without LSTMs, received {spec.config.name}")
     if spec.config.output != "mask":
-        raise InputError(f"int8 is for networks that give masks, not {spec.config.name}")
+        raise InputError(
+            f"int8 supports only networks that estimate masks, received {spec.config.name}"
+        )
     model = merge_batch_norm(model)
     masks = keras.Model(model.input, model.get_layer("output_activation").output)
     if cuts_inside(masks, spec.config):
         masks = without_margin(masks, spec.config, margin)
     shape = (1, None, spec.bins, spec.channels)
-    return Function(lambda x: [masks(x, training=False)], "magnitude", shape, ("mask",))
+    return Function(lambda x: [masks(x, training=False)], {"magnitude": shape}, ("mask",))
 
 
-def _magnitude(mixture, card):
-    """A mixture's first window as the networks see it, (1, frames, bins, channels)."""
+def _magnitude(mixture: np.ndarray, card: ModelCard) -> np.ndarray:
+    """Return the magnitude of a mixture's first window, (1, frames, bins, channels)."""
     window = np.zeros((1, card.window + 2 * card.context, card.channels), "float32")
     window[0, : len(mixture)] = mixture[: window.shape[1]]
     return np.asarray(Magnitude()(STFT(card.n_fft, card.hop)(window)))
 
 
-def _counter(progress, done, total):
-    def report():
+def _counter(progress: Progress | None, done: int, total: int) -> Callable[[], None]:
+    def report() -> None:
         nonlocal done
         done += 1
         if progress:
@@ -97,8 +99,10 @@ def _counter(progress, done, total):
     return report
 
 
-def _converted(function, spectra, report):
-    def windows():
+def _converted(
+    function: Function, spectra: Sequence[np.ndarray], report: Callable[[], None]
+) -> bytes:
+    def windows() -> Iterator[dict[str, np.ndarray]]:
         for spectrum in spectra:
             yield {"magnitude": spectrum}
             report()
@@ -111,22 +115,22 @@ def _converted(function, spectra, report):
         return converter.convert()
 
 
-def _shift(function, content, spectra):
-    """What to add before the sigmoid so that 8-bit masks pass as much power as the float ones.
+def _shift(function: Function, content: bytes, spectra: Sequence[np.ndarray]) -> np.ndarray:
+    """Compute the shift before the sigmoid at which 8-bit masks pass as much power as float ones.
 
-    One step of Newton's method, for each of the masks' channels.
+    One step of Newton's method, for each channel of the masks.
     """
     from ai_edge_litert.interpreter import Interpreter
 
     runner = Interpreter(model_content=content).get_signature_runner()
-    missing = slope = 0
+    missing, slope = np.zeros(()), np.zeros(())
     for spectrum in spectra:
         exact = np.asarray(function.call(spectrum)[0])
         mask = runner(magnitude=spectrum)["mask"]
         margin = (spectrum.shape[1] - mask.shape[1]) // 2
         power = spectrum[:, margin : spectrum.shape[1] - margin] ** 2
-        # The channels of a source lie side by side.
+        # The channels of a source are adjacent.
         power = np.tile(power, mask.shape[-1] // power.shape[-1])
-        missing += np.sum(power * (exact - mask), axis=(0, 1, 2))
-        slope += np.sum(power * mask * (1 - mask), axis=(0, 1, 2))
+        missing = missing + np.sum(power * (exact - mask), axis=(0, 1, 2))
+        slope = slope + np.sum(power * mask * (1 - mask), axis=(0, 1, 2))
     return missing / np.maximum(slope, 1e-9)

@@ -1,1 +1,1 @@
-"""Export to a page that separates in the browser."""
+"""Export to a web page that separates in the browser."""

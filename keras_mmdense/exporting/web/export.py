@@ -1,4 +1,4 @@
-"""A page that separates songs in the browser: its build, a trained network, headers for hosts."""
+"""Export to a web page that separates songs in the browser."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.exporting.tflite.export import export_tflite
+from keras_mmdense.exporting.tflite.export import can_step, export_tflite
 from keras_mmdense.exporting.tflite.flatbuffer import read_card
 from keras_mmdense.exporting.web.server import CONTENTS, HEADERS, MODEL
 from keras_mmdense.utils.files import replacing_folder
@@ -18,28 +18,30 @@ FOREVER = "public, max-age=31536000, immutable"
 
 
 def export_web(models: Sequence[str | Path], out: str | Path, page: str | Path = PAGE) -> bool:
-    """Writes a folder that any static host can serve.
+    """Write a folder that any static host can serve.
 
-    It holds the page, one `.tflite` file whose name tells its contents' hash, `model.json` that
-    names it, and `_headers`, which common hosts read: isolation for threads, and a policy under
-    which the browser refuses every foreign request.
+    It contains the page, a `.tflite` file named by its hash, `model.json` with that name, and
+    `_headers`, which common hosts read: isolation for threads, and a policy by which the browser
+    blocks requests to other hosts.
 
     Args:
-        models: A `.tflite` file of `export_tflite`, or names or folders that
-            `networks.load_network` takes, each of other stems.
-        out: The folder to write; an older export there is replaced.
-        page: The built page.
+        models: A `.tflite` file of `export_tflite`, or names or folders of trained networks, see
+            `load_network`, with different stems.
+        out: Folder to write; an older export there is replaced.
+        page: Folder of the built page. Defaults to that of the repository.
 
     Returns:
-        Whether the page was there. Without it, the folder holds all the rest.
+        Whether the page was found. Without it, the folder contains everything else.
 
     Raises:
-        InputError: If a network is unknown or the file is not one from waveforms to stems, or
-            `out` is something else than an older export, or cannot be written.
+        InputError: If a network is unknown, the file does not take waveforms, or `out` is anything
+            other than an older export or cannot be written.
 
     Example:
-        >>> export_web(["mdensenet_cws_4stems"], "site")
-        True
+
+    >>> built = export_web(["mdensenet_cws_4stems"], "site")
+    >>> Path("site/model.json").is_file()
+    True
     """
     built = (Path(page) / "index.html").is_file()
     with replacing_folder(out, MODEL) as folder:
@@ -55,7 +57,7 @@ def export_web(models: Sequence[str | Path], out: str | Path, page: str | Path =
 
 def _tflite(models: Sequence[str | Path], temporary: Path) -> bytes:
     if len(models) > 1 or Path(models[0]).suffix != ".tflite":
-        export_tflite(models, temporary)
+        export_tflite(models, temporary, steps=can_step(models))
         content = temporary.read_bytes()
         temporary.unlink()
         temporary.with_suffix(".json").unlink()
@@ -69,7 +71,7 @@ def _tflite(models: Sequence[str | Path], temporary: Path) -> bytes:
 
 
 def _headers() -> str:
-    """The rules that Netlify, Cloudflare Pages and others read from a file of that name."""
+    """Return the contents of `_headers`, which Netlify, Cloudflare Pages and others read."""
     lines = ["/*", *(f"  {name}: {value}" for name, value in HEADERS.items())]
     for pattern in CONTENTS:
         lines += [pattern, f"  Cache-Control: {FOREVER}"]

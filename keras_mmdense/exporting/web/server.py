@@ -1,7 +1,8 @@
-"""Serving an exported page on this computer, as a host that reads its `_headers` does."""
+"""A local server for an exported page, which sends its `_headers`."""
 
 import http.server
 from pathlib import Path
+from typing import Any
 
 from keras_mmdense.errors import InputError
 
@@ -20,22 +21,22 @@ HEADERS = {
 
 
 def open_server(folder: str | Path, port: int) -> http.server.ThreadingHTTPServer:
-    """Opens a server for a folder that `export_web` wrote, for this computer alone.
+    """Open a server for a folder that `export_web` wrote, on this computer only.
 
     Args:
         folder: The folder.
-        port: Port on 127.0.0.1; 0 takes any that is free.
+        port: Port on 127.0.0.1; 0 for any free port.
 
     Returns:
         The server; `serve_forever` answers requests.
 
     Raises:
-        InputError: If the folder is no exported page, or the port is taken.
+        InputError: If the folder is not an exported page, or the port is in use.
     """
     folder = Path(folder)
     for name in ("index.html", MODEL):
         if not (folder / name).is_file():
-            raise InputError(f"{folder}: holds no {name}; write it with keras-mmdense export web")
+            raise InputError(f"{folder}: has no {name}; create it with keras-mmdense export web")
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         extensions_map = {
@@ -44,16 +45,16 @@ def open_server(folder: str | Path, port: int) -> http.server.ThreadingHTTPServe
             ".wasm": "application/wasm",
         }
 
-        def __init__(self, *arguments):
+        def __init__(self, *arguments: Any):
             super().__init__(*arguments, directory=str(folder))
 
-        def end_headers(self):
+        def end_headers(self) -> None:
             for name, value in HEADERS.items():
                 self.send_header(name, value)
             self.send_header("Cache-Control", "no-cache")
             super().end_headers()
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     try:

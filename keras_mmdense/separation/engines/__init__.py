@@ -1,1 +1,1 @@
-"""Engines: what runs the graph from windows of a waveform to stems."""
+"""Engines, which run the graph from windows of a waveform to stems."""

@@ -1,4 +1,4 @@
-"""Where the `.tflite` files of shipped networks are: in the package, else in the user's cache."""
+"""Location of the `.tflite` files of shipped networks: the package or the user's cache."""
 
 import importlib.util
 import os
@@ -13,12 +13,19 @@ COMPILED = "network.tflite"
 
 
 def is_shipped(name: str | Path) -> bool:
-    """Tell whether a network comes with the package."""
+    """Return whether a network ships with the package.
+
+    Args:
+        name: Name of the network.
+
+    Returns:
+        Whether it does.
+    """
     return Path(name).name == str(name) and (SHIPPED / name / WEIGHTS).is_file()
 
 
 def can_run() -> bool:
-    """Tell whether LiteRT is installed, without importing it."""
+    """Return whether LiteRT is installed, without importing it."""
     return importlib.util.find_spec("ai_edge_litert") is not None
 
 
@@ -29,7 +36,7 @@ def find_compiled(name: str | Path) -> Path | None:
         name: Name of a network.
 
     Returns:
-        The file in the package, else that in the cache, None if there is neither.
+        The file in the package or else in the cache; None if there is neither.
     """
     if not is_shipped(name):
         return None
@@ -41,13 +48,20 @@ def find_compiled(name: str | Path) -> Path | None:
 
 
 def cached_file(name: str | Path) -> Path:
-    """Return where the cache keeps a shipped network; another version or weights, another file."""
+    """Return the path of a shipped network in the cache, named by version and weights.
+
+    Args:
+        name: Name of the network.
+
+    Returns:
+        The path, which may not exist.
+    """
     digest = sha256(SHIPPED / name / WEIGHTS)[:16]
     return cache_folder() / f"{name}-{keras_mmdense.__version__}-{digest}.tflite"
 
 
 def cache_folder() -> Path:
-    """Return the package's folder among the user's caches, as the platform has it."""
+    """Return the package's folder in the user's cache folder of the platform."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":

@@ -1,27 +1,37 @@
-"""What an engine is."""
+"""The interface of all engines."""
 
 import dataclasses
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from keras_mmdense.separation.model_card import ModelCard
 
+Run = Callable[[np.ndarray], np.ndarray]
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass
 class Engine:
-    """Runs the separation graph on windows of a waveform.
+    """Runs the separation graph on windows of a waveform, or on its steps.
 
     Args:
         name: "tensorflow", "litert", "saved_model" or "function".
         card: What the graph is.
-        run: From waveforms (batch, card.window + 2 * card.context, card.channels) to stems
-            (batch, len(card.stems), card.window, card.channels), float32.
-        graph: The `keras.Model`, where the graph is one.
+        start: Begins a signal. Returns what takes its windows in order, from waveforms (batch,
+            card.window + 2 * card.context, card.channels) to stems (batch, len(card.stems),
+            card.window, card.channels), float32. Where the card has a delay, the batch is one and
+            the past is remembered.
+        build_graph: Builds the `keras.Model` of windows, where there is one.
     """
 
     name: str
     card: ModelCard
-    run: Callable[[np.ndarray], np.ndarray]
-    graph: Any = None
+    start: Callable[[], Run]
+    build_graph: Callable[[], Any] | None = None
+
+    @cached_property
+    def graph(self) -> Any:
+        """The `keras.Model` from waveforms with context to stems, None where there is none."""
+        return self.build_graph and self.build_graph()

@@ -44,16 +44,16 @@ def _parts(graph: keras.Layer) -> list[keras.Model]:
 
 def _is_network(layer: keras.Layer) -> bool:
     """Whether a layer is a model of one input and one output with the axes of magnitudes."""
-    shapes = [getattr(layer, name, None) for name in ("input_shape", "output_shape")]
+    shapes = [getattr(layer, name, ()) for name in ("input_shape", "output_shape")]
     if not isinstance(layer, keras.Model) or not all(isinstance(x, tuple) for x in shapes):
         return False
     return len(shapes[0]) == 4 and len(shapes[1]) in (4, 5)
 
 
 def _network(path: Path, model: keras.Model) -> LoadedNetwork:
-    """What a network is, by its name, its shapes and the zoo's table of that name; and itself.
+    """Identify a network by its name, its shapes and the zoo's table of that name.
 
-    In a separation graph it lacks the margin, so it is built again.
+    Inside a separation graph it lacks the margin, so it is rebuilt.
     """
     shape = model.output_shape
     tables = [name for name in registry.list_models() if model.name.startswith(f"{name}_")]
@@ -68,7 +68,7 @@ def _network(path: Path, model: keras.Model) -> LoadedNetwork:
             return LoadedNetwork(spec, _with_weights(built, model))
     raise InputError(
         f"{path}: cannot tell the table and the stems of the network {model.name!r}; a .keras file "
-        "must hold a network of the zoo as build gives it"
+        "must hold a network that build returned"
     )
 
 

@@ -1,13 +1,15 @@
 """The engine "litert": a `.tflite` file in LiteRT with XNNPACK, without TensorFlow or Keras."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.separation.engines.engine import Engine
-from keras_mmdense.separation.model_card import TFLITE_CARD, ModelCard
+from keras_mmdense.separation.engines.engine import Engine, Run
+from keras_mmdense.separation.model_card import TFLITE_CARD, TFLITE_SILENCE, ModelCard
+from keras_mmdense.separation.silence import unpack
 from keras_mmdense.utils.quiet import quiet_stderr
 
 
@@ -22,8 +24,8 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
         The engine; its windows have the size that the file was made for.
 
     Raises:
-        InputError: If ai-edge-litert is missing, or the file is damaged, has no card or does not
-            fit it.
+        InputError: If ai-edge-litert is missing, or the file is damaged, has no card or contradicts
+            its card.
     """
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -31,9 +33,10 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
         raise InputError(
             f'{path}: a .tflite file needs ai-edge-litert: pip install "keras-mmdense[export]"'
         ) from error
-    card = ModelCard.from_json(_metadata(path), str(path))
+    metadata = _metadata(path)
+    card = _card(metadata, path)
     try:
-        with quiet_stderr():  # LiteRT says there that it made its delegate
+        with quiet_stderr():  # LiteRT logs there that it created its delegate
             interpreter = Interpreter(str(path), num_threads=threads or usable_cores())
             interpreter.allocate_tensors()
             runner = interpreter.get_signature_runner()
@@ -41,20 +44,51 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
     except (ValueError, RuntimeError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise InputError(f"{path}: TFLite cannot run it: {reason}") from error
-    if list(inputs) != ["waveform"]:
-        raise InputError(f"{path}: takes {', '.join(inputs)}; expected a graph from a waveform")
-    if missing := sorted(set(card.stems) - set(outputs)):
-        raise InputError(f"{path}: gives no {missing[0]}, which its card names")
-    shape = tuple(inputs["waveform"]["shape"].tolist())
-    expected = (1, card.window + 2 * card.context, card.channels)
-    if shape != expected:
-        raise InputError(f"{path}: takes waveforms {shape}, but its card says {expected}")
+    shapes = {name: tuple(x["shape"].tolist()) for name, x in inputs.items()}
+    _check_signature(path, card, shapes, set(outputs))
+    del shapes["waveform"]
+    if shapes or TFLITE_SILENCE in metadata:
+        try:
+            silence = unpack(metadata[TFLITE_SILENCE], shapes)
+        except Exception as error:  # a damaged archive: zip, zlib, key and value errors
+            raise InputError(f"{path}: a damaged .tflite file") from error
+        return Engine("litert", card, lambda: _stepwise(runner, card.stems, silence))
 
     def run(waveforms: np.ndarray) -> np.ndarray:
         found = [runner(waveform=waveform[None].astype("float32")) for waveform in waveforms]
         return np.stack([[stems[stem][0] for stem in card.stems] for stems in found])
 
-    return Engine("litert", card, run)
+    return Engine("litert", card, lambda: run)
+
+
+def _stepwise(
+    runner: Callable[..., dict[str, np.ndarray]],
+    stems: Sequence[str],
+    silence: dict[str, np.ndarray],
+) -> Run:
+    memory = dict(silence)
+
+    def run(waveform: np.ndarray) -> np.ndarray:
+        found = runner(waveform=waveform.astype("float32"), **memory)
+        memory.update({name: found[name] for name in memory})
+        return np.stack([found[stem] for stem in stems], axis=1)
+
+    return run
+
+
+def _check_signature(
+    path: Path, card: ModelCard, inputs: dict[str, tuple[int, ...]], outputs: set[str]
+) -> None:
+    memory = set(inputs) - {"waveform"}
+    if "waveform" not in inputs or bool(memory) != bool(card.delay):
+        raise InputError(f"{path}: takes {', '.join(inputs)}; expected a graph from a waveform")
+    if missing := sorted({*card.stems, *memory} - outputs):
+        raise InputError(f"{path}: has no output {missing[0]}, which its card names")
+    expected = (1, card.window + 2 * card.context, card.channels)
+    if inputs["waveform"] != expected:
+        raise InputError(
+            f"{path}: takes waveforms {inputs['waveform']}, but its card says {expected}"
+        )
 
 
 def usable_cores() -> int:
@@ -66,19 +100,42 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _metadata(path: Path) -> str:
-    """The model card in a TFLite file."""
+def read_card(path: Path) -> ModelCard:
+    """Read the model card of a `.tflite` file, without loading its graph.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The card in its metadata.
+
+    Raises:
+        InputError: If the file is damaged or has no card.
+        ImportError: If ai-edge-litert is not installed.
+    """
+    return _card(_metadata(path), path)
+
+
+def _card(metadata: dict[str, bytes], path: Path) -> ModelCard:
+    return ModelCard.from_json(metadata[TFLITE_CARD].decode(errors="replace"), str(path))
+
+
+def _metadata(path: Path) -> dict[str, bytes]:
+    """The metadata of a TFLite file, among it the model card."""
     from ai_edge_litert import schema_py_generated as schema
 
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise InputError(f"{path}: not a .tflite file")
     try:
-        model = schema.Model.GetRootAs(content)
+        model, metadata = schema.Model.GetRootAs(content), {}
         for index in range(model.MetadataLength()):
             entry = model.Metadata(index)
-            if entry.Name() == TFLITE_CARD.encode():
-                return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
+            name = entry.Name().decode()
+            if name in (TFLITE_CARD, TFLITE_SILENCE):
+                metadata[name] = model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
     except Exception as error:  # the reader checks no offsets: struct, index, type errors
         raise InputError(f"{path}: a damaged .tflite file") from error
+    if TFLITE_CARD in metadata:
+        return metadata
     raise InputError(f"{path}: has no model card ({TFLITE_CARD}); export it with keras-mmdense")

@@ -20,7 +20,7 @@ def saved_model_engine(path: Path) -> Engine:
         The engine.
 
     Raises:
-        InputError: If the SavedModel is damaged, has no card or does not fit it.
+        InputError: If the SavedModel is damaged, has no card or contradicts its card.
     """
     try:
         card_file = path / SAVED_MODEL_CARD
@@ -31,7 +31,7 @@ def saved_model_engine(path: Path) -> Engine:
         loaded = tf.saved_model.load(str(path))
     except Exception as error:  # TensorFlow raises anything where a part of it is damaged
         reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise InputError(f"{path}: not a whole SavedModel: {reason}") from error
+        raise InputError(f"{path}: incomplete SavedModel: {reason}") from error
     names = [x for x in ("separate_window", "serving_default") if x in loaded.signatures]
     if not names:
         raise InputError(f"{path}: has no signature serving_default")
@@ -40,7 +40,7 @@ def saved_model_engine(path: Path) -> Engine:
         raise InputError(f"{path}: takes {', '.join(inputs)}; expected a graph from a waveform")
     outputs = loaded.signatures[names[0]].structured_outputs
     if missing := sorted(set(card.stems) - set(outputs)):
-        raise InputError(f"{path}: gives no {missing[0]}, which its card names")
+        raise InputError(f"{path}: has no output {missing[0]}, which its card names")
     # separate_window leaves the context away, which serving_default takes for more music.
     trim = 0 if names[0] == "separate_window" else card.context
 
@@ -50,4 +50,4 @@ def saved_model_engine(path: Path) -> Engine:
         stems = np.stack([found[stem].numpy() for stem in card.stems], axis=1)
         return stems[:, :, trim : trim + card.window]
 
-    return Engine("saved_model", card, run)
+    return Engine("saved_model", card, lambda: run)

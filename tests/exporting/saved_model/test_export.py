@@ -184,7 +184,11 @@ AXES = r"waveform must be \[batch, samples, 2 channels\], none of them 0; receiv
         ("serving_default", {"waveform": SOUND[:0]}, AXES + r"\[0 300 2\]"),
         ("serving_default", {"waveform": NAN}, "waveform must hold finite numbers; 1 are NaN"),
         ("serving_default", {"waveform": INFINITE}, "waveform must hold finite numbers; 1 are"),
-        ("separate_window", {"waveform": SOUND}, "longer than twice the context of .*; it is 300"),
+        (
+            "separate_window",
+            {"waveform": SOUND},
+            "longer than twice the context of .*; received 300",
+        ),
         ("separate_window", {"waveform": NAN}, "waveform must hold finite numbers"),
         ("separate_batch", {"waveform": SOUND, "lengths": np.int32([3])}, "one for each of 2"),
         ("separate_batch", {"waveform": SOUND, "lengths": np.int32([0, 1])}, r"between 1 and.*300"),
@@ -288,7 +292,7 @@ def test_the_card_tells_license_and_scores(tmp_path, save_network):
 def test_other_folders_are_not_overwritten(tiny_folder, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.jpg").write_text("x")
-    with pytest.raises(InputError, match="photos: exists and is no exported model"):
+    with pytest.raises(InputError, match="photos: exists and is not an exported model"):
         export.export_saved_model([tiny_folder], tmp_path / "photos")
     with pytest.raises(InputError, match="nothing: no trained network"):
         export.export_saved_model([tmp_path / "nothing"], tmp_path / "out")

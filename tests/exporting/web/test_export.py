@@ -44,7 +44,7 @@ def test_an_older_export_is_replaced_and_nothing_else(tiny_file, stand_in, tmp_p
     assert not (out / "older").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "novel.txt").touch()
-    with pytest.raises(InputError, match="exists and is no exported model"):
+    with pytest.raises(InputError, match="exists and is not an exported model"):
         export_web([tiny_file], tmp_path / "mine", stand_in)
 
 

@@ -1,0 +1,104 @@
+"""The separation graph for a song in steps: every frame passes through the network once."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from keras_mmdense.layers.memory import Remember
+from keras_mmdense.layers.padding import Trim
+from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
+from keras_mmdense.layers.wiener import BLOCK, StepwiseWienerFilter
+from keras_mmdense.models.stepwise import can_step, delayed, stepwise
+from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
+from keras_mmdense.separation.graph import PLANES, WIENER_REACH, all_sources
+from keras_mmdense.separation.model_card import ModelCard
+
+STEP_FRAMES = 96
+
+
+def takes_steps(specs: Sequence[NetworkSpec]) -> bool:
+    """Return whether networks can separate a song in steps: no LSTM, and hops of half a window.
+
+    Args:
+        specs: Specs of the networks.
+
+    Returns:
+        Whether they can.
+    """
+    return all(can_step(spec.config) and spec.config.n_fft == 2 * spec.config.hop for spec in specs)
+
+
+def stepwise_model(
+    networks: Sequence[LoadedNetwork], card: ModelCard
+) -> tuple[keras.Model, ModelCard]:
+    """Assemble the graph that takes a song in steps, see `stepwise` and `separation_model`.
+
+    Args:
+        networks: Networks that take steps, and their specs.
+        card: Front end and stems; `window` is the step, a multiple of 8 frames and of the
+            networks' coarsest scale.
+
+    Returns:
+        A model from the next samples of a song, (1, window, channels), to stems (1, stems, window,
+        channels), float32; and the card with the delay in samples: sample t of the stems belongs to
+        sample t - delay of the song. Memories are its non-trainable weights named "state".
+    """
+    frames = card.window // card.hop
+    waveform = keras.Input(batch_shape=(1, card.window, card.channels), name="waveform")
+    samples = Remember(card.hop, name="last_samples")(waveform)
+    real, imag = STFT(card.n_fft, card.hop, name="stft")(samples)
+    real, imag = (Trim(1, axis=-3)(x) for x in (real, imag))
+    mixture = Magnitude(name="magnitude")([real, imag])
+    steps = [stepwise(model, spec.config, frames) for spec, model in networks]
+    delay = -(-max(delay for _, delay in steps) // BLOCK) * BLOCK
+    estimates = [delayed(model(mixture), delay - late) for model, late in steps]
+    mixture, real, imag = (delayed(x, delay) for x in (mixture, real, imag))
+    sources = all_sources(estimates, mixture, card)
+    spectra = StepwiseWienerFilter(WIENER_REACH, data_format=PLANES, name="wiener")(
+        [sources, real, imag]
+    )
+    if card.channels > 1:
+        delay += WIENER_REACH
+    spectra = [Remember(1, axis=3)(x) for x in spectra]
+    stems = InverseSTFT(card.n_fft, card.hop, data_format=PLANES, name="inverse_stft")(
+        [*spectra, waveform]
+    )
+    card = dataclasses.replace(card, context=0, delay=(delay + 1) * card.hop)
+    return keras.Model(waveform, stems, name="stepwise_separation"), card
+
+
+def memories(graph: keras.Model) -> list[keras.Variable]:
+    """List the memories of a stepwise graph.
+
+    Args:
+        graph: The graph.
+
+    Returns:
+        Its non-trainable variables named "state".
+    """
+    return [x for x in graph.non_trainable_variables if x.name == "state"]
+
+
+def after_silence(graph: keras.Model) -> list[np.ndarray]:
+    """Run a stepwise graph on silence until its memories do not change.
+
+    Args:
+        graph: The graph.
+
+    Returns:
+        Values of the memories.
+    """
+    step = np.zeros(graph.input_shape, "float32")
+    before: list[np.ndarray] = []
+    after = read(memories(graph))
+    while not before or any(np.any(x != y) for x, y in zip(before, after, strict=True)):
+        graph.predict_on_batch(step)
+        before, after = after, read(memories(graph))
+    return after
+
+
+def read(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+    """Copy variables."""
+    return [np.array(keras.ops.convert_to_numpy(x)) for x in variables]
