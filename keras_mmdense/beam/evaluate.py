@@ -49,7 +49,7 @@ class EvaluateSongs(beam.PTransform):
         InputError: If a rule, an engine or an oracle is unknown.
 
     Example:
-        >>> with beam.Pipeline() as pipeline:
+        >>> with beam.Pipeline() as pipeline:  # doctest: +SKIP
         ...     urls = pipeline | beam.Create(["gs://musdb18/test/song.stem.mp4"])
         ...     scores = urls | EvaluateSongs()
         ...     scores["scores"] | beam.Map(lambda x: write_scores("scores.json", x))

@@ -56,10 +56,12 @@ class SeparateSongs(beam.PTransform):
             `out_dir`.
 
     Example:
-        >>> with beam.Pipeline() as pipeline:
-        ...     urls = pipeline | beam.Create(["gs://songs/a.flac", "gs://songs/b.flac"])
-        ...     found = urls | SeparateSongs("gs://stems")
-        ...     found["songs"] | beam.Map(print)
+        >>> import soundfile
+        >>> soundfile.write("song.wav", waveform, 44100)
+        >>> with beam.Pipeline("FnApiRunner") as pipeline:
+        ...     found = pipeline | beam.Create(["song.wav"]) | SeparateSongs("stems")
+        >>> sorted(path.stem for path in Path("stems/song").iterdir())
+        ['bass', 'drums', 'other', 'vocals']
     """
 
     def __init__(
@@ -85,6 +87,14 @@ class SeparateSongs(beam.PTransform):
         return self._settings.out_dir
 
     def expand(self, urls: Any) -> Any:
+        """Build the pipeline of the transform; Beam calls it.
+
+        Args:
+            urls: PCollection of URLs of songs.
+
+        Returns:
+            The outputs by name.
+        """
         settings = self._settings
         named = urls | "Absolute" >> beam.Map(storage.absolute) | "Name" >> NameSongs()
         checked = named | "Check" >> CheckTargets(settings.out_dir, settings.output, settings.stems)
