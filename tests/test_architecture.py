@@ -24,6 +24,16 @@ MAY_IMPORT = {
     "synthesis": {"stems", "utils"},
     "analysis": {"configs", "errors", "evaluation", "layers", "models", "pretrained", "utils"},
     "separation": {"audio", "errors", "layers", "models", "pretrained", "stems", "utils"},
+    "beam": {
+        "audio",
+        "data",
+        "errors",
+        "evaluation",
+        "pretrained",
+        "separation",
+        "stems",
+        "utils",
+    },
     "exporting": {"configs", "errors", "layers", "models", "pretrained", "separation", "utils"},
     "report": {
         "analysis",

@@ -11,6 +11,7 @@ import typer
 
 from keras_mmdense import __version__
 from keras_mmdense.cli import (
+    beam,
     blend,
     compare,
     demo,
@@ -64,6 +65,8 @@ exports = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
+# What it does not know is for Beam.
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(beam.beam)
 for command in EXPORTS:
     exports.command()(command)
 app.add_typer(exports, name="export")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from keras_mmdense.cli import outputs
 from keras_mmdense.cli.common import TRAINED, console, progress, say, tell_terms
-from keras_mmdense.errors import InputError
 
 if TYPE_CHECKING:
     from keras_mmdense.separation.batch import Result
@@ -19,42 +19,14 @@ if TYPE_CHECKING:
 def separate(
     songs: Annotated[list[str], typer.Argument(help="Audio files, or folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
-    model: Annotated[
-        list[str],
-        typer.Option(
-            "--model",
-            help="A trained network: a name that `models` lists, a folder `train` wrote, a "
-            "SavedModel folder, a .tflite or a .keras file; the first two may be repeated for "
-            "networks of one stem each. A SavedModel is a program: open only those you trust.",
-        ),
-    ] = [TRAINED],  # noqa: B006
-    stems: Annotated[
-        str | None,
-        typer.Option(help="Stems to write, such as vocals,drums; only the required networks run."),
-    ] = None,
-    two_stems: Annotated[
-        str | None, typer.Option(help="Write one stem, such as vocals, and the rest as another.")
-    ] = None,
-    residual: Annotated[
-        bool, typer.Option("--residual", help="Also write the mixture minus the written stems.")
-    ] = False,
-    format: Annotated[str, typer.Option(help="wav, flac, ogg, mp3 or stem.mp4 (ffmpeg).")] = "wav",
-    subtype: Annotated[
-        str | None,
-        typer.Option(
-            help="Sample format, such as PCM_16. Defaults to FLOAT for wav, PCM_24 for flac."
-        ),
-    ] = None,
-    filename: Annotated[
-        str, typer.Option(help="Template of the file names below OUTPUT.")
-    ] = "{song}/{stem}.{format}",
-    engine: Annotated[
-        str,
-        typer.Option(
-            help="Engine of the network: litert, tensorflow, or auto for LiteRT if possible. "
-            "Stems are equal."
-        ),
-    ] = "auto",
+    model: outputs.Models = [TRAINED],  # noqa: B006
+    stems: outputs.Stems = None,
+    two_stems: outputs.TwoStems = None,
+    residual: outputs.Residual = False,
+    format: outputs.Format = "wav",
+    subtype: outputs.Subtype = None,
+    filename: outputs.Filename = "{song}/{stem}.{format}",
+    engine: outputs.Engine = "auto",
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Skip songs that are already separated by this model."),
@@ -73,18 +45,10 @@ def separate(
     """
     from keras_mmdense.audio.output import Output
     from keras_mmdense.separation import batch
-    from keras_mmdense.stems import rest_name
     from keras_mmdense.utils.files import check_writable
     from keras_mmdense.utils.quiet import quiet_stderr
 
-    wanted = [stem.strip() for stem in stems.split(",")] if stems is not None else None
-    if two_stems is not None:
-        if stems or residual:
-            raise InputError("--two-stems cannot be combined with --stems or --residual")
-        wanted = [two_stems]
-        extra = "vocals" if two_stems == "accompaniment" else rest_name(wanted)
-    else:
-        extra = "residual" if residual else None
+    wanted, extra = outputs.choose_stems(stems, two_stems, residual)
     written = Output(format, subtype, extra, filename)
     files = batch.find_audio(songs, output)
     check_writable(output)

@@ -284,6 +284,26 @@ def locate_songs(
     return [_folder_song(path, files or {}, missing) for path in paths]
 
 
+def open_song(path: str | Path) -> Song:
+    """Opens one song.
+
+    Args:
+        path: A `.stem.mp4` file of MUSDB18, or a folder with a file a stem.
+
+    Returns:
+        The song; its `check` has yet to be called.
+
+    Raises:
+        InputError: If it is neither, or a stem is missing.
+    """
+    path = Path(path)
+    if path.is_file() and path.name.endswith(".stem.mp4"):
+        return MusdbSong(path)
+    if not path.is_dir():
+        raise InputError(f"{path}: neither a .stem.mp4 file nor a folder of stems")
+    return _folder_song(path, {}, "error")
+
+
 def check_root(
     root: str | Path, kind: str = "auto", files: Mapping[str, Sequence[str]] | None = None
 ) -> str:

@@ -15,6 +15,13 @@ from keras_mmdense.errors import InputError, first_line
 from keras_mmdense.utils.progress import Progress
 
 KNOWN = reading.SUFFIXES | reading.FFMPEG_SUFFIXES
+NO_NAMES = ("", ".", "..")
+# Names for songs that would share one, each way longer than the one before.
+LONGER_NAMES: tuple[Callable[[Path], str], ...] = (
+    lambda path: f"{path.absolute().parent.name} - {reading.song_name(path)}",
+    lambda path: f"{path.absolute().parent.name} - {path.name}",
+    lambda path: " - ".join(path.absolute().parts[1:]),
+)
 Report = Callable[[str], Progress]
 
 
@@ -174,12 +181,8 @@ def song_names(files: Sequence[Path]) -> dict[Path, str]:
         case-insensitive disk.
     """
     names = {path: reading.song_name(path) for path in files}
-    for longer in (
-        lambda path: f"{path.absolute().parent.name} - {reading.song_name(path)}",
-        lambda path: f"{path.absolute().parent.name} - {path.name}",
-        lambda path: " - ".join(path.absolute().parts[1:]),
-    ):
+    for longer in LONGER_NAMES:
         counts = collections.Counter(name.casefold() for name in names.values())
-        counts |= dict.fromkeys(("", ".", ".."), 2)
+        counts |= dict.fromkeys(NO_NAMES, 2)
         names |= {path: longer(path) for path, name in names.items() if counts[name.casefold()] > 1}
     return names

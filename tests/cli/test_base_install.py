@@ -53,6 +53,7 @@ runpy.run_module("keras_mmdense", run_name="__main__")
         (["compare", "scores"], "scipy", "eval"),
         (["report", "scores"], "jinja2", "report"),
         (["filters", "net"], "matplotlib", "report"),
+        (["beam", "--input", "songs", "--output", "stems"], "apache_beam", "beam"),
         (["export", "tflite", "net", "x.tflite", "--quantize", "int8"], "ai_edge_litert", "export"),
     ],
 )

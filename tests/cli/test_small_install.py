@@ -22,7 +22,7 @@ from keras_mmdense.cli import main
 try:
     main()
 finally:
-    heavy = {"tensorflow", "keras", "h5py", "jax", "torch", "numpy"}
+    heavy = {"tensorflow", "keras", "h5py", "jax", "torch", "numpy", "apache_beam"}
     print("loaded:", *sorted(heavy & set(sys.modules)))
 """
 

@@ -88,7 +88,7 @@ def parse(words):
         if name not in command.commands:
             raise ValueError(f"no command {name}")
         command = command.commands[name]
-        context = command.context_class(command, parent=context)
+        context = command.context_class(command, parent=context, **command.context_settings)
     command.make_parser(context).parse_args(list(words))
 
 

@@ -1,5 +1,7 @@
 """Which engine runs what, and that it makes no difference to the stems."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,15 @@ def opened(monkeypatch):
     keras = Engine("tensorflow", CARD, lambda: np.asarray)
     monkeypatch.setattr("keras_mmdense.separation.loading._tensorflow", lambda *args: keras)
     return lambda *args, **options: open_engine(*args, **options).name
+
+
+def test_threads_are_those_that_the_environment_asks_for(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    cores = litert.usable_cores()
+    assert 1 <= cores <= os.cpu_count()
+    for asked, threads in (("1", 1), (str(cores + 3), cores + 3), ("0", cores), ("2,3", cores)):
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+        assert litert.usable_cores() == threads
 
 
 def test_auto_takes_litert_where_it_can(cache, monkeypatch):

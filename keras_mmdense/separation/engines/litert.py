@@ -18,7 +18,7 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
 
     Args:
         path: The file.
-        threads: Threads of the interpreter; None for all cores that the process may use.
+        threads: Threads of the interpreter; None for `usable_cores`.
 
     Returns:
         The engine; its windows have the size that the file was made for.
@@ -92,7 +92,10 @@ def _check_signature(
 
 
 def usable_cores() -> int:
-    """Count the cores that this process may use."""
+    """Count the cores that this process may use; `OMP_NUM_THREADS` says otherwise, as elsewhere."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
