@@ -70,7 +70,7 @@ class Separator:
         stems = None if stems is None else tuple(stems)
         if not isinstance(model, Engine):
             model = open_engine(model, stems=stems, weights=weights, window=window, engine=engine)
-        self.engine, self.card, self._start = model, model.card, model.start
+        self.engine, self.card = model, model.card
         self.stems = check_names("stems", self.card.stems if stems is None else stems)
         for stem in self.stems:
             if stem not in self.card.stems:
@@ -295,7 +295,7 @@ class Separator:
                     raise InputError(
                         f"a block is (samples, channels), received shape {block.shape}"
                     )
-                stream = Stream(self._start, self.card, sample_rate, block.shape[1])
+                stream = Stream(self.engine.start, self.card, sample_rate, block.shape[1])
             mixture, stems = stream.push(block)
             if len(mixture):
                 yield mixture, self._by_name(stems)

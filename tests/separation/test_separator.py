@@ -155,13 +155,13 @@ def test_what_is_left_becomes_a_stem(targets, rest):
 
 def test_every_window_has_one_shape_and_progress_is_reported(separator, monkeypatch):
     shapes, calls = set(), []
-    start = separator._start
+    start = separator.engine.start
 
     def watched():
         run = start()
         return lambda x: shapes.add(x.shape) or run(x)
 
-    monkeypatch.setattr(separator, "_start", watched)
+    monkeypatch.setattr(separator.engine, "start", watched)
     card, samples = separator.card, 300 * 1024
     for count in (1, 999, samples):
         separator.separate(noise(count), 44100, lambda done, total: calls.append((done, total)))
@@ -234,7 +234,7 @@ def test_channels_and_samples_are_not_mixed_up_for_long(separator):
 
 def test_a_long_file_of_a_low_rate_is_read_in_short_blocks(separator, tmp_path, monkeypatch):
     sizes = []
-    monkeypatch.setattr(separator, "_start", lambda: sizes.append)
+    monkeypatch.setattr(separator.engine, "start", lambda: sizes.append)
     monkeypatch.setattr(reading.AudioFile, "blocks", lambda _, size: sizes.append(size) or iter(()))
     soundfile.write(tmp_path / "a.wav", np.zeros((5000, 2)), 1000)
     with pytest.raises(InputError, match="no samples"):

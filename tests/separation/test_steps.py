@@ -1,7 +1,9 @@
 """Separation in steps against separation in windows."""
 
 import concurrent.futures
+import copy
 import dataclasses
+import pickle
 
 import keras
 import numpy as np
@@ -80,6 +82,20 @@ def test_songs_do_not_hear_one_another(separator, real_mixture):
         together = list(pool.map(lambda song: separator.separate(song, 44100), songs))
     for one, other in zip(alone, together, strict=True):
         assert distance(one, other) == 0
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_give_the_same_stems(separator, file, real_mixture, copied):
+    for one in (separator, Separator(file, stems=["drums"])):
+        other = copied(one)
+        song = real_mixture[:150000]
+        assert distance(one.separate(song, 44100), other.separate(song, 44100)) == 0
+
+
+def test_functions_are_not_copied(separator):
+    own = Separator.from_function(lambda x: x, separator.card)
+    with pytest.raises(TypeError, match="'function' cannot be copied or pickled"):
+        copy.deepcopy(own)
 
 
 def test_litert_equals_keras(file, separator, real_mixture):

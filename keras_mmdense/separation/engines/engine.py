@@ -24,12 +24,19 @@ class Engine:
             card.window, card.channels), float32. Where the card has a delay, the batch is one and
             the past is remembered.
         build_graph: Builds the `keras.Model` of windows, where there is one.
+        recipe: What copies and pickles build the engine with: a function and its arguments.
     """
 
     name: str
     card: ModelCard
     start: Callable[[], Run]
     build_graph: Callable[[], Any] | None = None
+    recipe: tuple[Callable[..., "Engine"], tuple[Any, ...]] | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., "Engine"], tuple[Any, ...]]:
+        if self.recipe is None:
+            raise TypeError(f"an engine {self.name!r} cannot be copied or pickled")
+        return self.recipe
 
     @cached_property
     def graph(self) -> Any:

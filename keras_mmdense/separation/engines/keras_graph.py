@@ -54,15 +54,16 @@ def keras_engine(
     if rest := rest_name(names):
         names.append(rest)
     card = graph_card(specs, names, WINDOW_FRAMES if window is None else window)
+    recipe = keras_engine, (loaded, stems, window)
 
     def build_graph() -> keras.Model:
         return separation_model(loaded, card)
 
     if window is None and takes_steps(specs):
         steps, step_card = stepwise_model(loaded, graph_card(specs, names, STEP_FRAMES))
-        return Engine("tensorflow", step_card, _Songs(steps).start, build_graph)
+        return Engine("tensorflow", step_card, _Songs(steps).start, build_graph, recipe)
     graph = build_graph()
-    return Engine("tensorflow", card, lambda: graph.predict_on_batch, lambda: graph)
+    return Engine("tensorflow", card, lambda: graph.predict_on_batch, lambda: graph, recipe)
 
 
 class _Songs:

@@ -33,6 +33,7 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
         raise InputError(
             f'{path}: a .tflite file needs ai-edge-litert: pip install "keras-mmdense[export]"'
         ) from error
+    recipe = tflite_engine, (path, threads)
     metadata = _metadata(path)
     card = _card(metadata, path)
     try:
@@ -52,13 +53,13 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
             silence = unpack(metadata[TFLITE_SILENCE], shapes)
         except Exception as error:  # a damaged archive: zip, zlib, key and value errors
             raise InputError(f"{path}: a damaged .tflite file") from error
-        return Engine("litert", card, lambda: _stepwise(runner, card.stems, silence))
+        return Engine("litert", card, lambda: _stepwise(runner, card.stems, silence), recipe=recipe)
 
     def run(waveforms: np.ndarray) -> np.ndarray:
         found = [runner(waveform=waveform[None].astype("float32")) for waveform in waveforms]
         return np.stack([[stems[stem][0] for stem in card.stems] for stems in found])
 
-    return Engine("litert", card, lambda: run)
+    return Engine("litert", card, lambda: run, recipe=recipe)
 
 
 def _stepwise(

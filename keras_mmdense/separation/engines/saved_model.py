@@ -50,4 +50,4 @@ def saved_model_engine(path: Path) -> Engine:
         stems = np.stack([found[stem].numpy() for stem in card.stems], axis=1)
         return stems[:, :, trim : trim + card.window]
 
-    return Engine("saved_model", card, lambda: run)
+    return Engine("saved_model", card, lambda: run, recipe=(saved_model_engine, (path,)))
