@@ -25,6 +25,14 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="session")
+def playwright():
+    """Starts browsers; a process can have only one."""
+    module = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
+    with module.sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def musdb_root():
     """MUSDB18's seven-second excerpts, `train/*.stem.mp4`."""
     if not shutil.which("ffmpeg") or not shutil.which("ffprobe"):

@@ -241,7 +241,7 @@ def test_an_output_that_would_replace_a_song_is_refused(tmp_path, tiny):
     before = other.read_bytes()
     template = ("--filename", "{song}-{stem}.{format}")
     line = fails("separate", song, other, "-o", tmp_path, "--model", tiny, *template)
-    assert "a-vocals.wav: is a song to separate" in line
+    assert "a-vocals.wav: would replace a song to separate" in line
     assert len(list(tmp_path.iterdir())) == 2 and other.read_bytes() == before
 
 

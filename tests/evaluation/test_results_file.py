@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
 
-from keras_mmdense.evaluation import results_file
 from keras_mmdense.evaluation.museval_json import Tracks
 from keras_mmdense.evaluation.protocols import METRICS
 from keras_mmdense.evaluation.results_file import read_scores, write_scores
@@ -85,7 +85,7 @@ def test_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path, results, m
     def fail(source, target):
         raise OSError("disk full")
 
-    monkeypatch.setattr(results_file.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     for write in (lambda: write_scores(path, results), lambda: plot_scores(results, path)):
         with pytest.raises(OSError, match="disk full"):
             write()

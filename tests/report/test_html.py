@@ -92,7 +92,7 @@ def invoke(*arguments):
 def test_a_markdown_file_that_is_no_report_is_kept(runs):
     readme = runs / "README.md"
     readme.write_text("# A project\n")
-    with pytest.raises(InputError, match=r"README\.md: is no report"):
+    with pytest.raises(InputError, match=r"README\.md: would be replaced, but is not a report"):
         invoke(runs / "net", "-o", runs / "README.html")
     assert readme.read_text() == "# A project\n" and not (runs / "README.html").exists()
 
@@ -267,17 +267,15 @@ PLAY = """() => new Promise(done => {
 
 
 @pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
+def browser(playwright):
     names = ("chromium", "chromium-browser", "google-chrome")
     program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
         pytest.skip("needs chromium: apt-get install chromium")
     options = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=options)
-        yield browser
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=program, args=options)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")

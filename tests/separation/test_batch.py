@@ -156,7 +156,7 @@ def test_any_failure_is_told_and_passed_over(tmp_path):
     results = job.run(files, lambda name: lambda done, total: None, lambda result: None)
     assert results[0].written and not any(result.written for result in results[1:])
     assert results[1].error == f"{files[1]}: ZeroDivisionError: division by zero"
-    assert "bass.wav: a folder is in the way" in results[2].error
+    assert "bass.wav: is a folder, expected a file name" in results[2].error
 
 
 def test_songs_that_would_share_a_file_are_refused_before_the_work(tmp_path):

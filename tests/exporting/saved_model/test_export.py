@@ -190,7 +190,11 @@ AXES = r"waveform must be \[batch, samples, 2 channels\], none of them 0; receiv
             "longer than twice the context of .*; received 300",
         ),
         ("separate_window", {"waveform": NAN}, "waveform must hold finite numbers"),
-        ("separate_batch", {"waveform": SOUND, "lengths": np.int32([3])}, "one for each of 2"),
+        (
+            "separate_batch",
+            {"waveform": SOUND, "lengths": np.int32([3])},
+            "expected 2 lengths, one for each waveform",
+        ),
         ("separate_batch", {"waveform": SOUND, "lengths": np.int32([0, 1])}, r"between 1 and.*300"),
         ("separate_batch", {"waveform": SOUND, "lengths": np.int32([9, 301])}, r"\[9 301\]"),
         ("separate_batch", {"waveform": NAN, "lengths": np.int32([8, 1])}, "must hold finite"),

@@ -143,7 +143,7 @@ def test_the_documents_tell_the_true_context():
     assert len(told) >= 2
     for name, samples, seconds in told:
         network = NetworkSpec(model_config(name), ("vocals",))
-        context = Separator.from_networks([(network, network.build())]).card.context
+        context = Separator.from_networks([(network, network.build())], window=64).card.context
         assert context == int(samples.replace(",", ""))
         assert f"{context / 44100:.2f}" == seconds
 

@@ -77,23 +77,21 @@ def built_page():
 
 
 @pytest.fixture(scope="session")
-def chromium():
+def chromium(playwright):
     """Starts a browser: (profile folder, flags) -> context manager of a `Page`."""
-    playwright = pytest.importorskip("playwright.sync_api")
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("no chromium on the PATH")
-    with playwright.sync_playwright() as running:
 
-        @contextlib.contextmanager
-        def start(profile, flags=()):
-            context = running.chromium.launch_persistent_context(
-                str(profile), executable_path=path, args=[*FLAGS, *flags]
-            )
-            with contextlib.closing(context):
-                yield Page(context)
+    @contextlib.contextmanager
+    def start(profile, flags=()):
+        context = playwright.chromium.launch_persistent_context(
+            str(profile), executable_path=path, args=[*FLAGS, *flags]
+        )
+        with contextlib.closing(context):
+            yield Page(context)
 
-        yield start
+    return start
 
 
 @pytest.fixture(scope="session")
