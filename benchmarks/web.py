@@ -148,6 +148,7 @@ def main():
 
     from keras_mmdense.exporting.tflite.export import export_tflite
     from keras_mmdense.exporting.web.export import BUILD, export_web
+    from keras_mmdense.pretrained.catalog import DEFAULT
     from keras_mmdense.synthesis.songs import synthesize
 
     machine = platform.processor() or platform.machine()
@@ -162,7 +163,7 @@ def main():
             assert rate == RATE, f"{options.song} is at {rate} Hz"
         soundfile.write(clip, music, RATE, subtype="FLOAT")
         soundfile.write(long, np.tile(music, (3 * options.minutes, 1)), RATE, subtype="PCM_16")
-        export_tflite(["mmdensenet_4stems"], file)
+        export_tflite([DEFAULT], file, steps=True)
         assert export_web([file], folder / "site"), f"the page is not built: {BUILD}"
         browser = Browser(playwright, folder / "site", folder)
         page, interpreter, command = speeds(browser, file, clip, folder)
