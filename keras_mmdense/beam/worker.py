@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import os
 import tempfile
 import threading
 import time
@@ -21,6 +20,7 @@ from keras_mmdense.errors import InputError, first_line
 from keras_mmdense.separation.engines.engine import Engine, Run
 from keras_mmdense.separation.loading import fingerprint
 from keras_mmdense.separation.separator import Separator
+from keras_mmdense.utils.environment import environment
 
 # One song is copied while another is computed, and a long one lets others pass.
 SONGS = 3
@@ -83,7 +83,7 @@ class Worker:
 
     @functools.cached_property
     def _separator(self) -> Separator:
-        with _threads(self.settings.threads):
+        with environment(dict.fromkeys(THREADS, str(self.settings.threads))):
             separator = open_separator(self.settings, self._artifacts)
         turn = FairLock()
 
@@ -159,18 +159,3 @@ def _model_needed() -> Iterator[None]:
         yield
     except Exception as error:
         raise BrokenWorker(f"a worker cannot load the model: {first_line(error)}") from error
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """A model that is loaded here runs in so many threads."""
-    kept = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, str(count)))
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.utils.environment import environment
 
-THREADS = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")
+THREADS = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM")
+ONE_THREAD = {f"{library}_THREADS": "1" for library in THREADS}
 # Share of the memory free at the start that the processes may use together.
 SHARE = 0.8
 
@@ -113,7 +115,7 @@ def _start(work: Work, count: int, scratch: Path) -> Iterator[list[Any]]:
     spawn = multiprocessing.get_context("spawn")
     pipes, processes = [], []
     try:
-        with _one_thread():
+        with environment(ONE_THREAD):  # before the processes import numpy
             for _ in range(count):
                 ours, theirs = spawn.Pipe()
                 process = spawn.Process(target=_serve, args=(theirs, work, scratch), daemon=True)
@@ -128,22 +130,6 @@ def _start(work: Work, count: int, scratch: Path) -> Iterator[list[Any]]:
         for process, pipe in zip(processes, pipes, strict=True):
             process.join()
             pipe.close()
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Limit processes started in the block to one thread, before they import numpy."""
-    names = [f"{library}_{'' if '_' in library else 'NUM_'}THREADS" for library in THREADS]
-    kept = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _serve(pipe: connection.Connection, work: Work, scratch: Path) -> None:

@@ -51,7 +51,7 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
     if shapes or TFLITE_SILENCE in metadata:
         try:
             silence = unpack(metadata[TFLITE_SILENCE], shapes)
-        except Exception as error:  # a damaged archive: zip, zlib, key and value errors
+        except Exception as error:  # damaged bytes: struct, JSON, key and value errors
             raise InputError(f"{path}: a damaged .tflite file") from error
         return Engine("litert", card, lambda: _stepwise(runner, card.stems, silence), recipe=recipe)
 
