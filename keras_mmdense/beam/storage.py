@@ -116,17 +116,21 @@ def storing(stage: str) -> Iterator[Any]:
         stage: Folder for the temporary files, on the same file system as the files.
 
     Yields:
-        A function of a local path and a URL. The files appear under their URLs, each whole, when
-        the block ends without an error; with an error none does.
+        A function of a local path, whose file it may take away, and a URL. The files appear under
+        their URLs, each whole, when the block ends without an error; with an error none does.
     """
     partial: dict[str, str] = {}
 
     def upload(path: Path, url: str) -> None:
-        name = f"{stage}/{uuid.uuid4().hex}"
+        name, size = f"{stage}/{uuid.uuid4().hex}", path.stat().st_size
         partial[name] = url
-        with path.open("rb") as source, FileSystems.create(name, **AS_IT_IS) as target:
-            shutil.copyfileobj(source, target, BLOCK)
-        stored, size = find_info(name), path.stat().st_size
+        if is_local(name):
+            _make_folder(stage)
+            shutil.move(path, name)
+        else:
+            with path.open("rb") as source, FileSystems.create(name, **AS_IT_IS) as target:
+                shutil.copyfileobj(source, target, BLOCK)
+        stored = find_info(name)
         if stored is None or stored.size_in_bytes != size:
             raise OSError(f"{url}: could not be stored whole")
 
