@@ -1,5 +1,7 @@
 """Every command ended at random moments by INT, TERM and KILL, then run again."""
 
+import json
+import os
 import random
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from keras_mmdense.stems import STEMS
 
 pytestmark = pytest.mark.hostile
 ROUNDS = 3
+KILLS = int(os.environ.get("KERAS_MMDENSE_KILLS", "5"))
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
 
 
@@ -94,3 +97,35 @@ def test_a_signal_at_a_random_moment(place, tmp_path, name, number):
     for file, path in found.items():
         if file.suffix in (".h5", ".wav") or file.name == "network.json":
             assert path.read_bytes() == expected[file].read_bytes(), file
+
+
+def result(folder):
+    """What a run was for: trained weights, or a table without the times in it."""
+    scores = folder / "scores.json"
+    if not scores.exists():
+        return (folder / "network.weights.h5").read_bytes()
+    systems = json.loads(scores.read_text())["systems"]
+    songs = [song | {"seconds": None} for system in systems.values() for song in system["songs"]]
+    return [system["summary"] for system in systems.values()], songs
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_many_kills(place, tmp_path, name):
+    rng, whole, out = random.Random(name), tmp_path / "whole", tmp_path / "0"
+    start = time.monotonic()
+    assert run(*commands(place, whole)[name]).wait() == 0
+    seconds = time.monotonic() - start
+    killed, complete = 0, False
+    while killed < KILLS or not complete:
+        process = run(*commands(place, out)[name])
+        try:
+            process.wait(rng.uniform(0.3, 1) * seconds if killed < KILLS else 600)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        complete = process.wait() == 0
+        if complete:
+            assert result(out) == result(whole)
+            out = tmp_path / str(killed)
+        else:
+            assert process.returncode == -signal.SIGKILL, process.stderr.read()
+            killed += 1
