@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_mmdense.layers import fft as transform
 from keras_mmdense.layers.tensor import Shape, Tensor
 
 WINDOWS: dict[str, Callable[[int], np.ndarray]] = {
@@ -20,9 +21,16 @@ WINDOWS: dict[str, Callable[[int], np.ndarray]] = {
 
 
 class _Transform(keras.layers.Layer):
-    """Base of both directions: sizes and window."""
+    """Base of both directions: sizes, window and method."""
 
-    def __init__(self, n_fft: int = 2048, hop: int = 1024, window: str = "hann", **kwargs: Any):
+    def __init__(
+        self,
+        n_fft: int = 2048,
+        hop: int = 1024,
+        window: str = "hann",
+        fft: str = "operator",
+        **kwargs: Any,
+    ):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if n_fft < 2 or n_fft % 2:
@@ -32,10 +40,12 @@ class _Transform(keras.layers.Layer):
         if window not in WINDOWS:
             raise ValueError(f"window must be one of {', '.join(WINDOWS)}, received {window!r}")
         self.n_fft, self.hop, self.window = n_fft, hop, window
+        self.fft = transform.check_method(fft)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        return {**config, "n_fft": self.n_fft, "hop": self.hop, "window": self.window}
+        sizes = {"n_fft": self.n_fft, "hop": self.hop}
+        return {**config, **sizes, "window": self.window, "fft": self.fft}
 
     def _window(self) -> np.ndarray:
         return WINDOWS[self.window](self.n_fft).astype("float32")
@@ -58,6 +68,8 @@ class STFT(_Transform):
         n_fft: int. Length of window and transform in samples. Defaults to `2048`.
         hop: int. Step between frames in samples, a divisor of `n_fft`. Defaults to `1024`.
         window: str. Periodic window, `"hann"` or `"sqrt_hann"`. Defaults to `"hann"`.
+        fft: str. `"operator"`, the backend's FFT, or `"matrices"`, which TensorFlow Lite runs on
+            all threads. Defaults to `"operator"`.
 
     Input shape:
         `(batch, samples, channels)`, float32.
@@ -87,7 +99,7 @@ class STFT(_Transform):
         x = ops.reshape(x, (-1, x.shape[1], hops, self.hop))
         parts = [x[:, :, i : frames + i] for i in range(self._overlap)]
         windowed = ops.multiply(ops.concatenate(parts, axis=-1), self._window())
-        real, imag = ops.rfft(windowed)
+        real, imag = transform.rfft(windowed, self.fft)
         return ops.transpose(real, (0, 2, 3, 1)), ops.transpose(imag, (0, 2, 3, 1))
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
@@ -109,6 +121,8 @@ class InverseSTFT(_Transform):
         n_fft: int. Length of window and transform in samples. Defaults to `2048`.
         hop: int. Step between frames in samples, a divisor of `n_fft`. Defaults to `1024`.
         window: str. Periodic window, `"hann"` or `"sqrt_hann"`. Defaults to `"hann"`.
+        fft: str. `"operator"`, the backend's FFT, or `"matrices"`, which TensorFlow Lite runs on
+            all threads. Defaults to `"operator"`.
         data_format: str. `"channels_last"`, or `"channels_first"` for spectra `(batch, sources,
             channels, frames, bins)`. Defaults to `"channels_last"`.
 
@@ -134,8 +148,8 @@ class InverseSTFT(_Transform):
             real, imag = (ops.transpose(x, (0, 1, 4, 2, 3)) for x in (real, imag))
         sources, channels, _, bins = real.shape[1:]
         shape = (-1, sources * channels, ops.shape(real)[3], bins)
-        halves = hartley(ops.reshape(real, shape), ops.reshape(imag, shape))
-        x = self._join_halves(*halves) if self._overlap == 2 else self._join_frames(*halves)
+        frames = transform.irfft(ops.reshape(real, shape), ops.reshape(imag, shape), self.fft)
+        x = self._join_halves(frames) if self._overlap == 2 else self._join(frames)
         x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
         start = 0 if self._overlap == 2 else self.n_fft // 2
         return ops.transpose(x[..., start : start + samples], (0, 1, 3, 2))
@@ -150,22 +164,20 @@ class InverseSTFT(_Transform):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": self.data_format}
 
-    def _join_halves(self, first: Tensor, second: Tensor) -> Tensor:
+    def _join_halves(self, frames: Tensor) -> Tensor:
         """Overlap-add frames that overlap by half, from the center of the first frame."""
-        window, hop = self._window(), self.hop
-        weight = (window / self.n_fft).reshape(2, hop) / (window.reshape(2, hop) ** 2).sum(axis=0)
+        halves = self._window().reshape(2, self.hop)
+        weight = halves / (halves**2).sum(axis=0)
         # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
-        rising = ops.multiply(first[:, :, 1:, :hop], weight[0])
-        falling = ops.multiply(second[:, :, :-1, 1:], weight[1, ::-1].copy())
-        return rising + ops.flip(falling, axis=-1)
+        rising = ops.multiply(frames[:, :, 1:, : self.hop], weight[0])
+        return rising + ops.multiply(frames[:, :, :-1, self.hop :], weight[1])
 
-    def _join_frames(self, first: Tensor, second: Tensor) -> Tensor:
+    def _join(self, frames: Tensor) -> Tensor:
         """Overlap-add frames that overlap by more, from the first sample of the first frame."""
-        frames = ops.concatenate([first, ops.flip(second[..., 1:-1], axis=-1)], axis=-1)
         window = self._window()
         x = self._overlap_add(ops.multiply(frames, window))
         squares = self._overlap_add(ops.ones_like(frames[:1, :1, :, :1]) * window**2)
-        return x / (self.n_fft * ops.maximum(squares, 1e-8))
+        return x / ops.maximum(squares, 1e-8)
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         """Sum overlapping frames to hops of the signal, (..., hops, hop)."""
@@ -250,26 +262,3 @@ def check_data_format(value: str) -> str:
     if value not in ("channels_last", "channels_first"):
         raise ValueError(f"data_format must be channels_last or channels_first, received {value!r}")
     return value
-
-
-def hartley(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
-    """Inverse real FFT, except for the factor 1 / n_fft, by one forward real FFT.
-
-    A real sequence c with the spectrum F yields x = Re F + Im F on the first half and its mirror on
-    the second, if c holds real + imag on the first half and real - imag, mirrored, on the second
-    (the Hartley transform is its own inverse). TensorFlow Lite has only the forward operator.
-
-    Args:
-        real: Real part, (..., n_fft / 2 + 1), n_fft even.
-        imag: Imaginary part, same shape; its first and last bin are taken as zero.
-
-    Returns:
-        n_fft times the real sequences, in two parts (..., n_fft / 2 + 1): from the first sample to
-        the middle one, and the first and then from the last back to the middle one.
-    """
-    inner = np.ones(imag.shape[-1], "float32")
-    inner[[0, -1]] = 0
-    imag = ops.multiply(imag, inner)
-    mirrored = ops.flip((real - imag)[..., 1:-1], axis=-1)
-    a, d = ops.rfft(ops.concatenate([real + imag, mirrored], axis=-1))
-    return a + d, a - d

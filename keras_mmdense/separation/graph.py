@@ -21,20 +21,23 @@ WINDOW_FRAMES = 384
 FILTER_MARGIN = WIENER_REACH + BLOCK
 
 
-def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> keras.Model:
+def separation_model(
+    networks: Sequence[LoadedNetwork], card: ModelCard, fft: str = "operator"
+) -> keras.Model:
     """Build the separation graph: STFT, networks, Wiener filter, inverse STFT.
 
     Args:
         networks: Networks from magnitude to magnitudes, and their specs.
         card: Card of the graph. One stem more than the networks estimate is the rest of the
             mixture.
+        fft: Method of the STFT and its inverse, see `STFT`.
 
     Returns:
         A model from waveforms (batch, context + samples + context, channels) to stems (batch,
         sources, samples, channels), float32; any number of samples from 1 up.
     """
     waveform = keras.Input((None, card.channels), name="waveform")
-    real, imag = STFT(card.n_fft, card.hop, name="stft")(waveform)
+    real, imag = STFT(card.n_fft, card.hop, fft=fft, name="stft")(waveform)
     mixture = Magnitude(name="magnitude")([real, imag])
     margin = network_margin(card)
     trim = Trim(margin, axis=-3, name="network_context")
@@ -45,9 +48,8 @@ def separation_model(networks: Sequence[LoadedNetwork], card: ModelCard) -> kera
     )
     trim = Trim(FILTER_MARGIN, axis=-2, name="wiener_context")
     core = Trim(card.context, axis=-2, name="context")(waveform)
-    stems = InverseSTFT(card.n_fft, card.hop, data_format=PLANES, name="inverse_stft")(
-        [trim(real), trim(imag), core]
-    )
+    inverse = InverseSTFT(card.n_fft, card.hop, fft=fft, data_format=PLANES, name="inverse_stft")
+    stems = inverse([trim(real), trim(imag), core])
     return keras.Model(waveform, stems, name="separation")
 
 

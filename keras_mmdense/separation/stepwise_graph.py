@@ -31,7 +31,7 @@ def takes_steps(specs: Sequence[NetworkSpec]) -> bool:
 
 
 def stepwise_model(
-    networks: Sequence[LoadedNetwork], card: ModelCard
+    networks: Sequence[LoadedNetwork], card: ModelCard, fft: str = "operator"
 ) -> tuple[keras.Model, ModelCard]:
     """Assemble the graph that takes a song in steps, see `stepwise` and `separation_model`.
 
@@ -39,6 +39,7 @@ def stepwise_model(
         networks: Networks that take steps, and their specs.
         card: Front end and stems; `window` is the step, a multiple of 8 frames and of the
             networks' coarsest scale.
+        fft: Method of the STFT and its inverse, see `STFT`.
 
     Returns:
         A model from the next samples of a song, (1, window, channels), to stems (1, stems, window,
@@ -48,7 +49,7 @@ def stepwise_model(
     frames = card.window // card.hop
     waveform = keras.Input(batch_shape=(1, card.window, card.channels), name="waveform")
     samples = Remember(card.hop, name="last_samples")(waveform)
-    real, imag = STFT(card.n_fft, card.hop, name="stft")(samples)
+    real, imag = STFT(card.n_fft, card.hop, fft=fft, name="stft")(samples)
     real, imag = (Trim(1, axis=-3)(x) for x in (real, imag))
     mixture = Magnitude(name="magnitude")([real, imag])
     steps = [stepwise(model, spec.config, frames) for spec, model in networks]
@@ -62,9 +63,8 @@ def stepwise_model(
     if card.channels > 1:
         delay += WIENER_REACH
     spectra = [Remember(1, axis=3)(x) for x in spectra]
-    stems = InverseSTFT(card.n_fft, card.hop, data_format=PLANES, name="inverse_stft")(
-        [*spectra, waveform]
-    )
+    inverse = InverseSTFT(card.n_fft, card.hop, fft=fft, data_format=PLANES, name="inverse_stft")
+    stems = inverse([*spectra, waveform])
     card = dataclasses.replace(card, context=0, delay=(delay + 1) * card.hop)
     return keras.Model(waveform, stems, name="stepwise_separation"), card
 

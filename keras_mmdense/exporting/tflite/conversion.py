@@ -41,7 +41,7 @@ def waveform_function(source: Source) -> Function:
     """Return the graph from waveform to stems."""
     card = source.separator.card
     networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
-    graph = separation_model(networks, card)
+    graph = separation_model(networks, card, "matrices")
     return Function(
         lambda x: tf.unstack(graph(x, training=False), axis=1),
         {"waveform": (1, None, card.channels)},
@@ -61,7 +61,7 @@ def steps_function(source: Source, card: ModelCard) -> tuple[Function, ModelCard
         delay; and the memories after silence, packed.
     """
     networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
-    graph, card = stepwise_model(networks, card)
+    graph, card = stepwise_model(networks, card, "matrices")
     memory = memories(graph)
 
     def call(waveform: tf.Tensor, *states: tf.Tensor) -> list[tf.Tensor]:
