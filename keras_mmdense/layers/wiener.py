@@ -99,13 +99,14 @@ class WienerFilter(keras.layers.Layer):
     def _join(self, pair: Pair, frames: int) -> Tensor:
         """Join two channels in blocks, (batch, sources, blocks, frames of a block, bins)."""
         _, sources, count, size, bins = ops.shape(pair[0])
-        pair = [ops.reshape(x, (-1, sources, count * size, bins))[:, :, :frames] for x in pair]
-        return ops.stack(pair, axis=-1 if self.data_format == "channels_last" else 2)
+        pair = [ops.reshape(x, (-1, sources, 1, count * size, bins)) for x in pair]
+        x = ops.concatenate(pair, axis=2)[:, :, :, :frames]
+        return x if self.data_format == "channels_first" else ops.moveaxis(x, 2, -1)
 
     def _blocks(self, x: Tensor) -> Pair:
         """Unstack the channels and cut the frames into blocks, or one block if there is no reach.
 
-        Channels are on the first axis: TensorFlow Lite is slow on every other one.
+        Channels come to the first axis: TensorFlow Lite is slow on every other one.
 
         Args:
             x: (batch, sources, frames, bins, 2).
@@ -120,7 +121,8 @@ class WienerFilter(keras.layers.Layer):
         else:
             x = pad_to_multiple(x, BLOCK, frames=3)
             count, size = ops.shape(x)[3] // BLOCK, BLOCK
-        return ops.unstack(ops.reshape(x, (2, -1, sources, count, size, bins)), 2)
+        # Not `unstack`: XNNPACK does not run it.
+        return [ops.reshape(y, (-1, sources, count, size, bins)) for y in (x[:1], x[1:])]
 
     def _sum(self, x: Tensor) -> Tensor:
         """Sum blocks over frames, each with those within reach; keeps the axes."""

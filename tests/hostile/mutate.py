@@ -3,7 +3,8 @@
     python tests/hostile/mutate.py flac song.ogg --seconds 600 --seed 1
 
 Songs are a second of the music given, from 60 s on. Every damaged file must be read, or refused in
-one line, within ten seconds of work. Ends with status 1 at the first that is not, and tells where it lies.
+one line, within ten seconds of work. Ends with status 1 at the first that is not, and tells where
+it lies.
 """
 
 import argparse

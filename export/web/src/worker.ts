@@ -52,12 +52,11 @@ async function separate(order: Order): Promise<void> {
     const vocals = stems.filter((_, i) => card.stems[i] === "vocals");
     const all = [...stems, minus(mixture, vocals), minus(mixture, stems)];
     all.forEach((samples, i) => (peaks[i] = Math.max(peaks[i]!, peak(samples))));
-    const kept = [];
-    for (const [i, samples] of stems.entries()) {
-      const blob = await shelf.keep(`${i}-${start}.f32`, samples);
-      kept.push({ blob, outline: outline(samples, info.channels, card.hop) });
-    }
-    report({ kind: "part", start, frames, stems: kept });
+    const keep = async (samples: Float32Array<ArrayBuffer>, i: number) => ({
+      blob: await shelf.keep(`${i}-${start}.f32`, samples),
+      outline: outline(samples, info.channels, card.hop),
+    });
+    report({ kind: "part", start, frames, stems: await Promise.all(stems.map(keep)) });
     start += frames;
   }
   report({ kind: "done", peaks });

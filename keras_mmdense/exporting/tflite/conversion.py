@@ -43,7 +43,7 @@ def waveform_function(source: Source) -> Function:
     networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
     graph = separation_model(networks, card, "matrices")
     return Function(
-        lambda x: tf.unstack(graph(x, training=False), axis=1),
+        lambda x: _apart(graph(x, training=False)),
         {"waveform": (1, None, card.channels)},
         card.stems,
     )
@@ -67,12 +67,18 @@ def steps_function(source: Source, card: ModelCard) -> tuple[Function, ModelCard
     def call(waveform: tf.Tensor, *states: tf.Tensor) -> list[tf.Tensor]:
         with keras.StatelessScope(list(zip(memory, states, strict=True))) as scope:
             stems = graph(waveform, training=False)
-        return [*tf.unstack(stems, axis=1), *map(scope.get_current_value, memory)]
+        return [*_apart(stems), *map(scope.get_current_value, memory)]
 
     states = {f"state_{i:02}": tuple(x.shape) for i, x in enumerate(memory)}
     inputs = {"waveform": (1, card.window, card.channels), **states}
     silence = pack(dict(zip(states, after_silence(graph), strict=True)))
     return Function(call, inputs, (*card.stems, *states)), card, silence
+
+
+def _apart(stems: tf.Tensor) -> list[tf.Tensor]:
+    """Unstack (1, stems, samples, channels), but not by `unstack`, which XNNPACK does not run."""
+    _, count, _, channels = stems.shape
+    return [tf.reshape(stems[:, i : i + 1], (1, -1, channels)) for i in range(count)]
 
 
 def network_function(source: Source) -> Function:

@@ -205,12 +205,13 @@ def test_batch_norm_over_bins_stays():
     np.testing.assert_allclose(merged(x), model(x, training=False), rtol=0, atol=2e-6)
 
 
-def test_float16_is_small_and_close(sized, real_mixture, separator):
+def test_float16_is_small_and_close(sized, exported, real_mixture, separator):
     out = sized(quantize="float16")
     types = flatbuffer.weight_types(out.read_bytes())
-    # The window of the STFT, the weight of its inverse, and everything small stay in float32.
+    # Window and matrices of the STFT, the weight of its inverse, and everything small stay float32.
     assert types["FLOAT32"] > (2048 + 1024) * 4 and types["FLOAT16"] > 2 * 4000
-    assert out.stat().st_size < 75_000
+    saved = exported.stat().st_size - out.stat().st_size
+    assert saved > 0.8 * types["FLOAT16"]
     x = real_mixture[: 3 * 44100]
     stems, expected = separator_of(out).separate(x, 44100), separator.separate(x, 44100)
     for name, stem in expected.items():
@@ -231,7 +232,7 @@ def test_int8_networks_between_float_front_ends(sized, real_mixture, separator, 
     content = out.read_bytes()
     flatbuffer.check_builtin(content)
     types = flatbuffer.weight_types(content)
-    assert types["INT8"] > 4000 and types.get("FLOAT32", 0) < 22_000
+    assert types["INT8"] > 4000 and types.get("FLOAT32", 0) < (22_000 if network_only else 130_000)
     assert calls == [(1, 2), (2, 2)]
     card = ModelCard.from_json(out.with_suffix(".json").read_text())
     assert card.precision == "int8"
