@@ -17,24 +17,31 @@ interface Trial {
   seconds: number;
 }
 
+/** Opens the engine to use if no trial is needed to choose it, else nothing. */
+export async function openKnown(
+  runtime: string,
+  file: Uint8Array,
+  card: Card,
+  decided?: "wasm" | "webgpu",
+): Promise<Engine | null> {
+  if (decided === "wasm" || !(await hasWebGpu())) return Engine.open(runtime, file, card, "wasm");
+  return decided ? Engine.open(runtime, file, card, decided) : null;
+}
+
 /**
- * Opens the engine to use.
+ * Opens the engine that a trial chooses.
  *
  * Where WebGPU is there, one window runs on both: WebGPU is used only if every sample agrees with
  * the processor's within `AGREEMENT`, and it took less time.
  *
  * @param window A window of the song.
- * @param decided What an earlier call found on this page, to spare the trial.
  */
 export async function openFastest(
   runtime: string,
   file: Uint8Array,
   card: Card,
   window: Float32Array,
-  decided?: "wasm" | "webgpu",
 ): Promise<Engine> {
-  if (decided === "wasm" || !(await hasWebGpu())) return Engine.open(runtime, file, card, "wasm");
-  if (decided === "webgpu") return Engine.open(runtime, file, card, "webgpu");
   const graphics = await tryWebGpu(runtime, file, card, window);
   const engine = await Engine.open(runtime, file, card, "wasm");
   if (!graphics) return engine;

@@ -9,7 +9,7 @@ import { loadModel, type Model } from "./model";
 import { keepOffline } from "./offline";
 import { Player } from "./player";
 import { Estimate } from "./progress";
-import { Separation } from "./separation";
+import { prepare, Separation } from "./separation";
 import { sweep } from "./shelf";
 import { Song, type Source } from "./song";
 import { Tracks } from "./tracks";
@@ -34,7 +34,9 @@ async function start(): Promise<void> {
   await sweep();
   model = loadModel();
   try {
-    const { card, url, file } = await model;
+    const network = await model;
+    prepare(network);
+    const { card, url, file } = network;
     byId("stem-names").textContent = sentence(card.stems);
     byId("model").textContent =
       `${card.network.join(", ")} · ${(file.length / 1e6).toFixed(1)} MB · ${card.license}`;

@@ -3,16 +3,21 @@
 import type { EngineInfo } from "./engine";
 import type { WavInfo } from "./wav";
 
-export interface Order {
-  song: Blob;
-  info: WavInfo;
+/** A network to make ready. */
+export interface Network {
   model: Uint8Array;
   /** Address of the folder of the runtime. */
   runtime: string;
-  /** Name of the song's shelf. */
-  shelf: string;
   /** What an earlier song found to be faster. */
   decided?: EngineInfo["accelerator"] | undefined;
+}
+
+/** A song to separate with the network. */
+export interface Order {
+  song: Blob;
+  info: WavInfo;
+  /** Name of the song's shelf. */
+  shelf: string;
 }
 
 /** A separated window: samples [start, start + frames) of every stem. */

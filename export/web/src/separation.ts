@@ -3,7 +3,7 @@
 import type { Decoded } from "./decode";
 import type { EngineInfo } from "./engine";
 import { UserError } from "./errors";
-import type { Order, Part, Report } from "./messages";
+import type { Network, Order, Part, Report } from "./messages";
 import { type Model, RUNTIME } from "./model";
 import { discard, hold } from "./shelf";
 
@@ -14,18 +14,40 @@ export interface Listener {
   failed(error: Error): void;
 }
 
+/** A worker whose network is ready before there is a song. */
+let prepared: Worker | null = null;
+
+/** Makes a network ready for the first song. */
+export function prepare(model: Model): void {
+  prepared = startWorker(model);
+}
+
+function startWorker(model: Model): Worker {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url));
+  const decided = localStorage.getItem(decision(model)) as EngineInfo["accelerator"] | null;
+  const network: Network = { model: model.file, runtime: RUNTIME, decided: decided ?? undefined };
+  worker.postMessage(network);
+  return worker;
+}
+
+/** Where this browser remembers which processor is faster for a network. */
+function decision(model: Model): string {
+  return `accelerator ${model.url}`;
+}
+
 /** One song on its way through the network. */
 export class Separation {
   private readonly worker: Worker;
   private readonly shelf = crypto.randomUUID();
   private readonly release = hold(this.shelf);
 
-  /** Where this browser remembers which processor is faster for this network. */
-  private readonly decision: string;
-
-  constructor({ file, info }: Decoded, model: Model, listener: Listener) {
-    this.decision = `accelerator ${model.url}`;
-    this.worker = new Worker(new URL("./worker.ts", import.meta.url));
+  constructor(
+    { file, info }: Decoded,
+    private readonly model: Model,
+    listener: Listener,
+  ) {
+    this.worker = prepared ?? startWorker(model);
+    prepared = null;
     this.worker.onmessage = ({ data }: MessageEvent<Report>) => this.take(data, listener);
     this.worker.onerror = () => {
       this.stop();
@@ -33,15 +55,7 @@ export class Separation {
         new UserError("The browser stopped the separation, most likely for want of memory."),
       );
     };
-    const order: Order = {
-      song: file,
-      info,
-      model: model.file,
-      runtime: RUNTIME,
-      shelf: this.shelf,
-      decided:
-        (localStorage.getItem(this.decision) as EngineInfo["accelerator"] | null) ?? undefined,
-    };
+    const order: Order = { song: file, info, shelf: this.shelf };
     this.worker.postMessage(order);
   }
 
@@ -59,7 +73,7 @@ export class Separation {
 
   private take(report: Report, listener: Listener): void {
     if (report.kind === "ready") {
-      localStorage.setItem(this.decision, report.engine.accelerator);
+      localStorage.setItem(decision(this.model), report.engine.accelerator);
       listener.ready(report.engine);
     }
     if (report.kind === "part") listener.part(report);

@@ -10,6 +10,7 @@ const PCM = 1;
 const FLOAT = 3;
 const EXTENSIBLE = 0xfffe;
 const UNKNOWN_SIZE = 0xffffffff;
+const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** What a WAV file holds and where its samples begin. */
 export interface WavInfo {
@@ -87,6 +88,7 @@ export async function readSamples(
 }
 
 function decodeSamples(bytes: ArrayBuffer, info: WavInfo): Float32Array {
+  if (info.float && info.bits === 32 && LITTLE_ENDIAN) return new Float32Array(bytes);
   const view = new DataView(bytes);
   const samples = new Float32Array(bytes.byteLength / (info.bits / 8));
   const at: Record<string, (i: number) => number> = {

@@ -76,13 +76,14 @@ export function channelGroups(channels: number, width: number): number[][] {
   return groups;
 }
 
-/** Takes one group's channels out of interleaved samples; a lone channel is doubled. */
+/** Takes one group's channels out of interleaved samples, unless it is all; doubles a lone one. */
 export function pickGroup(
   samples: Float32Array,
   channels: number,
   group: number[],
   width: number,
 ): Float32Array {
+  if (group.length === channels && channels === width) return samples;
   const frames = samples.length / channels;
   const picked = new Float32Array(frames * width);
   for (let i = 0; i < width; i++) {

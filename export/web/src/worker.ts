@@ -1,11 +1,15 @@
-/** Separates one song in windows, away from the page's thread. A song, a worker. */
+/**
+ * Separates one song in windows, away from the page's thread. A song, a worker.
+ *
+ * The network comes first, the song later: then everything is loaded and has run once.
+ */
 
-import { openFastest } from "./accelerator";
+import { openFastest, openKnown } from "./accelerator";
 import { type Card, readCard } from "./card";
-import type { Run } from "./engine";
+import type { Engine, Run } from "./engine";
 import { plainWords, UserError } from "./errors";
 import { minus, outline, peak } from "./levels";
-import type { Order, Report } from "./messages";
+import type { Network, Order, Report } from "./messages";
 import { Shelf } from "./shelf";
 import { readSamples } from "./wav";
 import { channelGroups, pickGroup, placeGroup, type Window, WindowCutter } from "./windows";
@@ -13,9 +17,18 @@ import { channelGroups, pickGroup, placeGroup, type Window, WindowCutter } from 
 /** Most bytes of stems that are kept in memory where there is no disk. */
 const IN_MEMORY = 1e9;
 
-self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
+let network: Network;
+let opened: Promise<Engine | null>;
+
+self.onmessage = async ({ data }: MessageEvent<Network | Order>) => {
+  if ("model" in data) {
+    network = data;
+    opened = open();
+    opened.catch(() => {}); // the song will tell
+    return;
+  }
   try {
-    await separate(order);
+    await separate(data);
   } catch (error) {
     report({ kind: "failed", message: plainWords(error) });
   }
@@ -25,9 +38,18 @@ function report(message: Report): void {
   self.postMessage(message);
 }
 
+async function open(): Promise<Engine | null> {
+  const { runtime, model, decided } = network;
+  const card = readCard(model);
+  const engine = await openKnown(runtime, model, card, decided);
+  await engine?.start()(new Float32Array((card.window + 2 * card.context) * card.channels));
+  return engine;
+}
+
 async function separate(order: Order): Promise<void> {
   const { info } = order;
-  const card = readCard(order.model);
+  const { runtime, model } = network;
+  const card = readCard(model);
   const shelf = await Shelf.open(order.shelf);
   await checkSpace(info.samples * info.channels * 4 * card.stems.length, shelf);
   const groups = channelGroups(info.channels, card.channels);
@@ -38,7 +60,7 @@ async function separate(order: Order): Promise<void> {
   for await (const window of windows(order, card)) {
     if (!runs.length) {
       const first = pickGroup(window.samples, info.channels, groups[0]!, card.channels);
-      const engine = await openFastest(order.runtime, order.model, card, first, order.decided);
+      const engine = (await opened) ?? (await openFastest(runtime, model, card, first));
       report({ kind: "ready", engine: engine.info });
       runs = groups.map(() => engine.start());
     }
@@ -47,7 +69,7 @@ async function separate(order: Order): Promise<void> {
     const whole = await separateWindow(runs, card, window, info.channels, groups);
     late -= skip;
     if (!frames) continue;
-    const stems = whole.map((stem) => stem.slice(skip * info.channels));
+    const stems = whole.map((stem) => stem.subarray(skip * info.channels));
     const mixture = await readSamples(order.song, info, start, frames);
     const vocals = stems.filter((_, i) => card.stems[i] === "vocals");
     const all = [...stems, minus(mixture, vocals), minus(mixture, stems)];
@@ -86,6 +108,10 @@ async function separateWindow(
   channels: number,
   groups: number[][],
 ): Promise<Float32Array<ArrayBuffer>[]> {
+  if (channels === card.channels) {
+    const outputs = await runs[0]!(samples);
+    return outputs.map((x) => x.subarray(0, keep * channels) as Float32Array<ArrayBuffer>);
+  }
   const stems = card.stems.map(() => new Float32Array(keep * channels));
   for (const [i, group] of groups.entries()) {
     const outputs = await runs[i]!(pickGroup(samples, channels, group, card.channels));
