@@ -83,7 +83,7 @@ def main():
     )
     parser.add_argument("--songs", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100, 1000, 10_000])
-    parser.add_argument("--speed", type=float, default=5, help="Audio hours an hour and core.")
+    parser.add_argument("--speed", type=float, default=8.5, help="Audio hours an hour and core.")
     parser.add_argument("--price", type=float, default=0.05, help="Dollars an hour and core.")
     parser.add_argument("--median-minutes", type=float, default=3.6)
     parser.add_argument("--spread", type=float, default=0.35)
