@@ -5,15 +5,18 @@ Prints, and fails where it does not hold:
   on a sixth of it; as many samples out as in
 - time of `--stems vocals` with a network a stem: at most 0.4 times that of all four
 - memory after fifty calls of one Separator: at most 5 % more than after the first five
+- time of 1, 10 and 60 minutes, streamed: each within 10 % of the 60 minutes' share
 """
 
 import argparse
+import itertools
 import os
 import platform
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -106,6 +109,23 @@ def memory_of_many_calls():
     assert resident() <= 1.05 * first
 
 
+def time_of_lengths(minutes):
+    from keras_mmdense.separation.separator import Separator
+
+    separator = Separator()
+    block = 0.1 * np.random.default_rng(0).standard_normal((10 * RATE, 2)).astype("float32")
+    deque(separator.stream([block], RATE), maxlen=0)
+    costs = []
+    for length in (minutes, minutes // 6, 1):
+        start = time.monotonic()
+        deque(separator.stream(itertools.repeat(block, 6 * length), RATE), maxlen=0)
+        costs.append((time.monotonic() - start) / length)
+        print(
+            f"{length} min: {costs[-1]:.2f} s a minute, {costs[-1] / costs[0]:.3f} of the longest"
+        )
+    assert all(0.9 < cost / costs[0] < 1.1 for cost in costs), costs
+
+
 def resident():
     """Memory of this process now, in GB (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -119,6 +139,7 @@ def main():
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
     memory_of_many_calls()
     time_of_one_stem()
+    time_of_lengths(minutes)
     memory_of_long_files(minutes)
 
 
