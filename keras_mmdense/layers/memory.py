@@ -32,8 +32,8 @@ class Remember(keras.layers.Layer):
 
     >>> layer = keras_mmdense.layers.Remember(2)
     >>> joined = layer(numpy.ones((1, 4, 8), "float32"))
-    >>> [int(x) for x in joined[0, :, 0]]
-    [0, 0, 1, 1, 1, 1]
+    >>> tuple(int(x) for x in joined[0, :, 0])
+    (0, 0, 1, 1, 1, 1)
     """
 
     def __init__(self, frames: int, axis: int = 1, **kwargs: Any):
