@@ -6,7 +6,7 @@ XNNPACK, on every processor. With n_fft = P Q, a bin k = k1 + P k2 and a sample 
 
     k t / n_fft = k1 p / P + k1 q / n_fft + k2 q / Q + a whole number
 
-so that a transform is a sum over p (or k2), a turn by k1 q / n_fft and a sum over q (or k1); see
+so that a transform is a sum over p (or k2), a rotation by k1 q / n_fft and a sum over q (or k1); see
 Cooley and Tukey (1965). Of the bins, only those up to n_fft / 2 take part.
 """
 
@@ -41,18 +41,18 @@ def rfft(x: Tensor, method: str) -> tuple[Tensor, Tensor]:
         return ops.rfft(x)
     _, channels, frames, size = ops.shape(x)
     p, q, k2 = _sizes(size)
-    x = _turn_over(ops.reshape(x, (-1, p, q)))
-    cos, sin = _turns(p, p, p)
+    x = _transpose(ops.reshape(x, (-1, p, q)))
+    cos, sin = _cos_sin(p, p, p)
     real, imag = _product(x, cos), _product(x, -sin)
-    cos, sin = _turns(q, p, size)
-    real, imag = (_turn_over(x) for x in _turn(real, imag, cos, -sin))
-    cos, sin = _turns(q, k2, q)
+    cos, sin = _cos_sin(q, p, size)
+    real, imag = (_transpose(x) for x in _rotate(real, imag, cos, -sin))
+    cos, sin = _cos_sin(q, k2, q)
     parts = (
         _product(real, cos) + _product(imag, sin),
         _product(imag, cos) - _product(real, sin),
     )
     shape = (-1, channels, frames, k2 * p)
-    real, imag = (ops.reshape(_turn_over(x), shape)[..., : size // 2 + 1] for x in parts)
+    real, imag = (ops.reshape(_transpose(x), shape)[..., : size // 2 + 1] for x in parts)
     return real, imag
 
 
@@ -78,15 +78,15 @@ def irfft(real: Tensor, imag: Tensor, method: str) -> Tensor:
     parts = []
     for x in (ops.multiply(real, weights), imag * (2 / size)):
         x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, k2 * p - bins)))
-        parts.append(_turn_over(ops.reshape(x, (-1, k2, p))))
+        parts.append(_transpose(ops.reshape(x, (-1, k2, p))))
     x = ops.concatenate(parts, axis=-1)
-    cos, sin = _turns(k2, q, q)
+    cos, sin = _cos_sin(k2, q, q)
     real = _product(x, np.concatenate([cos, -sin]))
     imag = _product(x, np.concatenate([sin, cos]))
-    real, imag = (_turn_over(x) for x in _turn(real, imag, *_turns(p, q, size)))
-    cos, sin = _turns(p, p, p)
+    real, imag = (_transpose(x) for x in _rotate(real, imag, *_cos_sin(p, q, size)))
+    cos, sin = _cos_sin(p, p, p)
     x = _product(real, cos) - _product(imag, sin)
-    return ops.reshape(_turn_over(x), (-1, channels, frames, size))
+    return ops.reshape(_transpose(x), (-1, channels, frames, size))
 
 
 def _sizes(size: int) -> tuple[int, int, int]:
@@ -95,14 +95,14 @@ def _sizes(size: int) -> tuple[int, int, int]:
     return p, size // p, size // 2 // p + 1
 
 
-def _turns(rows: int, columns: int, period: int) -> tuple[np.ndarray, np.ndarray]:
+def _cos_sin(rows: int, columns: int, period: int) -> tuple[np.ndarray, np.ndarray]:
     """Cosine and sine of 2 pi row column / period."""
-    turns = np.outer(np.arange(rows), np.arange(columns)) % period
-    angles = 2 * np.pi / period * turns
+    steps = np.outer(np.arange(rows), np.arange(columns)) % period
+    angles = 2 * np.pi / period * steps
     return np.cos(angles).astype("float32"), np.sin(angles).astype("float32")
 
 
-def _turn(real: Tensor, imag: Tensor, cos: np.ndarray, sin: np.ndarray) -> tuple[Tensor, Tensor]:
+def _rotate(real: Tensor, imag: Tensor, cos: np.ndarray, sin: np.ndarray) -> tuple[Tensor, Tensor]:
     # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
     times = ops.multiply
     return times(real, cos) - times(imag, sin), times(real, sin) + times(imag, cos)
@@ -115,5 +115,5 @@ def _product(x: Tensor, matrix: np.ndarray) -> Tensor:
     return ops.reshape(x, (-1, rows, matrix.shape[1]))
 
 
-def _turn_over(x: Tensor) -> Tensor:
+def _transpose(x: Tensor) -> Tensor:
     return ops.transpose(x, (0, 2, 1))
