@@ -6,8 +6,8 @@ XNNPACK, on every processor. With n_fft = P Q, a bin k = k1 + P k2 and a sample 
 
     k t / n_fft = k1 p / P + k1 q / n_fft + k2 q / Q + a whole number
 
-so that a transform is a sum over p (or k2), a rotation by k1 q / n_fft and a sum over q (or k1); see
-Cooley and Tukey (1965). Of the bins, only those up to n_fft / 2 take part.
+so that a transform is a sum over p (or k2), a rotation by k1 q / n_fft and a sum over q (or k1)
+(Cooley and Tukey 1965). Of the bins, only those up to n_fft / 2 take part.
 """
 
 import math
