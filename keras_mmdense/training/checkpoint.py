@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_mmdense.errors import InputError
+from keras_mmdense.errors import InputError, first_line
 from keras_mmdense.utils.files import replacing
 
 
@@ -48,8 +48,10 @@ def load_checkpoint(path: Path, variables: Sequence[keras.Variable]) -> dict[str
         with np.load(path, allow_pickle=False) as file:
             state = json.loads(str(file["state"]))
             values = [file[name] for name in sorted(set(file.files) - {"state"})]
-    except (OSError, ValueError, KeyError, EOFError, RecursionError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a checkpoint: {error}") from error
+    except Exception as error:  # zip, zlib and struct have errors of their own
+        raise InputError(f"{path}: not a checkpoint: {first_line(error)}") from error
+    if any(value.dtype.kind not in "biuf" for value in values) or not isinstance(state, dict):
+        raise InputError(f"{path}: not a checkpoint: expected arrays of numbers")
     shapes = [tuple(variable.shape) for variable in variables]
     if [value.shape for value in values] != shapes:
         raise InputError(f"{path}: a checkpoint of another network or optimizer")

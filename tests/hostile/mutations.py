@@ -1,5 +1,6 @@
 """Damages bytes and JSON at random."""
 
+import copy
 import json
 
 NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -89,15 +90,17 @@ def damage_json(rng, content):
 def _damage_value(rng, value):
     inner = isinstance(value, dict | list) and value and rng.random() < 0.85
     if not inner:
-        return rng.choice((rng.choice(VALUES), [value], {"a": value}, _scaled(rng, value)))
+        return rng.choice(
+            (copy.deepcopy(rng.choice(VALUES)), [value], {"a": value}, _scaled(rng, value))
+        )
     key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))
     kind = rng.random()
     if kind < 0.1:
         del value[key]
     elif kind < 0.2 and isinstance(value, list):
-        value += [value[key]] * rng.choice((1, 3, 1000))
+        value += [copy.deepcopy(value[key]) for _ in range(rng.choice((1, 3, 1000)))]
     elif kind < 0.2:
-        value[rng.choice(("x", "", "__class__", key + " "))] = value[key]
+        value[rng.choice(("x", "", "__class__", key + " "))] = copy.deepcopy(value[key])
     else:
         value[key] = _damage_value(rng, value[key])
     return value

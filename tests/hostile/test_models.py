@@ -195,6 +195,25 @@ def test_checkpoints(tmp_path, content):
         load_checkpoint(path, [Variable()])
 
 
+# Places in the central directory of a zip file: version needed, flags (encrypted), method.
+@pytest.mark.parametrize(("place", "value"), [(6, 0xFF), (8, 1), (10, 99)])
+def test_checkpoints_that_zipfile_cannot_read(tmp_path, place, value):
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, [Variable()], {"a": 1})
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + place] = value
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="not a checkpoint"):
+        load_checkpoint(path, [Variable()])
+
+
+def test_checkpoints_of_words(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    np.savez(path, state=np.array("{}"), **{"00000": np.full((3, 2), "a")})
+    with pytest.raises(InputError, match="expected arrays of numbers"):
+        load_checkpoint(path, [Variable()])
+
+
 @pytest.mark.parametrize("place", range(0, 900, 30))
 def test_checkpoints_with_a_flipped_byte(tmp_path, place):
     path, taken = tmp_path / "checkpoint.npz", []
