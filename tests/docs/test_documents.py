@@ -3,16 +3,13 @@
 import importlib.util
 import json
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import typer
 
 import keras_mmdense
-from keras_mmdense.cli import app
 
 HOME = Path(__file__).parents[2]
 REPOSITORY = "https://github.com/keras-mmdense/keras_mmdense"
@@ -36,10 +33,6 @@ def load(path):
 def prose(path):
     """A document without its blocks of code."""
     return re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
-
-
-def blocks(path, language):
-    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), flags=re.M | re.S)
 
 
 def anchors(path):
@@ -67,45 +60,6 @@ def test_links_and_anchors(path):
             target = path.parent / place if place else path
         assert target.exists(), f"{path}: {link}"
         assert not anchor or anchor in anchors(target), f"{path}: {link}"
-
-
-def commands(path):
-    """Words of every line of a document's shell blocks that calls the command."""
-    for block in blocks(path, "bash"):
-        for line in block.replace("\\\n", " ").splitlines():
-            for part in line.split("&&"):
-                words = shlex.split(part, comments=True)
-                if words and Path(words[0]).name == "keras-mmdense":
-                    yield words[1:]
-
-
-def parse(words):
-    """Raises unless the words name a command and its options."""
-    command = typer.main.get_command(app)
-    context = command.context_class(command)
-    while hasattr(command, "commands"):
-        name, *words = words
-        if name not in command.commands:
-            raise ValueError(f"no command {name}")
-        command = command.commands[name]
-        context = command.context_class(command, parent=context, **command.context_settings)
-    command.make_parser(context).parse_args(list(words))
-
-
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(HOME)))
-def test_commands_and_options_exist(path):
-    for words in commands(path):
-        parse(words)
-
-
-@pytest.mark.parametrize("words", [["separat", "x"], ["separate", "x", "--outptu", "y"]])
-def test_unknown_commands_and_options_are_found(words):
-    with pytest.raises(Exception, match="(?i)no (command|such option)"):
-        parse(words)
-
-
-def test_readme_shows_commands():
-    assert len(list(commands(HOME / "README.md"))) > 10
 
 
 def test_page_of_the_command_line_is_fresh():
