@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -161,7 +160,7 @@ def serve(folder, *words):
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen([*COMMAND, *words], cwd=folder, **pipe) as server:
         assert b"http://127.0.0.1:8000/" in server.stdout.readline()
-        server.send_signal(signal.SIGINT)
+        server.terminate()
 
 
 @pytest.mark.slow

@@ -54,7 +54,13 @@ def commands(folder, out):
 def run(*arguments):
     code = "from keras_mmdense.cli import main; main()"
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, preexec_fn=heed_ctrl_c, **pipes)
+
+
+def heed_ctrl_c():
+    """A shell lets its background jobs ignore it, and these would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def contents(folder):
