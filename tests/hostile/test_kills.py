@@ -103,9 +103,9 @@ def test_a_signal_at_a_random_moment(place, tmp_path, name, number):
     for file, path in found.items():
         if file.suffix in (".h5", ".wav"):
             assert path.read_bytes() == expected[file].read_bytes(), file
-        if file.name == "network.json":  # with the command that trained it
-            text = path.read_text().replace(str(out), str(whole))
-            assert text == expected[file].read_text()
+        if file.name == "network.json":  # its card tells the time and the folder
+            some, others = (json.loads(x.read_text()) for x in (path, expected[file]))
+            assert some | {"card": None} == others | {"card": None}
 
 
 def result(folder):
