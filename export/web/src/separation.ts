@@ -20,6 +20,8 @@ let prepared: Worker | null = null;
 /** Makes a network ready for the first song. */
 export function prepare(model: Model): void {
   prepared = startWorker(model);
+  // One that died is of no use; a song then starts a worker that tells what is wrong.
+  prepared.onerror = () => (prepared = null);
 }
 
 function startWorker(model: Model): Worker {
