@@ -48,20 +48,8 @@ def write_songs(folder, kind, music):
         if kind != "m4a":
             soundfile.write(path, sound, 48000, subtype)
             continue
-        command = [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-ss",
-            str(START),
-            "-i",
-            music,
-            "-t",
-            "1",
-            "-c:a",
-            subtype,
-            path,
-        ]
+        options = f"-t 1 -c:a {subtype}".split()
+        command = ["ffmpeg", "-v", "error", "-ss", str(START), "-i", music, *options, path]
         subprocess.run(command, check=True)
 
 
