@@ -50,7 +50,9 @@ def ends(content):
     codes = [model.operatorCodes[x.opcodeIndex] for x in model.subgraphs[0].operators]
     kinds = [NAMES[max(x.builtinCode, x.deprecatedBuiltinCode)] for x in codes]
     masks = [i for i, kind in enumerate(kinds) if kind == "LOGISTIC"]
-    filtered = [i for i, kind in enumerate(kinds) if kind == "PACK" and i > masks[-1]]
+    # The inverse STFT pads its spectra; the filter joins both channels before.
+    padded = max(i for i, kind in enumerate(kinds) if kind == "PAD")
+    filtered = [i for i, kind in enumerate(kinds[:padded]) if kind == "CONCATENATION"]
     return {
         "STFT, magnitude": kinds.index("SQRT"),
         "networks": masks[-1],
