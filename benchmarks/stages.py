@@ -2,7 +2,7 @@
 
 Cuts the graph after its magnitude, its networks and its Wiener filter, and measures the CPU seconds
 of each part by difference, for a second of audio that is kept. FILE is the default network's by
-default. The minimum of five passes counts, as other processes only ever add to it.
+default. The minimum of many passes counts, as other processes only ever add to it.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from keras_mmdense.separation.engines.compiled import find_compiled
 from keras_mmdense.separation.engines.litert import tflite_engine
 from keras_mmdense.utils.quiet import quiet_stderr
 
+PASSES = 25
 NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if type(code) is int}
 
 
@@ -35,9 +36,11 @@ def main():
     kept = card.window / card.sample_rate
     context = card.context / card.sample_rate
     print(f"{path.name}: {kept:.2f} s of music from {kept + 2 * context:.2f} s")
-    before, total = 0.0, cpu_seconds(content, options.threads)
-    for name, end in ends(content).items():
-        until = total if end is None else cpu_seconds(cut(content, end), options.threads)
+    stages = ends(content)
+    parts = [content if end is None else cut(content, end) for end in stages.values()]
+    times = cpu_seconds(parts, options.threads)
+    before, total = 0.0, times[-1]
+    for name, until in zip(stages, times, strict=True):
         spent = max(0.0, until - before)
         before = max(before, until)
         print(f"{name:16}{spent / kept:8.4f} s{100 * spent / total:6.0f} %")
@@ -75,8 +78,20 @@ def cut(content, end):
     return bytes(builder.Output())
 
 
-def cpu_seconds(content, threads):
-    """CPU seconds of a pass over noise."""
+def cpu_seconds(contents, threads):
+    """CPU seconds of a pass of each graph; they take turns, as the machine's rate drifts."""
+    interpreters = [load(content, threads) for content in contents]
+    best = [float("inf")] * len(contents)
+    for _ in range(PASSES):
+        for i, interpreter in enumerate(interpreters):
+            start = time.process_time()
+            interpreter.invoke()
+            best[i] = min(best[i], time.process_time() - start)
+    return best
+
+
+def load(content, threads):
+    """An interpreter with noise at its inputs."""
     with quiet_stderr():
         interpreter = Interpreter(model_content=content, num_threads=threads)
         interpreter.allocate_tensors()
@@ -84,12 +99,7 @@ def cpu_seconds(content, threads):
     for entry in interpreter.get_input_details():
         noise = 0.1 * rng.standard_normal(entry["shape"])
         interpreter.set_tensor(entry["index"], noise.astype("float32"))
-    best = float("inf")
-    for _ in range(5):
-        start = time.process_time()
-        interpreter.invoke()
-        best = min(best, time.process_time() - start)
-    return best
+    return interpreter
 
 
 if __name__ == "__main__":
