@@ -96,11 +96,15 @@ class WienerFilter(keras.layers.Layer):
         last = self.data_format == "channels_last"
         return spectra if last else tuple(ops.moveaxis(x, -1, 2) for x in spectra)
 
-    def _join(self, pair: Pair, frames: int) -> Tensor:
-        """Join two channels in blocks, (batch, sources, blocks, frames of a block, bins)."""
+    def _join(self, pair: Pair, frames: int | None = None) -> Tensor:
+        """Join two channels in blocks, (batch, sources, blocks, frames of a block, bins).
+
+        Keeps the first `frames`: all of them, without a copy, if there are no others.
+        """
         _, sources, count, size, bins = ops.shape(pair[0])
         pair = [ops.reshape(x, (-1, sources, 1, count * size, bins)) for x in pair]
-        x = ops.concatenate(pair, axis=2)[:, :, :, :frames]
+        x = ops.concatenate(pair, axis=2)
+        x = x if frames is None else x[:, :, :, :frames]
         return x if self.data_format == "channels_first" else ops.moveaxis(x, 2, -1)
 
     def _blocks(self, x: Tensor) -> Pair:
@@ -170,7 +174,6 @@ class StepwiseWienerFilter(WienerFilter):
         magnitudes, real, imag = inputs
         if magnitudes.shape[-1] == 1:
             return self._mono(magnitudes, real, imag)
-        frames = real.shape[1]
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
         magnitudes, real, imag = (self._blocks(x) for x in (magnitudes, real, imag))
         remembered, side = iter(self._sums), self._side
@@ -182,7 +185,7 @@ class StepwiseWienerFilter(WienerFilter):
         mixture = [*_rotate(*real), *_rotate(*imag)]
         psd, *mixture = (wait(x) for wait, x in zip(self._waits, (psd, *mixture), strict=True))
         filtered = _stereo_filter(psd, covariances, *mixture)
-        return tuple(self._join(pair, frames) for pair in filtered)
+        return tuple(self._join(pair) for pair in filtered)
 
 
 def _moving_sum(x: Tensor, side: int) -> Tensor:
