@@ -12,12 +12,15 @@ from keras_mmdense.exporting.tflite.flatbuffer import read_card
 from keras_mmdense.exporting.web.server import CONTENTS, HEADERS, MODEL
 from keras_mmdense.utils.files import replacing_folder
 
-PAGE = Path(__file__).parents[3] / "export" / "web" / "dist"
+DIST = Path("export", "web", "dist")
+PAGE = Path(__file__).parents[3] / DIST
 BUILD = "(cd export/web && npm ci && npm run build)"
 FOREVER = "public, max-age=31536000, immutable"
 
 
-def export_web(models: Sequence[str | Path], out: str | Path, page: str | Path = PAGE) -> bool:
+def export_web(
+    models: Sequence[str | Path], out: str | Path, page: str | Path | None = None
+) -> bool:
     """Write a folder that any static host can serve.
 
     It contains the page, a `.tflite` file named by its hash, `model.json` with that name, and
@@ -28,7 +31,8 @@ def export_web(models: Sequence[str | Path], out: str | Path, page: str | Path =
         models: A `.tflite` file of `export_tflite`, or names or folders of trained networks, see
             `load_network`, with different stems.
         out: Folder to write; an older export there is replaced.
-        page: Folder of the built page. Defaults to that of the repository.
+        page: Folder of the built page. Defaults to `None`: that of the repository that the package
+            or, if it is installed, the current folder belongs to.
 
     Returns:
         Whether the page was found. Without it, the folder contains everything else.
@@ -43,16 +47,17 @@ def export_web(models: Sequence[str | Path], out: str | Path, page: str | Path =
     >>> Path("site/model.json").is_file()
     True
     """
-    built = (Path(page) / "index.html").is_file()
+    pages = (PAGE, DIST) if page is None else (Path(page),)
+    found = next((folder for folder in pages if (folder / "index.html").is_file()), None)
     with replacing_folder(out, MODEL) as folder:
-        if built:
-            shutil.copytree(page, folder, dirs_exist_ok=True)
+        if found:
+            shutil.copytree(found, folder, dirs_exist_ok=True)
         content = _tflite(models, folder / "model.tflite")
         name = f"model-{hashlib.sha256(content).hexdigest()[:12]}.tflite"
         (folder / name).write_bytes(content)
         (folder / MODEL).write_text(json.dumps({"model": name}) + "\n")
         (folder / "_headers").write_text(_headers())
-    return built
+    return found is not None
 
 
 def _tflite(models: Sequence[str | Path], temporary: Path) -> bytes:

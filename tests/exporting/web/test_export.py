@@ -63,13 +63,27 @@ def test_without_a_build_the_command_says_how_to_make_one(tiny_file, tmp_path, m
     from keras_mmdense.exporting.web import export
 
     out = tmp_path / "site"
-    monkeypatch.setattr(export.export_web, "__defaults__", (tmp_path / "none",))
+    monkeypatch.setattr(export, "PAGE", tmp_path / "none")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["keras-mmdense", "export", "web", str(tiny_file), str(out)])
     with pytest.raises(SystemExit) as end:
         main()
     assert not end.value.code
     assert "(cd export/web && npm ci && npm run build)" in capsys.readouterr().out
     assert (out / "model.json").is_file()
+
+
+def test_an_installed_package_takes_the_page_of_the_checkout(
+    tiny_file, stand_in, tmp_path, monkeypatch
+):
+    from keras_mmdense.exporting.web import export
+
+    (tmp_path / "export" / "web").mkdir(parents=True)
+    stand_in.rename(tmp_path / "export" / "web" / "dist")
+    monkeypatch.setattr(export, "PAGE", tmp_path / "none")
+    monkeypatch.chdir(tmp_path)
+    assert export_web([tiny_file], tmp_path / "site")
+    assert (tmp_path / "site" / "index.html").read_text() == "<h1>Stems</h1>"
 
 
 @pytest.mark.parametrize(
