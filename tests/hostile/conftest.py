@@ -8,7 +8,10 @@ there a separator of numpy takes the place of a network.
 The outcome of a case is "separated", "refused", "either", or words of the line that refuses it.
 """
 
+import contextlib
 import re
+import resource
+import signal
 
 import numpy as np
 import pytest
@@ -36,6 +39,24 @@ def pytest_terminal_summary(terminalreporter):
 def _cases(reporter, *outcomes):
     reports = [report for name in outcomes for report in reporter.stats.get(name, [])]
     return {report.nodeid for report in reports if FOLDER in report.nodeid}
+
+
+@pytest.fixture
+def full_disk():
+    """A context in which no file may grow beyond some bytes, as on a disk that is full."""
+
+    @contextlib.contextmanager
+    def limited(size):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, handler)
+
+    return limited
 
 
 def thirds(waveforms):

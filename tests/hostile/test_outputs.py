@@ -1,9 +1,5 @@
 """Where stems go: never outside OUTPUT, never over a foreign file, whole or absent."""
 
-import contextlib
-import resource
-import signal
-
 import numpy as np
 import pytest
 import soundfile
@@ -74,27 +70,14 @@ def test_names_that_are_one_on_some_disks(tmp_path, one, other):
         plan(Output(), tmp_path / "out", songs, ["vocals"])
 
 
-@contextlib.contextmanager
-def full_disk(size):
-    """No file may grow beyond `size` bytes, as on a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
-
-
 @pytest.mark.parametrize("size", [0, 1, 44, 100, 5000, 30_000, 100_000, 159_000])
 @pytest.mark.parametrize("format", ["wav", "flac", "ogg", "mp3"])
-def test_a_full_disk(song, hold, format, size):
+def test_a_full_disk(song, hold, full_disk, format, size):
     with full_disk(size):
         hold(song, "cannot write there" if size < 44 else "refused", output=Output(format=format))
 
 
-def test_the_next_run_after_a_full_disk_is_whole(song, hold):
+def test_the_next_run_after_a_full_disk_is_whole(song, hold, full_disk):
     with full_disk(5000):
         hold(song, "refused")
     hold(song, "separated")

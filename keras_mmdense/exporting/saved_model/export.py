@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.saved_model.signatures import Signatures
@@ -57,9 +58,12 @@ def export_saved_model(
         archive = keras.export.ExportArchive()  # Tracking the graph would store the weights twice.
         for name, (function, specs) in signatures.all().items():
             archive.add_endpoint(name, function, input_signature=specs)
-        with contextlib.redirect_stdout(io.StringIO()):
-            archive.write_out(str(folder))
-        (folder / EXTRA).mkdir()
-        (folder / SAVED_MODEL_CARD).write_text(signatures.card.to_json())
-        write_warmup(folder / WARMUP, signatures.card)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                archive.write_out(str(folder))
+            (folder / EXTRA).mkdir()
+            (folder / SAVED_MODEL_CARD).write_text(signatures.card.to_json())
+            write_warmup(folder / WARMUP, signatures.card)
+        except tf.errors.OpError as error:  # A full disk, among others, where TensorFlow writes.
+            raise InputError(f"{out}: cannot be written; is the disk full?") from error
     return signatures.card

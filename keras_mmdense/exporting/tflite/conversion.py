@@ -1,6 +1,7 @@
 """Conversion of a graph to TFLite's builtin operators."""
 
 import dataclasses
+import tempfile
 from collections.abc import Callable
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 from keras import layers
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.source import Source
 from keras_mmdense.exporting.tflite.flatbuffer import narrow_weights
 from keras_mmdense.pretrained.networks import LoadedNetwork
@@ -110,9 +112,26 @@ def convert(function: Function, size: int | None, quantize: str | None) -> bytes
     converter = converter_of(function, size)
     if quantize == "dynamic":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    with quiet_stderr():
-        content = converter.convert()
+    content = run(converter)
     return narrow_weights(content) if quantize == "float16" else content
+
+
+def run(converter: tf.lite.TFLiteConverter) -> bytes:
+    """Convert what `converter_of` returned.
+
+    Raises:
+        InputError: If the temporary folder cannot be written, without which a file has no
+            signature.
+    """
+    try:
+        with quiet_stderr():
+            content = converter.convert()
+    except ValueError:
+        if converter.saved_model_dir:
+            raise
+    if not converter.saved_model_dir:
+        raise InputError(f"{tempfile.gettempdir()}: cannot be written; is the disk full?")
+    return content
 
 
 def converter_of(function: Function, size: int | None) -> tf.lite.TFLiteConverter:

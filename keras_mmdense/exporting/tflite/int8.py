@@ -13,6 +13,7 @@ from keras_mmdense.exporting.tflite.conversion import (
     Function,
     converter_of,
     merge_batch_norm,
+    run,
 )
 from keras_mmdense.layers.stft import STFT, Magnitude
 from keras_mmdense.models.margins import cuts_inside, without_margin
@@ -20,7 +21,6 @@ from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.separation.graph import network_margin
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.utils.progress import Progress
-from keras_mmdense.utils.quiet import quiet_stderr
 
 
 def int8_masks(
@@ -111,8 +111,7 @@ def _converted(
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = windows
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    with quiet_stderr():
-        return converter.convert()
+    return run(converter)
 
 
 def _shift(function: Function, content: bytes, spectra: Sequence[np.ndarray]) -> np.ndarray:

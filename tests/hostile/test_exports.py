@@ -1,0 +1,129 @@
+"""Every network of the zoo in every format: over an older export, to a full disk, killed."""
+
+import dataclasses
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_mmdense.configs import TABLES, BlendConfig, BLSTMConfig, FNNConfig
+from keras_mmdense.errors import InputError
+from keras_mmdense.exporting.saved_model.export import export_saved_model
+from keras_mmdense.exporting.tflite.export import export_tflite
+from keras_mmdense.pretrained.networks import NetworkSpec, save_network
+from keras_mmdense.separation.separator import Separator
+
+FRONT = {"n_fft": 256, "hop": 128}
+SOUND = (0.3 * np.random.default_rng(0).standard_normal((20_000, 2))).astype("float32")
+SECONDS = 0.2
+FORMATS = {
+    "saved_model": None,
+    "float32": {},
+    "float16": {"quantize": "float16"},
+    "dynamic": {"quantize": "dynamic"},
+    "int8": {"quantize": "int8", "calibration": [SOUND]},
+    "steps": {"steps": True},
+}
+KILLS = 3
+QUICK = ("tiny", "saved_model"), ("tiny", "float32")
+CASES = [
+    pytest.param(name, kind, marks=() if (name, kind) in QUICK else pytest.mark.hostile)
+    for name in sorted(TABLES)
+    for kind in FORMATS
+]
+
+
+def small(config):
+    """The table with a short STFT, and fewer units where there are many."""
+    fields = dict(FRONT)
+    if isinstance(config, FNNConfig):
+        fields["hidden"] = 16
+    if isinstance(config, BLSTMConfig):
+        fields["cells"] = 4
+    if isinstance(config, BlendConfig):
+        fields |= {"first": small(config.first), "second": small(config.second)}
+    return dataclasses.replace(config, **fields)
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("zoo")
+    for name, table in TABLES.items():
+        spec = NetworkSpec(small(table), ("vocals", "drums"))
+        save_network(folder / name, spec, spec.build())
+    return folder
+
+
+def export(network, kind, out):
+    if kind == "saved_model":
+        export_saved_model([network], out, window=16)
+        return out
+    out = out.with_suffix(".tflite")
+    export_tflite([network], out, seconds=SECONDS, **FORMATS[kind])
+    return out
+
+
+def export_or_none(network, kind, out):
+    """Exports; gives the file or folder, or None if this network is refused in one line."""
+    try:
+        return export(network, kind, out)
+    except InputError as error:
+        assert "\n" not in str(error) and network.name in str(error), error
+        return None
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def assert_whole(target):
+    stems = Separator.from_pretrained(target).separate(SOUND, 44100)
+    assert {"vocals", "drums"} <= set(stems)
+    assert all(np.isfinite(stem).all() and stem.any() for stem in stems.values())
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_a_full_disk_and_an_older_export(zoo, tmp_path, full_disk, name, kind):
+    out = tmp_path / "out"
+    target = export_or_none(zoo / name, kind, out)
+    before = contents(tmp_path)
+    if target is None:
+        assert not before
+        return
+    for size in (0, max(map(len, before.values())) // 2):
+        with full_disk(size), pytest.raises(InputError) as caught:
+            export(zoo / name, kind, out)
+        assert "\n" not in str(caught.value)
+        assert contents(tmp_path) == before
+    assert export(zoo / name, kind, out) == target
+    assert set(contents(tmp_path)) == set(before)
+    assert_whole(target)
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("kind", FORMATS)
+def test_killed_half_way(zoo, tmp_path, kind):
+    """One process exports the whole zoo over older exports."""
+    start = time.monotonic()
+    targets = [export_or_none(zoo / name, kind, tmp_path / name) for name in sorted(TABLES)]
+    seconds = time.monotonic() - start
+    before, rng = contents(tmp_path), random.Random(kind)
+    for _ in range(KILLS):
+        process = subprocess.Popen([sys.executable, __file__, str(zoo), kind, str(tmp_path)])
+        time.sleep(rng.uniform(5, 5 + seconds))
+        process.kill()
+        process.wait()
+        for target in filter(None, targets):
+            files = [target] if target.is_file() else target.rglob("*.*")
+            if any(path.read_bytes() != before.get(path) for path in files if path.is_file()):
+                assert_whole(target)
+    assert [export_or_none(zoo / name, kind, tmp_path / name) for name in sorted(TABLES)] == targets
+
+
+if __name__ == "__main__":
+    for name in sorted(TABLES):
+        export_or_none(Path(sys.argv[1]) / name, sys.argv[2], Path(sys.argv[3]) / name)
