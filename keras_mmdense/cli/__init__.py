@@ -96,8 +96,25 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
+    received: list[int] = []
+
+    def terminate(number: int, frame: object) -> None:
+        received.append(number)
+        sys.exit(128 + number)
+
     with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGTERM, terminate)
+    try:
+        _run()
+    finally:
+        if received:
+            # TensorFlow may have made another exception of it, and crashes if it is still at work
+            # while the interpreter shuts down.
+            sys.stdout.flush()
+            os._exit(128 + received[0])
+
+
+def _run() -> None:
     try:
         app()
     except InputError as error:
@@ -112,7 +129,3 @@ def main() -> None:
 def _fail(reason: object) -> None:
     print(f"keras-mmdense: error: {reason}", file=sys.stderr)
     sys.exit(2)
-
-
-def _terminate(number: int, frame: object) -> None:
-    sys.exit(128 + number)
