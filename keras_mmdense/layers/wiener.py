@@ -206,25 +206,25 @@ def _ratio_mask(magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor,
 def _statistics(
     magnitudes: Pair, real: Pair, imag: Pair, summed: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Sequence[Tensor]]:
-    """PSD of every source and the four numbers of its spatial covariance, of mid and side.
+    """Twice the PSD of every source, and the four numbers of its spatial covariance.
 
-    Mid and side instead of left and right: the filter commutes with this rotation, and centered
-    music, whose left-right covariance is nearly singular, becomes well conditioned. What only
-    depends on the mixture's phase, `apart`, `together` and `turn`, is computed once for all
-    sources; none of it cancels.
+    The covariance is that of mid and side instead of left and right: the filter commutes with this
+    rotation, and centered music, whose left-right covariance is nearly singular, becomes well
+    conditioned. What only depends on the mixture's phase, `apart`, `together` and `turn`, is
+    computed once for all sources; none of it cancels.
     """
     left, right = magnitudes
     (l_re, l_im), (r_re, r_im) = (_unit(*x) for x in zip(real, imag, strict=True))
-    apart = (ops.square(l_re - r_re) + ops.square(l_im - r_im)) / 2
-    together = (ops.square(l_re + r_re) + ops.square(l_im + r_im)) / 2
-    turn = l_re * r_im - l_im * r_re
-    product, difference = left * right, (left - right) * 0.5**0.5
+    apart = ops.square(l_re - r_re) + ops.square(l_im - r_im)
+    together = ops.square(l_re + r_re) + ops.square(l_im + r_im)
+    turn = (l_re * r_im - l_im * r_re) * 2.0
+    product, difference = left * right, left - right
     unequal = ops.square(difference)
-    mid, side = unequal + product * together, unequal + product * apart
-    psd = (mid + side) / 2
-    total = summed(psd) + 1e-20
-    cross = difference * ((left + right) * 0.5**0.5), product * turn
-    return psd, [summed(x) / total for x in (mid, side, *cross)]
+    sums = [summed(x) for x in (unequal, product * together, product * apart)]
+    mid, side = sums[0] + sums[1], sums[0] + sums[2]
+    total = (mid + side) / 2 + 1e-20
+    cross = [summed(x) for x in (difference * (left + right), product * turn)]
+    return unequal + product * 2.0, [x / total for x in (mid, side, *cross)]
 
 
 def _unit(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
