@@ -25,6 +25,7 @@ AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 1200
 AAC_BLOCK = 1024
 MAKER = "keras-mmdense"
 SYSTEM_ERROR = 2  # of libsndfile: an error of the disk, not of the format
+BITS = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 
 
 def plan(
@@ -225,7 +226,7 @@ class StemWriter:
             if self._output.format == STEM_MP4:
                 staged = {"stems": self._mux(gain)}
             else:
-                staged = {name: self._convert(name, gain) for name in self._names}
+                staged = self._convert(gain)
             for name, path in staged.items():
                 self._check(name, path)
             for name, path in self._paths.items():
@@ -285,20 +286,47 @@ class StemWriter:
                 setattr(file, tag, value)
         return file
 
-    def _convert(self, name: str, gain: float) -> Path:
-        staged = self._staged(name)
+    def _convert(self, gain: float) -> dict[str, Path]:
+        """Convert all files, block by block; the residual takes in what rounding loses."""
+        paths = {name: self._staged(name) for name in self._names}
         if self._output.format == "wav" and self._output.subtype == "FLOAT":
-            drop_time(staged)
-            return staged
-        path = staged.with_suffix(".done")
-        with (
-            soundfile.SoundFile(native(staged)) as file,
-            self._open(path, self._output.format.upper(), self._output.subtype) as target,
-        ):
-            for block in AudioFile(staged, file).blocks(BLOCK):
-                target.write(block * np.float32(gain))
-        staged.unlink()
-        return path
+            for path in paths.values():
+                drop_time(path)
+            return paths
+        done = {name: path.with_suffix(".done") for name, path in paths.items()}
+        kind, subtype = self._output.format.upper(), self._output.subtype
+        with contextlib.ExitStack() as stack:
+            sources, targets = [], []
+            for name, path in paths.items():
+                file = stack.enter_context(soundfile.SoundFile(native(path)))
+                sources.append(AudioFile(path, file).blocks(BLOCK))
+                targets.append(stack.enter_context(self._open(done[name], kind, subtype)))
+            for blocks in zip(*sources, strict=True):
+                scaled = [block * np.float32(gain) for block in blocks]
+                if subtype in BITS:
+                    scaled = self._round(scaled, BITS[subtype])
+                for target, block in zip(targets, scaled, strict=True):
+                    target.write(block)
+        for path in paths.values():
+            path.unlink()
+        return done
+
+    def _round(self, blocks: Sequence[np.ndarray], bits: int) -> list[np.ndarray]:
+        """Round to the steps of an integer format, 1.0 being one more than the largest.
+
+        soundfile's own rounding of WAV files takes 1.0 for the largest, which changes the level.
+        """
+        full_scale, rounded = 1 << (bits - 1), []
+        lost = np.zeros(blocks[0].shape)
+        for name, block in zip(self._names, blocks, strict=True):
+            exact = block * np.float64(full_scale)
+            if name == self._output.residual:
+                exact = exact + lost
+            steps = np.clip(np.rint(exact), -full_scale, full_scale - 1)
+            lost += exact - steps
+            # soundfile drops the lower bits.
+            rounded.append((steps.astype("int64") << (32 - bits)).astype("int32"))
+        return rounded
 
     def _mux(self, gain: float) -> Path:
         """Write one MP4 file with mixture, drums, bass, other and vocals as AAC streams."""

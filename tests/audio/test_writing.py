@@ -85,6 +85,22 @@ def test_residual_makes_the_files_sum_to_the_input(tmp_path):
     np.testing.assert_allclose(total, soundfile.read(path)[0], atol=1e-6)
 
 
+@pytest.mark.parametrize(("format", "bits"), [("wav", 16), ("wav", 24), ("flac", 16), ("flac", 24)])
+def test_rounded_files_sum_to_a_rounded_input(tmp_path, format, bits):
+    path, stems = song(tmp_path)
+    mixture = np.rint(soundfile.read(path)[0] * 2 ** (bits - 1)).astype("int32") << (32 - bits)
+    soundfile.write(path, mixture, RATE, f"PCM_{bits}")
+    output = Output(format, f"PCM_{bits}", residual="residual")
+    known = {"vocals": stems["vocals"], "bass": stems["bass"]}
+    written = write(path, known, tmp_path / "out", output)
+    files = {name: soundfile.read(file)[0] for name, file in written.files.items()}
+    error = sum(files.values()) - soundfile.read(path)[0]
+    # The last of 24 bits is also the last that float32 holds.
+    assert np.abs(error).max() <= (0 if bits == 16 else 2.0**-23)
+    for name, stem in known.items():
+        assert np.abs(files[name] - stem).max() <= 2.0**-bits * (1 + 1e-6)
+
+
 @pytest.mark.parametrize(("format", "subtype"), [("wav", "PCM_16"), ("flac", None)])
 def test_one_gain_for_all_where_a_format_would_clip(tmp_path, format, subtype):
     path, stems = song(tmp_path)
