@@ -110,7 +110,8 @@ def main() -> None:
         if received:
             # TensorFlow may have made another exception of it, and crashes if it is still at work
             # while the interpreter shuts down.
-            sys.stdout.flush()
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
             os._exit(128 + received[0])
 
 
