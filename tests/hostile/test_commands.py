@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from keras_mmdense import cli
+from keras_mmdense.errors import InputError
 from keras_mmdense.evaluation.protocols import METRICS
 
 
@@ -154,17 +155,21 @@ def test_the_disk_and_the_memory_are_told_in_one_line(fails, monkeypatch):
         fails(words)
 
 
-def test_sigterm_cleans_up_like_an_interrupt(monkeypatch):
+@pytest.mark.parametrize("made_of_it", [SystemExit, RuntimeError, InputError])
+def test_sigterm_cleans_up_like_an_interrupt(monkeypatch, made_of_it):
+    """Also where a library makes another exception of it."""
     kept, cleaned = signal.getsignal(signal.SIGTERM), []
 
     def work():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
             signal.pause()
-        finally:
+        except SystemExit as error:
             cleaned.append(True)
+            raise made_of_it(error.code) from error
 
     monkeypatch.setattr(cli, "app", work)
+    monkeypatch.setattr(os, "_exit", sys.exit)
     try:
         with pytest.raises(SystemExit) as end:
             cli.main()
