@@ -1,5 +1,6 @@
 """Fixtures that several tests share: real music, and a failure where a skip is not allowed."""
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -30,6 +31,24 @@ def playwright():
     module = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
     with module.sync_playwright() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def small_table():
+    """Makes a table small: an STFT of 256 samples, and few units where there are many."""
+    from keras_mmdense.configs import BlendConfig, BLSTMConfig, FNNConfig
+
+    def small(config):
+        fields = {"n_fft": 256, "hop": 128}
+        if isinstance(config, FNNConfig):
+            fields["hidden"] = 16
+        if isinstance(config, BLSTMConfig):
+            fields["cells"] = 4
+        if isinstance(config, BlendConfig):
+            fields |= {"first": small(config.first), "second": small(config.second)}
+        return dataclasses.replace(config, **fields)
+
+    return small
 
 
 @pytest.fixture(scope="session")

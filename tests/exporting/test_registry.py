@@ -1,14 +1,12 @@
 """Every network of the zoo as a SavedModel and as a TFLite file, or refused in one line."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import keras_mmdense
-from keras_mmdense.configs import TABLES, BlendConfig, BLSTMConfig, FNNConfig
+from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.saved_model.export import export_saved_model
 from keras_mmdense.exporting.source import load_source
@@ -16,27 +14,15 @@ from keras_mmdense.exporting.tflite.export import export_tflite
 from keras_mmdense.pretrained.networks import NetworkSpec, save_network
 from keras_mmdense.separation.separator import Separator
 
-FRONT = {"n_fft": 256, "hop": 128}
+HOP = 128  # of the small tables
 WINDOW = 64
 SOUND = (0.3 * np.random.default_rng(0).standard_normal((20_000, 2))).astype("float32")
 
 
-def small(config):
-    """The table with a short STFT, and fewer units where there are many."""
-    fields = dict(FRONT)
-    if isinstance(config, FNNConfig):
-        fields["hidden"] = 16
-    if isinstance(config, BLSTMConfig):
-        fields["cells"] = 4
-    if isinstance(config, BlendConfig):
-        fields |= {"first": small(config.first), "second": small(config.second)}
-    return dataclasses.replace(config, **fields)
-
-
 @pytest.fixture(scope="module", params=sorted(TABLES))
-def folder(request, tmp_path_factory):
+def folder(request, small_table, tmp_path_factory):
     keras.utils.set_random_seed(1)
-    spec = NetworkSpec(small(TABLES[request.param]), ("vocals", "drums"))
+    spec = NetworkSpec(small_table(TABLES[request.param]), ("vocals", "drums"))
     folder = tmp_path_factory.mktemp("networks") / request.param
     save_network(folder, spec, spec.build())
     return folder
@@ -74,7 +60,7 @@ def test_every_network_exports_to_saved_model(folder, expected, tmp_path):
 
 @pytest.mark.slow
 def test_every_network_exports_to_tflite(folder, expected, tmp_path):
-    seconds = WINDOW * FRONT["hop"] / 44100
+    seconds = WINDOW * HOP / 44100
     if exported(export_tflite, [folder], tmp_path / "a.tflite", seconds=seconds):
         found = Separator.from_pretrained(tmp_path / "a.tflite").separate(SOUND, 44100)
         assert_equal(found, expected)

@@ -1,6 +1,5 @@
 """Every network of the zoo in every format: over an older export, to a full disk, killed."""
 
-import dataclasses
 import random
 import subprocess
 import sys
@@ -10,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_mmdense.configs import TABLES, BlendConfig, BLSTMConfig, FNNConfig
+from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.saved_model.export import export_saved_model
 from keras_mmdense.exporting.tflite.export import export_tflite
 from keras_mmdense.pretrained.networks import NetworkSpec, save_network
 from keras_mmdense.separation.separator import Separator
 
-FRONT = {"n_fft": 256, "hop": 128}
 SOUND = (0.3 * np.random.default_rng(0).standard_normal((20_000, 2))).astype("float32")
 SECONDS = 0.2
 FORMATS = {
@@ -37,23 +35,11 @@ CASES = [
 ]
 
 
-def small(config):
-    """The table with a short STFT, and fewer units where there are many."""
-    fields = dict(FRONT)
-    if isinstance(config, FNNConfig):
-        fields["hidden"] = 16
-    if isinstance(config, BLSTMConfig):
-        fields["cells"] = 4
-    if isinstance(config, BlendConfig):
-        fields |= {"first": small(config.first), "second": small(config.second)}
-    return dataclasses.replace(config, **fields)
-
-
 @pytest.fixture(scope="module")
-def zoo(tmp_path_factory):
+def zoo(small_table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("zoo")
     for name, table in TABLES.items():
-        spec = NetworkSpec(small(table), ("vocals", "drums"))
+        spec = NetworkSpec(small_table(table), ("vocals", "drums"))
         save_network(folder / name, spec, spec.build())
     return folder
 
