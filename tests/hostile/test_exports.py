@@ -1,5 +1,6 @@
 """Every network of the zoo in every format: over an older export, to a full disk, killed."""
 
+import functools
 import random
 import subprocess
 import sys
@@ -37,11 +38,16 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def zoo(small_table, tmp_path_factory):
+    """Folder of a network by its name, made when it is asked for."""
     folder = tmp_path_factory.mktemp("zoo")
-    for name, table in TABLES.items():
-        spec = NetworkSpec(small_table(table), ("vocals", "drums"))
+
+    @functools.cache
+    def network(name):
+        spec = NetworkSpec(small_table(TABLES[name]), ("vocals", "drums"))
         save_network(folder / name, spec, spec.build())
-    return folder
+        return folder / name
+
+    return network
 
 
 def export(network, kind, out):
@@ -75,17 +81,17 @@ def assert_whole(target):
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_a_full_disk_and_an_older_export(zoo, tmp_path, full_disk, name, kind):
     out = tmp_path / "out"
-    target = export_or_none(zoo / name, kind, out)
+    target = export_or_none(zoo(name), kind, out)
     before = contents(tmp_path)
     if target is None:
         assert not before
         return
     for size in (0, max(map(len, before.values())) // 2):
         with full_disk(size), pytest.raises(InputError) as caught:
-            export(zoo / name, kind, out)
+            export(zoo(name), kind, out)
         assert "\n" not in str(caught.value)
         assert contents(tmp_path) == before
-    assert export(zoo / name, kind, out) == target
+    assert export(zoo(name), kind, out) == target
     assert set(contents(tmp_path)) == set(before)
     assert_whole(target)
 
@@ -95,11 +101,12 @@ def test_a_full_disk_and_an_older_export(zoo, tmp_path, full_disk, name, kind):
 def test_killed_half_way(zoo, tmp_path, kind):
     """One process exports the whole zoo over older exports."""
     start = time.monotonic()
-    targets = [export_or_none(zoo / name, kind, tmp_path / name) for name in sorted(TABLES)]
+    targets = [export_or_none(zoo(name), kind, tmp_path / name) for name in sorted(TABLES)]
     seconds = time.monotonic() - start
     before, rng = contents(tmp_path), random.Random(kind)
     for _ in range(KILLS):
-        process = subprocess.Popen([sys.executable, __file__, str(zoo), kind, str(tmp_path)])
+        arguments = [str(zoo("tiny").parent), kind, str(tmp_path)]
+        process = subprocess.Popen([sys.executable, __file__, *arguments])
         time.sleep(rng.uniform(5, 5 + seconds))
         process.kill()
         process.wait()
@@ -107,7 +114,7 @@ def test_killed_half_way(zoo, tmp_path, kind):
             files = [target] if target.is_file() else target.rglob("*.*")
             if any(path.read_bytes() != before.get(path) for path in files if path.is_file()):
                 assert_whole(target)
-    assert [export_or_none(zoo / name, kind, tmp_path / name) for name in sorted(TABLES)] == targets
+    assert [export_or_none(zoo(name), kind, tmp_path / name) for name in sorted(TABLES)] == targets
 
 
 if __name__ == "__main__":
