@@ -191,27 +191,28 @@ def load_litert(name, threads):
     from keras_mmdense import Separator
     from keras_mmdense.separation.engines import compiled, litert
 
+    found = None if name == FOUR else compiled.find_compiled(name)
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "stems.tflite" if name == FOUR else compiled.find_compiled(name)
-        if not file or not file.exists():  # by a process whose memory does not count
-            write = [sys.executable, __file__, "--export", name, str(file)]
+        if not found:
+            found = Path(folder) / "stems.tflite"
+            # By a process whose memory does not count.
+            write = [sys.executable, __file__, "--export", name, str(found)]
             subprocess.run(write, check=True, stdout=sys.stderr)
-        return Separator(litert.tflite_engine(file or compiled.find_compiled(name), threads)), {}
+        return Separator(litert.tflite_engine(found, threads)), {}
 
 
 def export(name, file):
-    """Writes a network's file that takes steps, or fills the cache if it is a shipped one."""
-    from keras_mmdense.exporting.tflite.cache import fill_cache
+    """Writes the file, which takes steps, of a shipped network or of the four."""
     from keras_mmdense.exporting.tflite.export import export_tflite
     from keras_mmdense.pretrained.networks import save_network
 
-    if name != FOUR:
-        fill_cache(name)
-        return
-    folders = [Path(file).parent / spec.targets[0] for spec in four_specs()]
-    for folder, spec in zip(folders, four_specs(), strict=True):
-        save_network(folder, spec, spec.build())
-    export_tflite(folders, file, steps=True)
+    models = [name]
+    if name == FOUR:
+        models = []
+        for spec in four_specs():
+            models.append(Path(file).parent / spec.targets[0])
+            save_network(models[-1], spec, spec.build())
+    export_tflite(models, file, steps=True)
 
 
 def four_specs():
