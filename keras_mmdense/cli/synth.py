@@ -16,6 +16,13 @@ def synth(
         float, typer.Option(help="Length of a song in seconds, from 0.1 to 3600.")
     ] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Seed; equal seeds produce equal songs.")] = 0,
+    soundfont: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="SoundFont (.sf2, .sf3) that plays drums, bass and other; without vocals then.",
+        ),
+    ] = None,
 ) -> None:
     """Write synthesized songs with their stems, in the layout of MUSDB18-HQ.
 
@@ -26,13 +33,17 @@ def synth(
     from keras_mmdense.utils.values import check_number
 
     require("synth", "demo", "scipy")
+    if soundfont is not None:
+        require("synth --soundfont", "soundfont", "fluidsynth")
     from keras_mmdense.synthesis.songs import write_songs
 
     check_number("--seconds", seconds, 0.1, 3600)
     files.check_writable(folder)
     with progress() as report:
         try:
-            write_songs(folder, tracks, seconds, seed, progress=report("songs"))
+            write_songs(
+                folder, tracks, seconds, seed, soundfont=soundfont, progress=report("songs")
+            )
         except FileExistsError as error:
             raise InputError(str(error)) from error
     say(f"{folder}/train: {tracks} songs of {seconds:g} s")

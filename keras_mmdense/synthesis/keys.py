@@ -42,19 +42,20 @@ def play_other(song: Song, samples: int, sample_rate: int, rng: Rng) -> np.ndarr
         if name == "distorted":
             notes = [note for note in notes if note.pitch < 64] or notes
         sound = _play_chords(str(name), notes, samples, sample_rate, rng)
-        track += _levelled(sound, 1.0 if layer == 0 else rng.uniform(0.3, 0.8))
+        track += leveled(sound, 1.0 if layer == 0 else rng.uniform(0.3, 0.8))
     if rng.random() < 0.5:
         kinds = ("intro", "solo", "outro", "break") if rng.random() < 0.7 else ()
         phrases = write_melody(song, rng, "other", int(rng.integers(66, 78)), kinds)
         lead = [note for phrase in phrases for note in phrase]
         if lead:
-            track += _levelled(
+            track += leveled(
                 _play_lead(lead, song, samples, sample_rate, rng), rng.uniform(0.4, 0.9)
             )
     return filtered(tone, track)
 
 
-def _levelled(sound: np.ndarray, level: float) -> np.ndarray:
+def leveled(sound: np.ndarray, level: float) -> np.ndarray:
+    """Return a sound whose root mean square is `level`."""
     return sound * np.float32(level / (np.sqrt((sound**2).mean()) + 1e-9))
 
 

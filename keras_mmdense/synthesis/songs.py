@@ -15,6 +15,7 @@ from keras_mmdense.synthesis.parts import write_bass, write_drums, write_melody
 from keras_mmdense.synthesis.signals import band, echo, room
 from keras_mmdense.synthesis.singing import play_vocals
 from keras_mmdense.synthesis.songwriting import Song, plan_song
+from keras_mmdense.synthesis.soundfont import play_song
 from keras_mmdense.utils.progress import Progress
 
 __all__ = ["synthesize", "write_songs"]
@@ -37,19 +38,24 @@ _NOUNS = """
 """
 
 
-def synthesize(seed: int, seconds: float, sample_rate: int = 44100) -> dict[str, np.ndarray]:
-    """Synthesize the four stems of one song.
+def synthesize(
+    seed: int, seconds: float, sample_rate: int = 44100, soundfont: str | Path | None = None
+) -> dict[str, np.ndarray]:
+    """Synthesize the stems of one song.
 
     Args:
         seed: Seed of all random numbers; equal arguments produce equal bytes.
         seconds: Length in seconds, above 0.
         sample_rate: Sample rate in Hz, at least 8000. Defaults to `44100`.
+        soundfont: SoundFont (.sf2 or .sf3) whose recorded sounds play drums, bass and other. It
+            has no singers: there are no vocals then. Defaults to `None`, synthesized sounds.
 
     Returns:
         "vocals", "drums", "bass" and "other", each float32 `(samples, 2)` with
         `round(seconds * sample_rate)` samples in [-1, 1], as is their sum, the mixture.
 
     Raises:
+        InputError: If the SoundFont cannot be loaded or lacks programs of General MIDI.
         ValueError: If `seconds` is shorter than a sample, or `sample_rate` is below 8000.
     """
     if sample_rate < 8000:
@@ -59,13 +65,17 @@ def synthesize(seed: int, seconds: float, sample_rate: int = 44100) -> dict[str,
     samples = round(seconds * sample_rate)
     played = max(samples, 2 * sample_rate)
     song = plan_song(seed, max(seconds, 2.0))
-    tracks = _play(song, seed, played, sample_rate)
+    tracks = _play(song, seed, played, sample_rate, soundfont)
     return _mix(tracks, song, seed, samples, sample_rate)
 
 
-def _play(song: Song, seed: int, samples: int, sample_rate: int) -> dict[str, np.ndarray]:
+def _play(
+    song: Song, seed: int, samples: int, sample_rate: int, soundfont: str | Path | None
+) -> dict[str, np.ndarray]:
     """Play dry tracks `(2, samples)`, each stem with its own random generator."""
     rngs = {stem: np.random.default_rng([seed, 1 + index]) for index, stem in enumerate(STEMS)}
+    if soundfont is not None:
+        return play_song(song, Path(soundfont), samples, sample_rate, rngs)
     center = int(rngs["vocals"].choice((48, 52, 55, 60, 63, 66)))
     phrases = write_melody(song, rngs["vocals"], "vocals", center)
     hits = write_drums(song, rngs["drums"])
@@ -120,6 +130,7 @@ def write_songs(
     *,
     subset: str = "train",
     sample_rate: int = 44100,
+    soundfont: str | Path | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
     """Write songs as folders of WAV files, laid out like MUSDB18-HQ.
@@ -134,6 +145,7 @@ def write_songs(
         seed: Seed of the data set; song i depends only on `(seed, i)`.
         subset: Folder inside `root`. Defaults to `"train"`.
         sample_rate: Sample rate in Hz. Defaults to `44100`.
+        soundfont: See `synthesize`. Defaults to `None`.
         progress: Called with (songs done, total songs). Defaults to `None`.
 
     Returns:
@@ -142,18 +154,18 @@ def write_songs(
     Raises:
         ValueError: If `tracks` is below 1, or `seconds` is not above 0.
         FileExistsError: If a folder with a song's name exists; it is not changed.
+        InputError: See `synthesize`.
     """
     if tracks < 1:
         raise ValueError(f"tracks must be at least 1, received {tracks!r}")
     if not seconds > 0:
         raise ValueError(f"seconds must be above 0, received {seconds!r}")
     home = Path(root) / subset
-    home.mkdir(parents=True, exist_ok=True)
     folders = []
     for index in range(tracks):
         name_seed, song_seed = np.random.SeedSequence((seed, index)).generate_state(2)
         folder = home / _song_name(index, int(name_seed))
-        _write_song(folder, int(song_seed), seconds, sample_rate)
+        _write_song(folder, int(song_seed), seconds, sample_rate, soundfont)
         folders.append(folder)
         if progress is not None:
             progress(index + 1, tracks)
@@ -166,12 +178,15 @@ def _song_name(index: int, seed: int) -> str:
     return f"Synth {index:04d} - {words.title()}"
 
 
-def _write_song(folder: Path, seed: int, seconds: float, sample_rate: int) -> None:
+def _write_song(
+    folder: Path, seed: int, seconds: float, sample_rate: int, soundfont: str | Path | None
+) -> None:
     if folder.exists():
         raise FileExistsError(f"song folder exists already: {folder}")
-    stems = synthesize(seed, seconds, sample_rate)
+    stems = synthesize(seed, seconds, sample_rate, soundfont)
     files = {stem: np.round(sound * 32767).astype(np.int16) for stem, sound in stems.items()}
     files["mixture"] = np.sum(list(files.values()), axis=0, dtype=np.int16)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
     try:
         for name, sound in files.items():
