@@ -113,6 +113,7 @@ class _Player:
         synth = self._synth(gain=0.4, samplerate=float(self.sample_rate))
         try:
             synth.setting("synth.reverb.active", 0)
+            synth.setting("synth.dynamic-sample-loading", 1)  # of one program, not of all
             with quiet_stderr():
                 font = synth.sfload(str(self.soundfont))
             if font < 0:
