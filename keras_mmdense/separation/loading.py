@@ -20,6 +20,7 @@ def open_engine(
     weights: str | Path | None = None,
     window: int | None = None,
     engine: str = "auto",
+    low_latency: bool = False,
 ) -> Engine:
     """Load an artifact into an engine that can run it.
 
@@ -33,6 +34,8 @@ def open_engine(
             default.
         engine: "litert", "tensorflow", or "auto": LiteRT for a `.tflite` file, and for a shipped
             network where LiteRT and the network's `.tflite` file are installed; else TensorFlow.
+        low_latency: Whether networks wait for little of the future; excludes `window`, LiteRT and
+            exported files. Defaults to `False`.
 
     Returns:
         The engine.
@@ -46,6 +49,9 @@ def open_engine(
     names = [artifacts] if isinstance(artifacts, str | Path) else list(artifacts)
     if not names:
         raise InputError("expected a network, received none")
+    if low_latency and (window is not None or engine == "litert"):
+        raise InputError("low latency runs in TensorFlow, with a window of its own")
+    engine = "tensorflow" if low_latency else engine
     file = None
     if len(names) == 1 and weights is None:
         file = _tflite_file(names[0], engine, window)
@@ -55,7 +61,7 @@ def open_engine(
         return tflite_engine(file)
     if engine == "litert":
         raise InputError(_no_tflite(names, weights, window))
-    return _tensorflow(names, stems, weights, window)
+    return _tensorflow(names, stems, weights, window, low_latency)
 
 
 def fingerprint(name: str | Path) -> str:
@@ -127,10 +133,13 @@ def _tensorflow(
     stems: Sequence[str] | None,
     weights: str | Path | None,
     window: int | None,
+    low_latency: bool,
 ) -> Engine:
     path = Path(names[0])
     try:
         if len(names) == 1 and (path / "saved_model.pb").is_file():
+            if low_latency:
+                raise InputError(f"{path}: a SavedModel has the latency that it was made for")
             from keras_mmdense.separation.engines.saved_model import saved_model_engine
 
             return saved_model_engine(path)
@@ -147,7 +156,9 @@ def _tensorflow(
     if weights is not None:
         spec = NetworkSpec(model_config(str(names[0])), tuple(stems or ("vocals",)))
         model = build(spec.config, targets=spec.targets, weights=weights)
-        return keras_engine([LoadedNetwork(spec, model)], stems, window)
-    if len(names) == 1 and path.suffix == ".keras":
-        return keras_engine(read_keras_file(path), stems, window)
-    return keras_engine([load_network(name) for name in names], stems, window)
+        networks = [LoadedNetwork(spec, model)]
+    elif len(names) == 1 and path.suffix == ".keras":
+        networks = read_keras_file(path)
+    else:
+        networks = [load_network(name) for name in names]
+    return keras_engine(networks, stems, window, low_latency)

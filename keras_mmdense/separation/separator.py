@@ -44,9 +44,14 @@ class Separator:
             window that they were made for.
         engine: str. `"litert"`, `"tensorflow"`, or `"auto"` for LiteRT if it can run the artifact
             and otherwise TensorFlow. Stems are equal within 1e-4. Defaults to `"auto"`.
+        low_latency: bool. Make `stream` wait 0.4 s instead of six, for music that is playing: the
+            networks see 0.2 s of the future, and its mirror image beyond. Takes several times as
+            long, and scores a little lower (benchmarks/latency.py). Excludes `window`, exported
+            files and LiteRT. Defaults to `False`.
 
     Raises:
-        InputError: If a network or a stem is unknown, or the weights do not fit.
+        InputError: If a network or a stem is unknown, the weights do not fit, or options exclude
+            each other.
 
     Example:
 
@@ -66,10 +71,12 @@ class Separator:
         weights: str | Path | None = None,
         window: int | None = None,
         engine: str = "auto",
+        low_latency: bool = False,
     ):
         stems = None if stems is None else tuple(stems)
         if not isinstance(model, Engine):
-            model = open_engine(model, stems=stems, weights=weights, window=window, engine=engine)
+            options = {"window": window, "engine": engine, "low_latency": low_latency}
+            model = open_engine(model, stems=stems, weights=weights, **options)
         self.engine, self.card = model, model.card
         self.stems = check_names("stems", self.card.stems if stems is None else stems)
         for stem in self.stems:
@@ -112,6 +119,7 @@ class Separator:
         *,
         stems: Sequence[str] | None = None,
         window: int | None = None,
+        low_latency: bool = False,
     ) -> "Separator":
         """Create a separator from in-memory networks and their specs.
 
@@ -121,6 +129,7 @@ class Separator:
             stems: Sequence of str. Stems to return; networks that estimate none of them do not
                 run. Defaults to `None`: all stems.
             window: int. Frames kept of each window, see `Separator`. Defaults to `None`.
+            low_latency: bool. See `Separator`; excludes `window`. Defaults to `False`.
 
         Returns:
             A `Separator`.
@@ -130,7 +139,7 @@ class Separator:
         """
         from keras_mmdense.separation.engines.keras_graph import keras_engine
 
-        return cls(keras_engine(networks, stems, window), stems=stems)
+        return cls(keras_engine(networks, stems, window, low_latency), stems=stems)
 
     @classmethod
     def from_function(

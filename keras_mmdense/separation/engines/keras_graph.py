@@ -10,6 +10,7 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.engines.engine import Engine, Run
 from keras_mmdense.separation.graph import WINDOW_FRAMES, front_end, graph_card, separation_model
+from keras_mmdense.separation.low_latency import low_latency_model
 from keras_mmdense.separation.stepwise_graph import (
     STEP_FRAMES,
     after_silence,
@@ -25,6 +26,7 @@ def keras_engine(
     networks: Sequence[tuple[NetworkSpec, keras.Model]],
     stems: Sequence[str] | None = None,
     window: int | None = None,
+    low_latency: bool = False,
 ) -> Engine:
     """Create an engine from in-memory networks.
 
@@ -34,6 +36,8 @@ def keras_engine(
             left out of the graph.
         window: Frames of a window that are kept; None for steps of 96 frames where the networks
             take steps, else for 384.
+        low_latency: Whether to wait for little of the future, see `low_latency_model`. Defaults to
+            `False`.
 
     Returns:
         The engine.
@@ -59,11 +63,27 @@ def keras_engine(
     def build_graph() -> keras.Model:
         return separation_model(loaded, card)
 
+    if low_latency:
+        live, live_card = low_latency_model(loaded, card)
+        recipe = keras_engine, (loaded, stems, window, low_latency)
+        return Engine("tensorflow", live_card, lambda: _live(live), build_graph, recipe)
     if window is None and takes_steps(specs):
         steps, step_card = stepwise_model(loaded, graph_card(specs, names, STEP_FRAMES))
         return Engine("tensorflow", step_card, _Songs(steps).start, build_graph, recipe)
     graph = build_graph()
     return Engine("tensorflow", card, lambda: graph.predict_on_batch, lambda: graph, recipe)
+
+
+def _live(graph: keras.Model) -> Run:
+    """Begin a song after silence; the graph sees its last samples."""
+    past = np.zeros(graph.input_shape, "float32")
+
+    def run(waveform: np.ndarray) -> np.ndarray:
+        nonlocal past
+        past = np.concatenate([past[:, waveform.shape[1] :], waveform], axis=1)
+        return graph.predict_on_batch(past)
+
+    return run
 
 
 class _Songs:
