@@ -58,6 +58,8 @@ def low_latency_model(
     kept = (x[..., PAST - 1 : PAST + STEP, :] for x in filtered)
     core = waveform[:, PAST * card.hop : (PAST + STEP) * card.hop]
     inverse = InverseSTFT(card.n_fft, card.hop, data_format=PLANES, name="inverse_stft")
-    sizes = {"window": STEP * card.hop, "context": 0, "delay": (AHEAD + 1) * card.hop}
     model = keras.Model(waveform, inverse([*kept, core]), name="low_latency_separation")
-    return model, dataclasses.replace(card, **sizes)
+    card = dataclasses.replace(
+        card, window=STEP * card.hop, context=0, delay=(AHEAD + 1) * card.hop
+    )
+    return model, card

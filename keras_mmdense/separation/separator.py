@@ -75,8 +75,14 @@ class Separator:
     ):
         stems = None if stems is None else tuple(stems)
         if not isinstance(model, Engine):
-            options = {"window": window, "engine": engine, "low_latency": low_latency}
-            model = open_engine(model, stems=stems, weights=weights, **options)
+            model = open_engine(
+                model,
+                stems=stems,
+                weights=weights,
+                window=window,
+                engine=engine,
+                low_latency=low_latency,
+            )
         self.engine, self.card = model, model.card
         self.stems = check_names("stems", self.card.stems if stems is None else stems)
         for stem in self.stems:

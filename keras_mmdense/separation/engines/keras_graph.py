@@ -58,14 +58,13 @@ def keras_engine(
     if rest := rest_name(names):
         names.append(rest)
     card = graph_card(specs, names, WINDOW_FRAMES if window is None else window)
-    recipe = keras_engine, (loaded, stems, window)
+    recipe = keras_engine, (loaded, stems, window, low_latency)
 
     def build_graph() -> keras.Model:
         return separation_model(loaded, card)
 
     if low_latency:
         live, live_card = low_latency_model(loaded, card)
-        recipe = keras_engine, (loaded, stems, window, low_latency)
         return Engine("tensorflow", live_card, lambda: _live(live), build_graph, recipe)
     if window is None and takes_steps(specs):
         steps, step_card = stepwise_model(loaded, graph_card(specs, names, STEP_FRAMES))
