@@ -1,13 +1,13 @@
-"""Prepare the songs that the free network is trained on.
+"""Prepare songs for a network that is free, which has yet to be trained.
 
     apt install libfluidsynth3 fluid-soundfont-gm musescore-general-soundfont \
         fretsonfire-songs-sectoid
     python benchmarks/recipes/free_songs.py everythingisremixed free
 
-Writes into the second folder: `remixed`, links to the five songs of Everything is Remixed whose
-bass and other are not known; `singing` and `beats`, the same with vocals or drums alone, so that
-each has a level of its own; `lithium`, the complete song in two halves, of which the second
-validates; `sectoid`, links to four songs whose guitar is a stem; `fluid` and `musescore`, 60
+Writes the folders of mdensenet_cws_free.json into the second one: `singing` and `beats`, links to
+the vocals and the drums of the five songs of Everything is Remixed whose bass and other are not
+known, so that each has a level of its own; `lithium`, the complete song in two halves, of which the
+second validates; `sectoid`, links to four songs whose guitar is a stem; `fluid` and `musescore`, 60
 minutes each that SoundFonts play. Nothing of MUSDB18 is among them.
 """
 
@@ -20,7 +20,7 @@ from keras_mmdense.stems import STEMS
 from keras_mmdense.synthesis.songs import write_songs
 
 COMPLETE, HALF = "Lithium", 150  # The song with all stems, and the seconds of its first half.
-LINKED = {"remixed": ("vocals", "drums"), "singing": ("vocals",), "beats": ("drums",)}
+LINKED = {"singing": "vocals", "beats": "drums"}
 SECTOID = Path("/usr/share/games/fretsonfire/data/songs/sectoid")
 SOUNDFONTS = {
     "fluid": (11, "/usr/share/sounds/sf2/FluidR3_GM.sf2"),
@@ -39,9 +39,8 @@ def main():
         if song.name == COMPLETE:
             cut(song, options.output / "lithium")
             continue
-        for name, stems in LINKED.items():
-            for stem in stems:
-                link(song / f"{stem}.ogg", options.output / name / song.name)
+        for name, stem in LINKED.items():
+            link(song / f"{stem}.ogg", options.output / name / song.name)
     for guitar in sorted(SECTOID.glob("*/guitar.ogg")):
         link(guitar, options.output / "sectoid" / guitar.parent.name)
     for name, (seed, soundfont) in SOUNDFONTS.items():
@@ -56,9 +55,8 @@ def link(file, folder):
 def cut(song, folder):
     for stem in STEMS:
         waveform, rate = soundfile.read(song / f"{stem}.ogg", dtype="float32")
-        for half, part in zip(
-            "ab", (waveform[: HALF * rate], waveform[HALF * rate :]), strict=True
-        ):
+        halves = {"a": waveform[: HALF * rate], "b": waveform[HALF * rate :]}
+        for half, part in halves.items():
             path = folder / f"{COMPLETE}-{half}"
             path.mkdir(parents=True, exist_ok=True)
             soundfile.write(path / f"{stem}.wav", part, rate, "PCM_16")

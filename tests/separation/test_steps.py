@@ -5,7 +5,6 @@ import copy
 import dataclasses
 import pickle
 
-import keras
 import numpy as np
 import pytest
 
@@ -13,26 +12,20 @@ from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.tflite import flatbuffer
 from keras_mmdense.exporting.tflite.export import export_tflite
-from keras_mmdense.pretrained.networks import NetworkSpec, save_network
+from keras_mmdense.pretrained.networks import save_network
 from keras_mmdense.separation import silence
 from keras_mmdense.separation.model_card import TFLITE_SILENCE
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.stems import STEMS
 
 
-def random_network(config=TABLES["tiny"], targets=STEMS, **sizes):
-    keras.utils.set_random_seed(1)
-    spec = NetworkSpec(config, targets, **sizes)
-    return spec, spec.build()
-
-
 @pytest.fixture(scope="module")
-def separator():
+def separator(random_network):
     return Separator.from_networks([random_network()])
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory):
+def file(random_network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("steps")
     save_network(folder / "tiny", *random_network())
     export_tflite([folder / "tiny"], folder / "steps.tflite", steps=True)
@@ -45,14 +38,14 @@ def distance(one, other):
 
 
 @pytest.mark.parametrize("targets", [STEMS, ("vocals",), ("drums", "bass")])
-def test_steps_equal_windows(real_mixture, targets):
+def test_steps_equal_windows(random_network, real_mixture, targets):
     pair = random_network(targets=targets)
     steps, windows = Separator.from_networks([pair]), Separator.from_networks([pair], window=384)
     assert steps.card.delay and not windows.card.delay
     assert distance(*(x.separate(real_mixture, 44100) for x in (steps, windows))) < 1e-5
 
 
-def test_networks_of_different_delay_are_joined(real_mixture):
+def test_networks_of_different_delay_are_joined(random_network, real_mixture):
     shallow = dataclasses.replace(
         TABLES["tiny"], final=dataclasses.replace(TABLES["tiny"].final, layers=1)
     )
@@ -62,14 +55,14 @@ def test_networks_of_different_delay_are_joined(real_mixture):
     assert distance(*(x.separate(song, 44100) for x in (steps, windows))) < 1e-5
 
 
-def test_mono_networks_take_steps(real_mixture):
+def test_mono_networks_take_steps(random_network, real_mixture):
     pair = random_network(channels=1)
     steps, windows = Separator.from_networks([pair]), Separator.from_networks([pair], window=384)
     song = real_mixture[:300000, 0]
     assert distance(*(x.separate(song, 44100) for x in (steps, windows))) < 1e-5
 
 
-def test_a_network_with_an_lstm_sees_windows():
+def test_a_network_with_an_lstm_sees_windows(random_network):
     config = dataclasses.replace(TABLES["blstm"], cells=4, n_fft=256, hop=128)
     card = Separator.from_networks([random_network(config, ("vocals",))]).card
     assert card.context and not card.delay
@@ -141,7 +134,7 @@ def test_damaged_silence_is_named(file, tmp_path):
         Separator(tmp_path / "a.tflite")
 
 
-def test_steps_are_refused_where_they_cannot_be(tmp_path):
+def test_steps_are_refused_where_they_cannot_be(random_network, tmp_path):
     config = dataclasses.replace(TABLES["blstm"], cells=4, n_fft=256, hop=128)
     save_network(tmp_path / "net", *random_network(config, ("vocals",)))
     with pytest.raises(InputError, match="takes no steps"):
