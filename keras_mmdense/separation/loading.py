@@ -49,8 +49,8 @@ def open_engine(
     names = [artifacts] if isinstance(artifacts, str | Path) else list(artifacts)
     if not names:
         raise InputError("expected a network, received none")
-    if low_latency and (window is not None or engine == "litert"):
-        raise InputError("low latency runs in TensorFlow, with a window of its own")
+    if low_latency and engine == "litert":
+        raise InputError("low latency runs in TensorFlow, received the engine 'litert'")
     engine = "tensorflow" if low_latency else engine
     file = None
     if len(names) == 1 and weights is None:

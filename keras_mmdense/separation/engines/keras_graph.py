@@ -43,8 +43,13 @@ def keras_engine(
         The engine.
 
     Raises:
-        InputError: If the networks cannot be combined, or the window does not fit them.
+        InputError: If the networks cannot be combined, or the window does not fit them or is given
+            together with low latency.
     """
+    if low_latency and window is not None:
+        raise InputError(
+            f"low latency runs in TensorFlow with a window of its own, received window={window}"
+        )
     loaded = [LoadedNetwork(*network) for network in networks]
     every = [target for spec, _ in loaded for target in spec.targets]
     if len(set(every)) != len(every):
