@@ -24,7 +24,8 @@ def _networks() -> Table:
     from keras_mmdense.models import registry
 
     table = Table(title="Networks (one source, stereo) and their trainable parameters")
-    for column in ("network", "shape", "STFT / hop"):
+    table.add_column("network", no_wrap=True)
+    for column in ("shape", "STFT / hop"):
         table.add_column(column)
     for column in ("parameters", f"of {REFERENCE}"):
         table.add_column(column, justify="right")
@@ -43,7 +44,8 @@ def _trained() -> Table:
     from keras_mmdense.pretrained.networks import read_description
 
     table = Table(title="Trained networks in this package")
-    for column in ("name", "network", "stems", "license of the weights"):
+    table.add_column("name", no_wrap=True)
+    for column in ("network", "stems", "license of the weights"):
         table.add_column(column)
     for name in catalog.list_weights():
         folder = catalog.network_folder(name)

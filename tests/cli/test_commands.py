@@ -11,10 +11,12 @@ from unittest import mock
 import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
 from typer.testing import CliRunner
 
 from keras_mmdense.cli import app, main
 from keras_mmdense.configs import TABLES
+from keras_mmdense.pretrained.catalog import list_weights
 from keras_mmdense.pretrained.networks import NetworkSpec, save_network
 
 STEMS = ("vocals", "drums", "bass", "other")
@@ -182,8 +184,14 @@ def test_demo_writes_four_stems_and_a_figure(tmp_path):
 
 def test_models_prints_the_published_parameter_counts():
     table = succeeds("models")
-    assert "338,352" in table and "159,406" in table and "mmdensenet_4stems" in table
+    assert "338,352" in table and "159,406" in table
     assert "100.00 %" in table and "0.92 %" in table
+
+
+def test_models_prints_whole_names(monkeypatch):
+    monkeypatch.setattr("keras_mmdense.cli.models.console", Console(width=80))
+    table = succeeds("models")
+    assert all(name in table for name in (*TABLES, *list_weights()))
 
 
 COMMANDS = (
