@@ -1,10 +1,10 @@
-"""Prepare songs for a network that is free, which has yet to be trained.
+"""Prepare the songs that mdensenet_cws_free was trained on.
 
     apt install libfluidsynth3 fluid-soundfont-gm musescore-general-soundfont \
         fretsonfire-songs-sectoid
     python benchmarks/recipes/free_songs.py everythingisremixed free
 
-Writes the folders of mdensenet_cws_free.json into the second one: `singing` and `beats`, links to
+Writes the folders of mdensenet_cws_free_1.json into the second one: `singing` and `beats`, links to
 the vocals and the drums of the five songs of Everything is Remixed whose bass and other are not
 known, so that each has a level of its own; `lithium`, the complete song in two halves, of which the
 second validates; `sectoid`, links to four songs whose guitar is a stem; `fluid` and `musescore`, 60
