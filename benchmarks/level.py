@@ -38,7 +38,7 @@ def mean_sdr(separator, songs, gain):
     scores = []
     for song in songs:
         stems = {name: gain * stem for name, stem in song.stems().items()}
-        mixture = np.sum(list(stems.values()), axis=0).astype("float32")
+        mixture = np.sum(list(stems.values()), axis=0)
         found = separator.separate(mixture, song.sample_rate)
         scores += [sdr(stems[name], found[name]) for name in found]
     return np.mean(scores)
