@@ -66,7 +66,7 @@ def train(
             ",".join(PAPER),
         ),
     ] = None,
-    optimizer: Annotated[str | None, option("adam or rmsprop.", STEP, "adam")] = None,
+    optimizer: Annotated[str | None, option("adam, muon or rmsprop.", STEP, "adam")] = None,
     learning_rate: Annotated[
         float | None, option("Initial learning rate.", STEP, "0.001", min=0)
     ] = None,
@@ -83,7 +83,7 @@ def train(
         ),
     ] = None,
     loss: Annotated[
-        str | None, option("Loss: mse, l1, complex, snr or wiener.", STEP, "mse")
+        str | None, option("Loss: mse, l1, complex, relative, snr or wiener.", STEP, "mse")
     ] = None,
     init: Annotated[
         str | None,

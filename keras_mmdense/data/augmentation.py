@@ -13,6 +13,7 @@ DOUBLE_SHARE = 0.15
 EQ_SHARE = 0.3
 EQ_DECIBELS = 5.0
 EQ_NODES = 6
+LEVEL_DECIBELS = (-6.0, 12.0)
 
 
 def draw_songs(share: np.ndarray, stems: int, rng: np.random.Generator) -> np.ndarray:
@@ -111,3 +112,11 @@ def equalize(chunk: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gain = 10 ** (np.interp(frequencies, nodes, decibels) / 20)
     spectrum = np.fft.rfft(chunk, axis=0) * gain[:, None]
     return np.fft.irfft(spectrum, len(chunk), axis=0).astype("float32")
+
+
+def draw_level(rng: np.random.Generator) -> np.float32:
+    """Draw a gain for all stems of a mixture, uniform in decibels within `LEVEL_DECIBELS`.
+
+    `scale` makes mixtures quieter than songs are; this covers songs before and after mastering.
+    """
+    return np.float32(10 ** (rng.uniform(*LEVEL_DECIBELS) / 20))

@@ -11,6 +11,7 @@ from keras_mmdense.data.augmentation import (
     change_speed,
     draw_active,
     draw_double,
+    draw_level,
     draw_songs,
     draw_speed,
     draw_start,
@@ -32,7 +33,17 @@ WORKERS = 2
 AHEAD = 2
 TRIES = 8
 # The number of a step seeds its random generator: append, never reorder.
-RANDOM_STEPS = ("places", "swap", "gain", "active", "resample", "double", "polarity", "eq")
+RANDOM_STEPS = (
+    "places",
+    "swap",
+    "gain",
+    "active",
+    "resample",
+    "double",
+    "polarity",
+    "eq",
+    "level",
+)
 Generators = dict[str, np.random.Generator]
 Batch = tuple[np.ndarray, ...]
 
@@ -52,7 +63,8 @@ class RemixedChunks:
         augment: Steps to apply. "remix": each stem of a mixture is from another song and position,
             otherwise all are from the same; "chunks": a chunk starts anywhere, otherwise at a
             multiple of its length; "active": most chunks are not silent; "double": some stems are
-            the sum of two clips. For the others see `augmentation`.
+            the sum of two clips; "level": the whole mixture has a random gain. For the others see
+            `augmentation`.
 
     An example is (mixture, targets): (samples, channels) and (len(targets), samples, channels),
     float32.
@@ -88,6 +100,8 @@ class RemixedChunks:
         }
         chunks = self._remixed(rngs) if "remix" in self.augment else self._together(rngs)
         stems = np.stack([self._augmented(chunk, rngs) for chunk in chunks])
+        if "level" in self.augment:
+            stems *= draw_level(rngs["level"])
         return stems.sum(axis=0), stems[self.targets]
 
     @property

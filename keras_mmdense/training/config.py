@@ -13,8 +13,8 @@ from keras_mmdense.stems import STEMS
 from keras_mmdense.utils.files import read_json
 from keras_mmdense.utils.values import is_number, is_whole
 
-OPTIMIZERS = ("adam", "rmsprop")
-LOSSES = ("mse", "l1", "complex", "snr", "wiener")
+OPTIMIZERS = ("adam", "muon", "rmsprop")
+LOSSES = ("mse", "l1", "complex", "relative", "snr", "wiener")
 KEEP = ("sdr", "loss")
 MAX_SEED = 2**32 - 1
 SCHEDULES = ("cosine", "plateau", "constant")
@@ -35,7 +35,7 @@ class TrainConfig:
         steps: Batches per epoch. Defaults to `100`.
         batch: Chunks per batch, over all devices. Defaults to `8`.
         frames: Frames per chunk. Defaults to `256`.
-        optimizer: "adam" or "rmsprop". Defaults to `"adam"`.
+        optimizer: "adam", "muon" or "rmsprop", see `Muon`. Defaults to `"adam"`.
         learning_rate: Initial learning rate. Defaults to `0.001`.
         schedule: "cosine" decays to zero over all epochs; "plateau" divides the rate by ten, once,
             after `patience` epochs without a lower validation loss; "constant" keeps it. Defaults
@@ -51,9 +51,10 @@ class TrainConfig:
         augment: Steps of the augmentation, see `RemixedChunks`. Defaults to those of the paper.
         sdr_every: Epochs between measurements of SDR on validation songs; 0 for none. Defaults to
             `5`.
-        loss: "mse" or "l1" of magnitudes; "complex", the MSE, or "snr", the signal-to-noise ratio
-            of each source, of the magnitudes with the mixture's phase; "wiener", "snr" after the
-            Wiener filter. See `losses`. Defaults to `"mse"`.
+        loss: "mse" or "l1" of magnitudes; "complex", the MSE, "relative", the MSE relative to
+            the level of the example, or "snr", the signal-to-noise ratio of each source, of the
+            magnitudes with the mixture's phase; "wiener", "snr" after the Wiener filter. See
+            `losses`. Defaults to `"mse"`.
         keep: Epoch whose weights are kept: "sdr", that with the highest mean SDR among those
             measured, or "loss", that with the lowest validation loss. Defaults to `"sdr"`.
         init: Trained network of the same table to start from, by name or folder. If it has other

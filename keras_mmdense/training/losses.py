@@ -12,6 +12,11 @@ SNR_LIMIT = 1e-3
 QUIET = 1e-6
 
 
+def full_scale(n_fft: int) -> float:
+    """Return the mean power of a bin when samples have the power 1."""
+    return 3 / 8 * n_fft
+
+
 class _SpectralLoss(keras.losses.Loss):
     """Base of losses between spectrograms, whose target is a waveform.
 
@@ -79,6 +84,22 @@ class ComplexMSE(_SpectralLoss):
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
+class RelativeMSE(_SpectralLoss):
+    """Energy of the errors of all sources relative to that of the sources; the mixture's phase.
+
+    Like `ComplexMSE`, but each example has the same weight, regardless of its level, which is not
+    less than -60 dB of full scale. Within an example, loud sources count more than quiet ones.
+    """
+
+    domain = "complex"
+
+    def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
+        signal = ops.mean(ops.square(target), axis=(1, 2, 3, 4))
+        noise = ops.mean(ops.square(estimate - target), axis=(1, 2, 3, 4))
+        return noise / (signal + QUIET * full_scale(self.n_fft))
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
 class ComplexSNR(_SpectralLoss):
     """Negative signal-to-noise ratio in dB, the mean over sources, with the mixture's phase.
 
@@ -89,9 +110,9 @@ class ComplexSNR(_SpectralLoss):
     domain = "complex"
 
     def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
-        full_scale = 3 / 8 * self.n_fft  # The power of a bin when samples have the power 1.
-        signal = ops.mean(ops.square(target), axis=(2, 3, 4)) / full_scale + QUIET
-        noise = ops.mean(ops.square(estimate - target), axis=(2, 3, 4)) / full_scale
+        scale = full_scale(self.n_fft)
+        signal = ops.mean(ops.square(target), axis=(2, 3, 4)) / scale + QUIET
+        noise = ops.mean(ops.square(estimate - target), axis=(2, 3, 4)) / scale
         ratio = ops.log((noise + SNR_LIMIT * signal) / signal)
         return ops.mean(ratio, axis=1) * (10 / ops.log(10.0))
 
@@ -107,6 +128,7 @@ LOSSES = {
     "mse": MagnitudeMSE,
     "l1": MagnitudeL1,
     "complex": ComplexMSE,
+    "relative": RelativeMSE,
     "snr": ComplexSNR,
     "wiener": WienerSNR,
 }

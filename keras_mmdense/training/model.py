@@ -13,6 +13,7 @@ from keras_mmdense.pretrained.networks import NetworkSpec, load_network
 from keras_mmdense.stems import rest_name
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.losses import LOSSES
+from keras_mmdense.training.optimizers import Muon
 
 
 def network_of(config: TrainConfig) -> NetworkSpec:
@@ -143,7 +144,7 @@ def _optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
     if config.schedule == "cosine":
         total = config.epochs * config.steps
         rate = keras.optimizers.schedules.CosineDecay(rate, total)
-    kinds = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
+    kinds = {"adam": keras.optimizers.Adam, "muon": Muon, "rmsprop": keras.optimizers.RMSprop}
     optimizer = kinds[config.optimizer](
         rate,
         global_clipnorm=config.clip or None,

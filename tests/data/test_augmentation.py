@@ -161,6 +161,17 @@ def test_an_equalizer_changes_levels_smoothly_and_no_phase():
     assert np.std([x for x in decibels if abs(x) > 1e-4]) == pytest.approx(5, rel=0.25)
 
 
+def test_a_level_is_that_of_the_whole_mixture_and_uniform_in_decibels():
+    levels = examples("level", count=1000) / examples(count=1000)
+    whole = levels[:, 0, 0, 0]
+    same = np.broadcast_to(whole[:, None, None, None], levels.shape)
+    np.testing.assert_allclose(levels, same, rtol=1e-5)
+    decibels = 20 * np.log10(whole)
+    assert -6 <= decibels.min() < -5.8 and 11.8 < decibels.max() <= 12
+    assert np.mean(decibels) == pytest.approx(3, abs=0.6)
+    assert np.std(decibels) == pytest.approx(18 / 12**0.5, rel=0.05)
+
+
 def test_chunks_are_active_but_for_some():
     songs = ramps(songs=1, samples=400)
     songs[0].audio[:, 100:] = 0  # Three quarters are silent.

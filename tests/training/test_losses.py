@@ -8,7 +8,7 @@ import scipy.signal
 from keras_mmdense.configs import TABLES
 from keras_mmdense.layers.stft import STFT
 from keras_mmdense.pretrained.networks import NetworkSpec
-from keras_mmdense.training.losses import LOSSES, ComplexSNR, MagnitudeL1
+from keras_mmdense.training.losses import LOSSES, ComplexSNR, MagnitudeL1, RelativeMSE
 from keras_mmdense.training.model import from_waveform
 
 N_FFT, HOP = 512, 256
@@ -43,6 +43,19 @@ def test_the_snr_does_not_depend_on_the_level_and_saturates(stems):
     assert quiet == pytest.approx(loud, abs=0.01)
     assert float(loss(stems, spectrogram(stems))) == pytest.approx(-30, abs=0.1)
     assert np.isfinite(float(loss(0 * stems, spectrogram(0 * stems))))
+
+
+def test_the_relative_error_is_that_of_all_sources_of_each_example(stems):
+    stems[:, 1] *= 0.1
+    noise = 0.02 * np.random.default_rng(1).standard_normal(stems.shape)
+    noise[1] *= 2
+    expected = (noise**2).sum(axis=(1, 2, 3)) / (stems**2).sum(axis=(1, 2, 3))
+    loss = RelativeMSE(N_FFT, HOP, reduction=None)
+    for level in (0.2, 1):
+        found = loss(level * stems, spectrogram(level * (stems + noise)))
+        np.testing.assert_allclose(found, expected, rtol=0.03)
+    silence = loss(0 * stems, spectrogram(1e-3 * stems / np.std(stems)))
+    assert np.isfinite(np.array(silence)).all()
 
 
 def test_l1_is_that_of_numpy(stems):

@@ -1,0 +1,49 @@
+"""Optimizers beyond those of Keras."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_mmdense.layers.tensor import Tensor
+
+MIN_SIDE = 8
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class Muon(keras.optimizers.Muon):
+    """Keras' Muon, which also orthogonalizes the updates of convolutions.
+
+    A kernel is a matrix from all its inputs to its maps, as in Jordan et al. 2024, "Muon". Vectors,
+    kernels with fewer than 8 inputs or maps, and the layer of the mask, whose name starts with
+    `"output"`, are updated by Adam with the same learning rate. There is no weight decay.
+
+    Args:
+        learning_rate: Learning rate or schedule. Defaults to `0.001`.
+        **kwargs: Arguments of `keras.optimizers.Muon`.
+    """
+
+    def __init__(self, learning_rate: float = 1e-3, **kwargs: object):
+        none = {"weight_decay": None, "adam_weight_decay": None}
+        super().__init__(learning_rate, **{**none, **kwargs})
+
+    def _should_use_adamw(self, variable: keras.Variable) -> bool:
+        if len(variable.shape) < 2 or variable.path.startswith("output"):
+            return True
+        return min(_matrix(variable)) < MIN_SIDE
+
+    def _muon_update_step(
+        self, gradient: Tensor, variable: keras.Variable, lr: Tensor, m: keras.Variable
+    ) -> None:
+        self.assign_add(m, gradient + m * (self.momentum - 1))
+        ahead = gradient + self.momentum * m if self.nesterov else m
+        update = self.zeropower_via_newtonschulz5(
+            ops.reshape(ahead, _matrix(variable)), self.ns_steps
+        )
+        update = ops.reshape(update, variable.shape) * math.sqrt(max(_matrix(variable)))
+        self.assign_sub(variable, update * (lr * self.rms_rate))
+
+
+def _matrix(variable: keras.Variable) -> tuple[int, int]:
+    *inputs, maps = variable.shape
+    return math.prod(inputs), maps
