@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_mmdense.configs import TABLES
+from keras_mmdense.data.songs import find_songs
 from keras_mmdense.errors import InputError
 from keras_mmdense.separation.separator import Separator
 
@@ -67,12 +68,19 @@ def test_nothing_after_the_latency_changes_a_stem(separator, song):
         assert np.abs(stem[at:] - other[name][at:]).max() > 1e-3
 
 
-def test_the_default_network_gives_nearly_the_same_stems(real_mixture):
-    song = real_mixture[: 5 * RATE]
-    usual = Separator().separate(song, RATE)
-    for name, stem in Separator(low_latency=True).separate(song, RATE).items():
-        error = np.square(stem - usual[name]).sum() / np.square(usual[name]).sum()
-        assert name == "bass" or error < 0.15, name  # the song's bass is silent
+def test_the_default_network_loses_less_than_half_a_decibel(musdb_root):
+    """In the mean over stems and songs; `benchmarks/latency.py` measures it on all of them."""
+    songs = find_songs(musdb_root, "valid")[:4]
+    separators = Separator(), Separator(low_latency=True)
+    lost = []
+    for song in songs:
+        stems = song.stems()
+        mixture = sum(stems.values())
+        usual, live = (x.separate(mixture, song.sample_rate) for x in separators)
+        for name, stem in stems.items():
+            errors = [np.square(stem - x[name]).sum() for x in (usual, live)]
+            lost.append(10 * np.log10(errors[1] / errors[0]))
+    assert len(lost) == 16 and np.mean(lost) < 0.5
 
 
 def test_several_networks_mono_networks_and_lstms(random_network, song):

@@ -133,7 +133,10 @@ def test_settings_come_from_a_file_and_the_command_line_overrides_them(folder, t
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (("--root", "songs", "--optimizer", "adagrad"), "optimizer must be one of adam, muon, rmsprop"),
+        (
+            ("--root", "songs", "--optimizer", "adagrad"),
+            "optimizer must be one of adam, muon, rmsprop",
+        ),
         (("--root", "songs", "--augment", "gain,pitch"), "augment must be distinct names of"),
         (("--root", "songs", "--batch", "3", "--devices", "2"), "multiple of 2 devices"),
         (("--root", "songs", "--target", "guitar"), "targets must be distinct names of vocals"),
