@@ -13,7 +13,8 @@ from keras_mmdense.pretrained.networks import NetworkSpec, load_network
 from keras_mmdense.stems import rest_name
 from keras_mmdense.training.config import TrainConfig
 from keras_mmdense.training.losses import LOSSES
-from keras_mmdense.training.optimizers import Muon
+
+MUON_KERAS = (3, 13)
 
 
 def network_of(config: TrainConfig) -> NetworkSpec:
@@ -144,8 +145,7 @@ def _optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
     if config.schedule == "cosine":
         total = config.epochs * config.steps
         rate = keras.optimizers.schedules.CosineDecay(rate, total)
-    kinds = {"adam": keras.optimizers.Adam, "muon": Muon, "rmsprop": keras.optimizers.RMSprop}
-    optimizer = kinds[config.optimizer](
+    optimizer = _optimizer_class(config.optimizer)(
         rate,
         global_clipnorm=config.clip or None,
         use_ema=config.average,
@@ -154,3 +154,14 @@ def _optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
     if config.precision == "mixed_float16":
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _optimizer_class(name: str) -> type[keras.optimizers.Optimizer]:
+    if name == "muon":
+        if tuple(map(int, keras.__version__.split(".")[:2])) < MUON_KERAS:
+            found, needed = keras.__version__, ".".join(map(str, MUON_KERAS))
+            raise InputError(f"optimizer muon needs Keras {needed} or newer, found {found}")
+        from keras_mmdense.training.optimizers import Muon
+
+        return Muon
+    return {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[name]

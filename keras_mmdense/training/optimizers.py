@@ -32,18 +32,14 @@ class Muon(keras.optimizers.Muon):
             return True
         return min(_matrix(variable)) < MIN_SIDE
 
-    def _muon_update_step(
-        self, gradient: Tensor, variable: keras.Variable, lr: Tensor, m: keras.Variable
-    ) -> None:
-        self.assign_add(m, gradient + m * (self.momentum - 1))
-        ahead = gradient + self.momentum * m if self.nesterov else m
-        update = self.zeropower_via_newtonschulz5(
-            ops.reshape(ahead, _matrix(variable)), self.ns_steps
-        )
-        update = ops.reshape(update, variable.shape) * math.sqrt(max(_matrix(variable)))
-        self.assign_sub(variable, update * (lr * self.rms_rate))
+    def zeropower_via_newtonschulz5(self, x: Tensor, steps: int) -> Tensor:
+        matrix = super().zeropower_via_newtonschulz5(ops.reshape(x, _matrix(x)), steps)
+        return ops.reshape(matrix, x.shape)
+
+    def lr_adjust(self, x: Tensor) -> Tensor:
+        return x * (math.sqrt(max(_matrix(x))) * self.rms_rate)
 
 
-def _matrix(variable: keras.Variable) -> tuple[int, int]:
-    *inputs, maps = variable.shape
+def _matrix(kernel: keras.Variable | Tensor) -> tuple[int, int]:
+    *inputs, maps = kernel.shape
     return math.prod(inputs), maps

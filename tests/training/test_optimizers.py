@@ -2,7 +2,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mmdense.training.model import averaged_weights
+from keras_mmdense.data.datasets import DatasetSpec
+from keras_mmdense.errors import InputError
+from keras_mmdense.training.config import TrainConfig
+from keras_mmdense.training.model import averaged_weights, compiled_model, network_of
 from keras_mmdense.training.optimizers import Muon
 
 
@@ -51,3 +54,12 @@ def test_it_learns_averages_and_saves_its_settings(network):
     assert losses[-1] < 0.7 * losses[0]
     average = averaged_weights(optimizer)[0]
     assert keras.ops.convert_to_numpy(average).shape == (3, 3, 8, 12)
+
+
+def test_an_older_keras_trains_but_not_with_muon(monkeypatch):
+    monkeypatch.setattr(keras, "__version__", "3.12.4")
+    adam = TrainConfig((DatasetSpec("songs"),), model="tiny")
+    assert type(compiled_model(adam, network_of(adam))[1].optimizer) is keras.optimizers.Adam
+    muon = TrainConfig((DatasetSpec("songs"),), model="tiny", optimizer="muon")
+    with pytest.raises(InputError, match=r"muon needs Keras 3\.13 or newer, found 3\.12\.4"):
+        compiled_model(muon, network_of(muon))
