@@ -25,7 +25,7 @@ def main():
     parser.add_argument("--root", required=True, help="data set with validation songs")
     parser.add_argument("--model", action="append", help=f"network or file; {DEFAULT}")
     options = parser.parse_args()
-    songs = find_songs(options.root, "valid")
+    songs = [(song.stems(), song.sample_rate) for song in find_songs(options.root, "valid")]
     print(f"mean SDR in dB of {len(songs)} songs at {', '.join(map(str, DECIBELS))} dB")
     for model in options.model or [DEFAULT]:
         separator = Separator(model)
@@ -36,11 +36,9 @@ def main():
 def mean_sdr(separator, songs, gain):
     """Mean over songs and stems of the SDR when songs are multiplied by a gain."""
     scores = []
-    for song in songs:
-        stems = {name: gain * stem for name, stem in song.stems().items()}
-        mixture = np.sum(list(stems.values()), axis=0)
-        found = separator.separate(mixture, song.sample_rate)
-        scores += [sdr(stems[name], found[name]) for name in found]
+    for stems, sample_rate in songs:
+        found = separator.separate(gain * sum(stems.values()), sample_rate)
+        scores += [sdr(gain * stems[name], found[name]) for name in found]
     return np.mean(scores)
 
 
