@@ -89,6 +89,8 @@ class RelativeMSE(_SpectralLoss):
 
     Like `ComplexMSE`, but each example has the same weight, regardless of its level, which is not
     less than -60 dB of full scale. Within an example, loud sources count more than quiet ones.
+    It suits all stems of a mixture together: where a single target is silent, the error of an
+    example is large, and outweighs that of others.
     """
 
     domain = "complex"
