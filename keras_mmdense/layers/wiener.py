@@ -20,12 +20,14 @@ Pair = Sequence[Tensor]
 class WienerFilter(keras.layers.Layer):
     """Multichannel Wiener filter, one iteration, for one or two channels.
 
-    Every source is modeled by its PSD v_j (the channel mean of its squared magnitude) and a
-    spatial covariance R_j = sum_t s s^H / sum_t v_j, with the mixture's phase; the filter is
-    v_j R_j C^-1 with C = sum_k v_k R_k (Nugraha, Liutkus and Vincent 2016; section 4.2 of the
-    paper). C is regularized by 1e-6 of its mean eigenvalue, so that the filter is the same at every
-    level and the sources sum to the mixture. A mono input has no spatial covariance: the filter is
-    then the ratio mask v_j / sum_k v_k.
+    The filter of source j is v_j R_j C^-1 with C = sum_k v_k R_k (Nugraha, Liutkus and Vincent
+    2016; section 4.2 of the paper). Its spatial covariance is R_j = sum_t s s^H / sum_t |s|^2, with
+    the mixture's phase. In place of its PSD, v_j is the channel mean of its magnitude times the
+    mixture's: sources then share a bin by their magnitudes, not by their squares, which magnitudes
+    that are only estimated suit better (fractional power, Liutkus and Badeau 2015). C is
+    regularized by 1e-6 of its mean eigenvalue, so that the filter is the same at every level and
+    the sources sum to the mixture. A mono input has no spatial covariance: the filter is then the
+    ratio mask of the magnitudes.
 
     Args:
         reach: int. Frames on either side over which the sums run, a positive multiple of 8; the
@@ -74,8 +76,8 @@ class WienerFilter(keras.layers.Layer):
         # Never `[:, None]`: TensorFlow Lite copies the tensor for it.
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
         magnitudes, real, imag = (self._blocks(x) for x in (magnitudes, real, imag))
-        psd, covariances = _statistics(magnitudes, real, imag, self._sum)
-        filtered = _stereo_filter(psd, covariances, *_rotate(*real), *_rotate(*imag))
+        v, covariances = _statistics(magnitudes, real, imag, self._sum)
+        filtered = _stereo_filter(v, covariances, *_rotate(*real), *_rotate(*imag))
         return tuple(self._join(pair, frames) for pair in filtered)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple[Shape, Shape]:
@@ -181,10 +183,10 @@ class StepwiseWienerFilter(WienerFilter):
         def summed(x: Tensor) -> Tensor:
             return _moving_sum(next(remembered)(ops.sum(x, axis=3)), side)
 
-        psd, covariances = _statistics(magnitudes, real, imag, summed)
+        v, covariances = _statistics(magnitudes, real, imag, summed)
         mixture = [*_rotate(*real), *_rotate(*imag)]
-        psd, *mixture = (wait(x) for wait, x in zip(self._waits, (psd, *mixture), strict=True))
-        filtered = _stereo_filter(psd, covariances, *mixture)
+        v, *mixture = (wait(x) for wait, x in zip(self._waits, (v, *mixture), strict=True))
+        filtered = _stereo_filter(v, covariances, *mixture)
         return tuple(self._join(pair) for pair in filtered)
 
 
@@ -198,15 +200,14 @@ def _moving_sum(x: Tensor, side: int) -> Tensor:
 
 
 def _ratio_mask(magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
-    power = ops.square(magnitudes)
-    mask = power / (ops.sum(power, axis=1, keepdims=True) + 1e-10)
+    mask = magnitudes / (ops.sum(magnitudes, axis=1, keepdims=True) + 1e-10)
     return mask * ops.expand_dims(real, 1), mask * ops.expand_dims(imag, 1)
 
 
 def _statistics(
     magnitudes: Pair, real: Pair, imag: Pair, summed: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Sequence[Tensor]]:
-    """Twice the PSD of every source, and the four numbers of its spatial covariance.
+    """Twice v of every source, and the four numbers of its spatial covariance.
 
     The covariance is that of mid and side instead of left and right: the filter commutes with this
     rotation, and centered music, whose left-right covariance is nearly singular, becomes well
@@ -214,7 +215,8 @@ def _statistics(
     computed once for all sources; none of it cancels.
     """
     left, right = magnitudes
-    (l_re, l_im), (r_re, r_im) = (_unit(*x) for x in zip(real, imag, strict=True))
+    l_size, r_size = (_size(*x) for x in zip(real, imag, strict=True))
+    l_re, l_im, r_re, r_im = real[0] / l_size, imag[0] / l_size, real[1] / r_size, imag[1] / r_size
     apart = ops.square(l_re - r_re) + ops.square(l_im - r_im)
     together = ops.square(l_re + r_re) + ops.square(l_im + r_im)
     turn = (l_re * r_im - l_im * r_re) * 2.0
@@ -224,16 +226,15 @@ def _statistics(
     mid, side = sums[0] + sums[1], sums[0] + sums[2]
     total = (mid + side) / 2 + 1e-20
     cross = [summed(x) for x in (difference * (left + right), product * turn)]
-    return unequal + product * 2.0, [x / total for x in (mid, side, *cross)]
+    return left * l_size + right * r_size, [x / total for x in (mid, side, *cross)]
 
 
-def _unit(real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
-    size = ops.maximum(ops.sqrt(ops.square(real) + ops.square(imag)), 1e-15)
-    return real / size, imag / size
+def _size(real: Tensor, imag: Tensor) -> Tensor:
+    return ops.maximum(ops.sqrt(ops.square(real) + ops.square(imag)), 1e-15)
 
 
 def _stereo_filter(
-    psd: Tensor,
+    v: Tensor,
     covariances: Sequence[Tensor],
     mid_real: Tensor,
     side_real: Tensor,
@@ -241,7 +242,7 @@ def _stereo_filter(
     side_imag: Tensor,
 ) -> tuple[Pair, Pair]:
     """The filter for two channels, every 2x2 matrix written out; left and right come out."""
-    mm, ss, re, im = (psd * r for r in covariances)
+    mm, ss, re, im = (v * r for r in covariances)
     c_mm, c_ss, c_re, c_im = (ops.sum(x, axis=1, keepdims=True) for x in (mm, ss, re, im))
     solved = _solve(c_mm, c_ss, c_re, c_im, (mid_real, mid_imag), (side_real, side_imag))
     # The scale of the rotation goes where there is one array for all sources.

@@ -13,10 +13,21 @@ def ours(magnitudes, mixture, reach=None):
 
 
 def reference(magnitudes, mixture, eps):
-    """Norbert in double precision; too small an eps makes its own inverse inaccurate."""
-    v, x = np.moveaxis(magnitudes, 0, -1).astype("float64"), mixture.astype("complex128")
-    y = norbert.wiener(v, x, iterations=1, use_softmask=False, eps=eps)
-    return np.moveaxis(y, -1, 0)
+    """Norbert's filter in double precision, with v from the magnitudes and not their squares.
+
+    Too small an eps makes an inverse in norbert inaccurate.
+    """
+    scale = max(1, np.abs(mixture).max() / 10)
+    x = mixture.astype("complex128") / scale
+    estimates = magnitudes / np.maximum(np.abs(mixture), 1e-30) * x
+    models = [norbert.get_local_gaussian_model(y, eps) for y in estimates]
+    covariances = np.stack([covariance[0] for _, covariance in models], axis=-1)
+    v = np.stack([np.mean(np.abs(y) * np.abs(x), axis=-1) for y in estimates], axis=-1)
+    total = norbert.get_mix_model(v, covariances) + np.sqrt(eps) * np.eye(x.shape[-1])
+    inverse = np.linalg.inv(total)
+    sources = range(len(estimates))
+    gains = [norbert.wiener_gain(v[..., j], covariances[..., j], inverse) for j in sources]
+    return scale * np.stack([norbert.apply_filter(x, gain) for gain in gains])
 
 
 def spectrum(stems):
@@ -62,7 +73,7 @@ def test_sources_sum_to_the_mixture_at_any_level(real_case, gain):
 
 def test_mono_falls_back_to_the_ratio_mask(random_case):
     magnitudes, mixture = (x[..., :1] for x in random_case)
-    expected = magnitudes**2 / (magnitudes**2).sum(axis=0) * mixture
+    expected = magnitudes / magnitudes.sum(axis=0) * mixture
     np.testing.assert_allclose(ours(magnitudes, mixture), expected, rtol=1e-4, atol=1e-4)
 
 
