@@ -6,7 +6,7 @@ Importing this package registers all of them, so that `keras.saving.load_model` 
 from keras_mmdense.layers.bands import BandSplit, JoinSubbands, SplitSubbands
 from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import CropLike, PadToMultiple, Trim
-from keras_mmdense.layers.sources import Blend, FillUp, Rest, SplitSources
+from keras_mmdense.layers.sources import Blend, FillUp, LastSource, Rest, SplitSources
 from keras_mmdense.layers.stft import STFT, InverseSTFT, LogMagnitude, Magnitude
 from keras_mmdense.layers.wiener import StepwiseWienerFilter, WienerFilter
 
@@ -19,6 +19,7 @@ __all__ = [
     "FillUp",
     "InverseSTFT",
     "JoinSubbands",
+    "LastSource",
     "LogMagnitude",
     "Magnitude",
     "PadToMultiple",

@@ -63,6 +63,28 @@ class Rest(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
+class LastSource(keras.layers.Layer):
+    """Appends what waveforms of sources leave of the mixture: one inverse STFT less.
+
+    Input shape:
+        A list `[sources, mixture]`: `(batch, sources, samples, channels)` and `(batch, samples,
+        channels)`.
+
+    Output shape:
+        `(batch, sources + 1, samples, channels)`.
+    """
+
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
+        sources, mixture = inputs
+        rest = ops.expand_dims(mixture, 1) - ops.sum(sources, axis=1, keepdims=True)
+        return ops.concatenate([sources, rest], axis=1)
+
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        batch, sources, *rest = input_shape[0]
+        return (batch, sources + 1, *rest)
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
 class FillUp(keras.layers.Layer):
     """Adds the same magnitude to all sources where they sum to too little of the mixture.
 

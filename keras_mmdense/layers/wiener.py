@@ -35,6 +35,8 @@ class WienerFilter(keras.layers.Layer):
         data_format: str. `"channels_last"`, or `"channels_first"` for an output `(batch, sources,
             channels, frames, bins)`, which `InverseSTFT` takes without a transposition. Defaults
             to `"channels_last"`.
+        last: bool. Whether to return the last source, too, which is what the others leave of the
+            mixture: see `LastSource`. Defaults to `True`.
 
     Input shape:
         A list `[magnitudes, real, imag]`: magnitudes `(batch, sources, frames, bins, channels)`,
@@ -42,7 +44,7 @@ class WienerFilter(keras.layers.Layer):
 
     Output shape:
         Two tensors, real and imaginary part of the sources, each `(batch, sources, frames, bins,
-        channels)`, float32.
+        channels)`, float32; one source less without the last.
 
     Raises:
         ValueError: If an argument is invalid, or there are more than two channels.
@@ -56,12 +58,18 @@ class WienerFilter(keras.layers.Layer):
     (1, 4, 16, 1025, 2)
     """
 
-    def __init__(self, reach: int | None = None, data_format: str = "channels_last", **kwargs: Any):
+    def __init__(
+        self,
+        reach: int | None = None,
+        data_format: str = "channels_last",
+        last: bool = True,
+        **kwargs: Any,
+    ):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         if reach is not None and (reach < BLOCK or reach % BLOCK):
             raise ValueError(f"reach must be a positive multiple of {BLOCK}, received {reach}")
-        self.reach, self.data_format = reach, check_data_format(data_format)
+        self.reach, self.data_format, self.last = reach, check_data_format(data_format), last
 
     def build(self, input_shape: Sequence[Shape]) -> None:
         channels = input_shape[0][-1]
@@ -77,13 +85,15 @@ class WienerFilter(keras.layers.Layer):
         real, imag = (ops.expand_dims(x, 1) for x in (real, imag))
         magnitudes, real, imag = (self._blocks(x) for x in (magnitudes, real, imag))
         v, covariances = _statistics(magnitudes, real, imag, self._sum)
-        filtered = _stereo_filter(v, covariances, *_rotate(*real), *_rotate(*imag))
+        mixture = *_rotate(*real), *_rotate(*imag)
+        filtered = _stereo_filter(v, covariances, mixture, self.last)
         return tuple(self._join(pair, frames) for pair in filtered)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> tuple[Shape, Shape]:
         batch, sources, frames, bins, channels = input_shape[0]
+        sources -= not self.last
         if self.data_format == "channels_last":
-            return tuple(input_shape[0]), tuple(input_shape[0])
+            return ((batch, sources, frames, bins, channels),) * 2
         return ((batch, sources, channels, frames, bins),) * 2
 
     def compute_output_spec(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -91,12 +101,14 @@ class WienerFilter(keras.layers.Layer):
         return tuple(keras.KerasTensor(shape, dtype="float32") for shape in shapes)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "reach": self.reach, "data_format": self.data_format}
+        fields = {"reach": self.reach, "data_format": self.data_format, "last": self.last}
+        return {**super().get_config(), **fields}
 
     def _mono(self, magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, ...]:
-        spectra = _ratio_mask(magnitudes, real, imag)
-        last = self.data_format == "channels_last"
-        return spectra if last else tuple(ops.moveaxis(x, -1, 2) for x in spectra)
+        spectra = ratio_mask(magnitudes, real, imag)
+        spectra = spectra if self.last else tuple(x[:, :-1] for x in spectra)
+        planes = self.data_format == "channels_first"
+        return tuple(ops.moveaxis(x, -1, 2) for x in spectra) if planes else spectra
 
     def _join(self, pair: Pair, frames: int | None = None) -> Tensor:
         """Join two channels in blocks, (batch, sources, blocks, frames of a block, bins).
@@ -186,7 +198,7 @@ class StepwiseWienerFilter(WienerFilter):
         v, covariances = _statistics(magnitudes, real, imag, summed)
         mixture = [*_rotate(*real), *_rotate(*imag)]
         v, *mixture = (wait(x) for wait, x in zip(self._waits, (v, *mixture), strict=True))
-        filtered = _stereo_filter(v, covariances, *mixture)
+        filtered = _stereo_filter(v, covariances, mixture, self.last)
         return tuple(self._join(pair) for pair in filtered)
 
 
@@ -199,7 +211,17 @@ def _moving_sum(x: Tensor, side: int) -> Tensor:
     return ops.reshape(x, (-1, sources, count - window + 1, 1, bins))
 
 
-def _ratio_mask(magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+def ratio_mask(magnitudes: Tensor, real: Tensor, imag: Tensor) -> tuple[Tensor, Tensor]:
+    """Share the mixture among sources by the ratio of their magnitudes.
+
+    Args:
+        magnitudes: Magnitudes of the sources, (batch, sources, frames, bins, channels).
+        real: Real part of the mixture, (batch, frames, bins, channels).
+        imag: Imaginary part of the mixture.
+
+    Returns:
+        Real and imaginary part of the sources, with the shape of the magnitudes.
+    """
     mask = magnitudes / (ops.sum(magnitudes, axis=1, keepdims=True) + 1e-10)
     return mask * ops.expand_dims(real, 1), mask * ops.expand_dims(imag, 1)
 
@@ -234,17 +256,15 @@ def _size(real: Tensor, imag: Tensor) -> Tensor:
 
 
 def _stereo_filter(
-    v: Tensor,
-    covariances: Sequence[Tensor],
-    mid_real: Tensor,
-    side_real: Tensor,
-    mid_imag: Tensor,
-    side_imag: Tensor,
+    v: Tensor, covariances: Sequence[Tensor], mixture: Sequence[Tensor], last: bool
 ) -> tuple[Pair, Pair]:
     """The filter for two channels, every 2x2 matrix written out; left and right come out."""
+    mid_real, side_real, mid_imag, side_imag = mixture
     mm, ss, re, im = (v * r for r in covariances)
     c_mm, c_ss, c_re, c_im = (ops.sum(x, axis=1, keepdims=True) for x in (mm, ss, re, im))
     solved = _solve(c_mm, c_ss, c_re, c_im, (mid_real, mid_imag), (side_real, side_imag))
+    if not last:
+        mm, ss, re, im = (x[:, :-1] for x in (mm, ss, re, im))
     # The scale of the rotation goes where there is one array for all sources.
     (z0, z1), (z2, z3) = ((x * 0.5**0.5, y * 0.5**0.5) for x, y in solved)
     # Never three terms added: TensorFlow adds those in an order that depends on timing.

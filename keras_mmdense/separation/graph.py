@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.padding import Trim
-from keras_mmdense.layers.sources import FillUp, Rest
+from keras_mmdense.layers.sources import FillUp, LastSource, Rest
 from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import BLOCK, WienerFilter
 from keras_mmdense.models.margins import without_margin
@@ -43,13 +43,13 @@ def separation_model(
     trim = Trim(margin, axis=-3, name="network_context")
     models = [without_margin(model, spec.config, margin) for spec, model in networks]
     sources = all_sources([model(mixture) for model in models], trim(mixture), card)
-    real, imag = WienerFilter(WIENER_REACH, PLANES, name="wiener")(
+    real, imag = WienerFilter(WIENER_REACH, PLANES, last=False, name="wiener")(
         [sources, trim(real), trim(imag)]
     )
     trim = Trim(FILTER_MARGIN, axis=-2, name="wiener_context")
     core = Trim(card.context, axis=-2, name="context")(waveform)
     inverse = InverseSTFT(card.n_fft, card.hop, fft=fft, data_format=PLANES, name="inverse_stft")
-    stems = inverse([trim(real), trim(imag), core])
+    stems = LastSource(name="last_source")([inverse([trim(real), trim(imag), core]), core])
     return keras.Model(waveform, stems, name="separation")
 
 

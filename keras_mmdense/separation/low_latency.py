@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.layers.sources import LastSource
 from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import WienerFilter
 from keras_mmdense.pretrained.networks import LoadedNetwork
@@ -51,14 +52,15 @@ def low_latency_model(
     mirrored = ops.flip(mixture[:, -MIRRORED - 1 : -1], axis=1)
     seen = ops.concatenate([mixture, mirrored], axis=1)
     estimates = [model(seen)[..., :frames, :, :] for _, model in networks]
-    filtered = WienerFilter(WIENER_REACH, PLANES, name="wiener")(
+    filtered = WienerFilter(WIENER_REACH, PLANES, last=False, name="wiener")(
         [all_sources(estimates, mixture, card), real, imag]
     )
     # Frame i is centered at sample (i + 1) * hop.
     kept = (x[..., PAST - 1 : PAST + STEP, :] for x in filtered)
     core = waveform[:, PAST * card.hop : (PAST + STEP) * card.hop]
     inverse = InverseSTFT(card.n_fft, card.hop, data_format=PLANES, name="inverse_stft")
-    model = keras.Model(waveform, inverse([*kept, core]), name="low_latency_separation")
+    stems = LastSource(name="last_source")([inverse([*kept, core]), core])
+    model = keras.Model(waveform, stems, name="low_latency_separation")
     card = dataclasses.replace(
         card, window=STEP * card.hop, context=0, delay=(AHEAD + 1) * card.hop
     )

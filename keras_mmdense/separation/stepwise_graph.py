@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_mmdense.layers.memory import Remember
+from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import Trim
+from keras_mmdense.layers.sources import LastSource
 from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import BLOCK, StepwiseWienerFilter
 from keras_mmdense.models.stepwise import can_step, delayed, stepwise
@@ -57,7 +58,7 @@ def stepwise_model(
     estimates = [delayed(model(mixture), delay - late) for model, late in steps]
     mixture, real, imag = (delayed(x, delay) for x in (mixture, real, imag))
     sources = all_sources(estimates, mixture, card)
-    spectra = StepwiseWienerFilter(WIENER_REACH, data_format=PLANES, name="wiener")(
+    spectra = StepwiseWienerFilter(WIENER_REACH, data_format=PLANES, last=False, name="wiener")(
         [sources, real, imag]
     )
     if card.channels > 1:
@@ -65,7 +66,9 @@ def stepwise_model(
     spectra = [Remember(1, axis=3)(x) for x in spectra]
     inverse = InverseSTFT(card.n_fft, card.hop, fft=fft, data_format=PLANES, name="inverse_stft")
     stems = inverse([*spectra, waveform])
-    card = dataclasses.replace(card, context=0, delay=(delay + 1) * card.hop)
+    delay = (delay + 1) * card.hop
+    stems = LastSource(name="last_source")([stems, Delay(delay, name="song_delay")(waveform)])
+    card = dataclasses.replace(card, context=0, delay=delay)
     return keras.Model(waveform, stems, name="stepwise_separation"), card
 
 

@@ -52,9 +52,9 @@ class TrainConfig:
         sdr_every: Epochs between measurements of SDR on validation songs; 0 for none. Defaults to
             `5`.
         loss: "mse" or "l1" of magnitudes; "complex", the MSE, or "snr", the signal-to-noise ratio
-            of each source, of the magnitudes with the mixture's phase; "wiener", "snr" after the
-            Wiener filter, or "relative", the MSE after it, relative to the level of the example.
-            See `losses`. Defaults to `"mse"`.
+            of each source, of the magnitudes with the mixture's phase; "relative", the MSE relative
+            to the level of the example where the magnitudes share the mixture by their ratio;
+            "wiener", "snr" after the Wiener filter. See `losses`. Defaults to `"mse"`.
         keep: Epoch whose weights are kept: "sdr", that with the highest mean SDR among those
             measured, or "loss", that with the lowest validation loss. Defaults to `"sdr"`.
         init: Trained network of the same table to start from, by name or folder. If it has other

@@ -85,16 +85,15 @@ class ComplexMSE(_SpectralLoss):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class RelativeMSE(_SpectralLoss):
-    """Energy of the errors of all sources relative to that of the sources, after the filter.
+    """Energy of the errors of all sources relative to that of the sources.
 
-    The estimates are those of the multichannel Wiener filter. Each example has the same weight,
-    regardless of its level, which is not less than -60 dB of full scale. Within an example, loud
-    sources count more than quiet ones.
-    It suits all stems of a mixture together: where a single target is silent, the error of an
-    example is large, and outweighs that of others.
+    The sources share the mixture by the ratio of their magnitudes. Each example has the same
+    weight, regardless of its level, which is not less than -60 dB of full scale. Within an example,
+    loud sources count more than quiet ones. It suits all stems of a mixture together: where a
+    single target is silent, the error of an example is large, and outweighs that of others.
     """
 
-    domain = "filtered"
+    domain = "shared"
 
     def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         signal = ops.mean(ops.square(target), axis=(1, 2, 3, 4))

@@ -6,7 +6,7 @@ from keras import ops
 from keras_mmdense.errors import InputError
 from keras_mmdense.layers.sources import FillUp, Rest
 from keras_mmdense.layers.stft import STFT, Magnitude
-from keras_mmdense.layers.wiener import WienerFilter
+from keras_mmdense.layers.wiener import WienerFilter, ratio_mask
 from keras_mmdense.models.precision import dtype_policy
 from keras_mmdense.models.registry import model_config
 from keras_mmdense.pretrained.networks import NetworkSpec, load_network
@@ -97,8 +97,9 @@ def from_waveform(
         spec: Its spec.
         samples: Length of the waveforms in samples, or None for any.
         domain: What the model returns: "magnitude"; "complex", the magnitudes with the mixture's
-            phase; or "filtered", what the Wiener filter makes of the magnitudes. The latter two are
-            (batch, sources, frames, bins, 2 * channels): real parts, then imaginary parts.
+            phase; "shared", the mixture shared by the ratio of the magnitudes; or "filtered", what
+            the Wiener filter makes of them. All but the first are (batch, sources, frames, bins,
+            2 * channels): real parts, then imaginary parts.
 
     Returns:
         A model from waveforms (batch, samples, channels) to spectrograms.
@@ -111,10 +112,11 @@ def from_waveform(
         return keras.Model(waveform, estimate)
     if len(spec.targets) == 1:
         estimate = ops.expand_dims(estimate, 1)
-    if domain == "filtered":
+    if domain in ("shared", "filtered"):
         every = Rest()([estimate, mixture]) if rest_name(spec.targets) else estimate
-        every = FillUp()([every, mixture])
-        parts = [x[:, : len(spec.targets)] for x in WienerFilter()([every, real, imag])]
+        inputs = FillUp()([every, mixture]), real, imag
+        filtered = WienerFilter()(inputs) if domain == "filtered" else ratio_mask(*inputs)
+        parts = [x[:, : len(spec.targets)] for x in filtered]
     else:
         gain = estimate / ops.expand_dims(ops.maximum(mixture, 1e-12), 1)
         parts = [gain * ops.expand_dims(x, 1) for x in (real, imag)]

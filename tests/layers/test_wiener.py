@@ -2,7 +2,8 @@ import norbert
 import numpy as np
 import pytest
 
-from keras_mmdense.layers.stft import STFT
+from keras_mmdense.layers.sources import LastSource
+from keras_mmdense.layers.stft import STFT, InverseSTFT
 from keras_mmdense.layers.wiener import WienerFilter
 
 
@@ -113,6 +114,21 @@ def test_batch_entries_do_not_see_one_another(random_case):
     both = [np.stack([x, 2 * x[..., ::-1]]) for x in (magnitudes, mixture.real, mixture.imag)]
     real, _ = WienerFilter()([x.astype("float32") for x in both])
     np.testing.assert_allclose(real[0], ours(magnitudes, mixture).real, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_last_source_is_what_the_others_leave(real_stems, channels):
+    """By subtraction of waveforms, the same as through filter and inverse STFT."""
+    stems = np.stack(list(real_stems.values()))[..., :channels]
+    real, imag = (np.array(part) for part in STFT()(stems))
+    inputs = np.hypot(real, imag)[None], real.sum(axis=0)[None], imag.sum(axis=0)[None]
+    mixture, inverse = stems.sum(axis=0)[None], InverseSTFT()
+    expected = inverse([*WienerFilter()(inputs), mixture])
+    fewer = inverse([*WienerFilter(last=False)(inputs), mixture])
+    found = LastSource()([fewer, mixture])
+    assert fewer.shape[1] == len(stems) - 1
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(np.array(found).sum(axis=1), mixture, atol=1e-6)
 
 
 def test_more_than_two_channels_are_refused():

@@ -79,7 +79,7 @@ def test_every_loss_trains_a_network_and_loads_again(name, stems, small):
     assert np.isfinite(losses).all() and losses[-1] < losses[0]
 
 
-def test_estimates_have_the_phase_of_the_mixture_and_filtered_ones_sum_to_it(stems):
+def test_estimates_have_the_phase_of_the_mixture_and_those_that_share_it_sum_to_it(stems):
     table = dataclasses.replace(TABLES["tiny"], n_fft=N_FFT, hop=HOP)
     network = NetworkSpec(table, ("vocals", "drums", "bass", "other"))
     model, mixture = network.build(), stems.sum(axis=1)
@@ -88,6 +88,7 @@ def test_estimates_have_the_phase_of_the_mixture_and_filtered_ones_sum_to_it(ste
     magnitude = np.array(model(np.hypot(real, imag)[:, 0]))
     np.testing.assert_allclose(np.hypot(found[..., :2], found[..., 2:]), magnitude, atol=1e-4)
     np.testing.assert_allclose(found[..., :2] * imag, found[..., 2:] * real, atol=1e-3)
-    filtered = np.array(from_waveform(model, network, None, "filtered")(mixture)).sum(axis=1)
-    np.testing.assert_allclose(filtered[..., :2], real[:, 0], atol=1e-3)
-    np.testing.assert_allclose(filtered[..., 2:], imag[:, 0], atol=1e-3)
+    for domain in ("shared", "filtered"):
+        total = np.array(from_waveform(model, network, None, domain)(mixture)).sum(axis=1)
+        np.testing.assert_allclose(total[..., :2], real[:, 0], atol=1e-3)
+        np.testing.assert_allclose(total[..., 2:], imag[:, 0], atol=1e-3)
