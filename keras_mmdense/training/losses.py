@@ -28,7 +28,8 @@ class _SpectralLoss(keras.losses.Loss):
 
     Targets are (batch, sources, samples, channels), and estimates (batch, frames, bins, channels)
     of one source or (batch, sources, frames, bins, channels) of several. If `domain` is not
-    "magnitude", an estimate has twice the channels: real parts, then imaginary parts.
+    "magnitude", an estimate has twice the channels: real parts, then imaginary parts. If it is
+    "shared", what the targets leave of the mixture may be one more estimate.
     """
 
     domain = "magnitude"
@@ -45,9 +46,9 @@ class _SpectralLoss(keras.losses.Loss):
             target = Magnitude()([real, imag])
         else:
             target = ops.concatenate([real, imag], axis=-1)
-        shape = (-1, sources, *target.shape[1:])
-        estimate = ops.reshape(ops.cast(y_pred, "float32"), shape)
-        return self.distance(ops.reshape(target, shape), estimate)
+        estimates = 1 if len(y_pred.shape) == 4 else y_pred.shape[1]
+        estimate = ops.reshape(ops.cast(y_pred, "float32"), (-1, estimates, *target.shape[1:]))
+        return self.distance(ops.reshape(target, (-1, sources, *target.shape[1:])), estimate)
 
     def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
         """Return one value for each example, (batch,)."""
@@ -89,13 +90,15 @@ class RelativeMSE(_SpectralLoss):
 
     The sources share the mixture by the ratio of their magnitudes. Each example has the same
     weight, regardless of its level, which is not less than -60 dB of full scale. Within an example,
-    loud sources count more than quiet ones. It suits all stems of a mixture together: where a
-    single target is silent, the error of an example is large, and outweighs that of others.
+    loud sources count more than quiet ones. What the targets leave of the mixture is a source, too.
     """
 
     domain = "shared"
 
     def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
+        if estimate.shape[1] > target.shape[1]:
+            total, known = (ops.sum(x, axis=1, keepdims=True) for x in (estimate, target))
+            target = ops.concatenate([target, total - known], axis=1)
         signal = ops.mean(ops.square(target), axis=(1, 2, 3, 4))
         noise = ops.mean(ops.square(estimate - target), axis=(1, 2, 3, 4))
         return noise / (signal + QUIET * full_scale(self.n_fft))

@@ -97,9 +97,9 @@ def from_waveform(
         spec: Its spec.
         samples: Length of the waveforms in samples, or None for any.
         domain: What the model returns: "magnitude"; "complex", the magnitudes with the mixture's
-            phase; "shared", the mixture shared by the ratio of the magnitudes; or "filtered", what
-            the Wiener filter makes of them. All but the first are (batch, sources, frames, bins,
-            2 * channels): real parts, then imaginary parts.
+            phase; "shared", the mixture shared by the ratio of the magnitudes, with the rest as one
+            more source; or "filtered", what the Wiener filter makes of the magnitudes. All but the
+            first are (batch, sources, frames, bins, 2 * channels): real parts, then imaginary ones.
 
     Returns:
         A model from waveforms (batch, samples, channels) to spectrograms.
@@ -115,8 +115,10 @@ def from_waveform(
     if domain in ("shared", "filtered"):
         every = Rest()([estimate, mixture]) if rest_name(spec.targets) else estimate
         inputs = FillUp()([every, mixture]), real, imag
-        filtered = WienerFilter()(inputs) if domain == "filtered" else ratio_mask(*inputs)
-        parts = [x[:, : len(spec.targets)] for x in filtered]
+        if domain == "shared":
+            parts = list(ratio_mask(*inputs))
+        else:
+            parts = [x[:, : len(spec.targets)] for x in WienerFilter()(inputs)]
     else:
         gain = estimate / ops.expand_dims(ops.maximum(mixture, 1e-12), 1)
         parts = [gain * ops.expand_dims(x, 1) for x in (real, imag)]
