@@ -71,8 +71,12 @@ class LastSource(keras.layers.Layer):
         channels)`.
 
     Output shape:
-        `(batch, sources + 1, samples, channels)`.
+        `(batch, sources + 1, samples, channels)`, float32.
     """
+
+    def __init__(self, **kwargs: Any):
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         sources, mixture = inputs

@@ -67,7 +67,8 @@ def stepwise_model(
     inverse = InverseSTFT(card.n_fft, card.hop, fft=fft, data_format=PLANES, name="inverse_stft")
     stems = inverse([*spectra, waveform])
     delay = (delay + 1) * card.hop
-    stems = LastSource(name="last_source")([stems, Delay(delay, name="song_delay")(waveform)])
+    song = Delay(delay, dtype="float32", name="song_delay")(waveform)
+    stems = LastSource(name="last_source")([stems, song])
     card = dataclasses.replace(card, context=0, delay=delay)
     return keras.Model(waveform, stems, name="stepwise_separation"), card
 
