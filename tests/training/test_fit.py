@@ -71,7 +71,10 @@ def test_the_card_tells_data_settings_and_scores(trained, config):
     assert (data.name, data.songs) == ("songs", 5) and "1 more songs validate" in data.details
     assert data.hours == pytest.approx(5 * 4 / 3600, abs=1e-3)
     made = card.provenance
-    assert made.command == "train this" and made.seed == config.seed and made.minutes > 0
+    assert made.command == "train this" and made.seed == config.seed
+    # The run takes seconds, and each number is rounded to a tenth.
+    seconds = json.loads((folder / "run.json").read_text())["training_seconds"]
+    assert made.minutes == pytest.approx(seconds / 60, abs=0.06) and seconds > 0
     assert f"Keras {keras.__version__}" in made.software and "Loss: mse" in made.details
     assert "epoch 3 of 3" in made.details
     assert made.hours_of_audio == pytest.approx(rows[-1]["audio_seconds"] / 3600, abs=1e-3)
