@@ -2,14 +2,15 @@
 
     python benchmarks/recipes/one_target.py mdensenet_cws_4stems vocals runs/vocals0
 
-Writes a network of the same table for that target alone, to start training from (`train --init`).
-Its last block is narrower. No activation lies between that block's second convolution and the
-output's, so their product is taken; of the first convolution's maps those stay that weigh most in
-it. Everything below is copied.
+Writes a network for that target alone, to start training from (`train --init`), and its table,
+`table.json`. Its last block keeps the maps that all targets shared, so that its masks are those of
+the network of several.
 """
 
 import argparse
+import dataclasses
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -27,34 +28,19 @@ def main():
     parser.add_argument("output", help="folder to write")
     options = parser.parse_args()
     spec, trained = load_network(options.network)
-    one = NetworkSpec(spec.config, (options.target,), spec.bins, spec.channels)
+    final = dataclasses.replace(spec.config.final, k=spec.config.final.k * len(spec.targets))
+    table = dataclasses.replace(
+        spec.config, name=f"{spec.config.name}_{options.target}", final=final
+    )
+    one = NetworkSpec(table, (options.target,), spec.bins, spec.channels)
     network = one.build()
     for layer in network.layers:
-        if layer.weights and not layer.name.startswith(("final_dense", "output_conv")):
-            layer.set_weights(trained.get_layer(layer.name).get_weights())
-    for name, weights in last_layers(spec, trained, network, options.target).items():
-        network.get_layer(name).set_weights(weights)
+        weights = trained.get_layer(layer.name).get_weights() if layer.weights else []
+        if layer.name == "output_conv":
+            weights = [x[..., outputs_of(spec, options.target)] for x in weights]
+        layer.set_weights(weights)
     save_network(options.output, one, network)
-
-
-def last_layers(spec, trained, network, target):
-    """Weights of the last block and the output."""
-    old = {x.name: x.get_weights() for x in trained.layers if x.weights}
-    kernel, bias = old["final_dense2_conv"]
-    output, shift = (x[..., outputs_of(spec, target)] for x in old["output_conv"])
-    product = kernel @ output[0, 0]
-    below = old["final_dense1_conv"][0].shape[2]
-    width = network.get_layer("final_dense1_conv").filters
-    sizes = np.abs(old["final_dense2_bn"][0]) * np.sqrt(np.square(product).sum(axis=(0, 1, 3)))
-    kept = np.sort(np.argsort(sizes[below:])[-width:])
-    seen = np.r_[:below, below + kept]
-    return {
-        "final_dense1_bn": old["final_dense1_bn"],
-        "final_dense1_conv": [x[..., kept] for x in old["final_dense1_conv"]],
-        "final_dense2_bn": [x[seen] for x in old["final_dense2_bn"]],
-        "final_dense2_conv": [product[:, :, seen], bias @ output[0, 0] + shift],
-        "output_conv": [np.eye(product.shape[-1])[None, None], np.zeros(product.shape[-1])],
-    }
+    table.to_json(Path(options.output) / "table.json")
 
 
 def outputs_of(spec, target):
