@@ -46,7 +46,7 @@ def _trained() -> Table:
     table = Table(title="Trained networks in this package")
     table.add_column("name", no_wrap=True)
     for column in ("network", "stems", "license of the weights"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for name in catalog.list_weights():
         folder = catalog.network_folder(name)
         spec, _ = read_description(folder)
