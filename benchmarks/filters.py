@@ -19,8 +19,10 @@ from latency import sdr
 
 from keras_mmdense.data.songs import find_songs
 from keras_mmdense.layers import STFT, FillUp, InverseSTFT, WienerFilter
+from keras_mmdense.layers.wiener import ratio_mask
 from keras_mmdense.pretrained.catalog import DEFAULT
 from keras_mmdense.pretrained.networks import load_network
+from keras_mmdense.separation.graph import WIENER_REACH
 
 
 def main():
@@ -66,8 +68,7 @@ def mask(estimates, mixture):
 
 
 def ratio(estimates, mixture, power=1):
-    shares = estimates.astype("float64") ** power
-    return shares / np.maximum(shares.sum(axis=0), 1e-20) * mixture
+    return complex_of(ratio_mask, estimates**power, mixture)
 
 
 def wiener_of_powers(estimates, mixture):
@@ -77,8 +78,13 @@ def wiener_of_powers(estimates, mixture):
 
 
 def wiener(estimates, mixture):
+    return complex_of(lambda *parts: WienerFilter(WIENER_REACH)(parts), estimates, mixture)
+
+
+def complex_of(function, estimates, mixture):
+    """Call a function of magnitudes, real and imaginary part of the mixture."""
     inputs = [x[None].astype("float32") for x in (estimates, mixture.real, mixture.imag)]
-    real, imag = (np.array(x)[0] for x in WienerFilter(reach=64)(inputs))
+    real, imag = (np.array(x)[0] for x in function(*inputs))
     return real + 1j * imag
 
 
