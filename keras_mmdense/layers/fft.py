@@ -1,16 +1,21 @@
 """Real FFT and its inverse, by the backend's operator or by matrix products.
 
-TensorFlow Lite has one operator, forward only, which runs on one thread in double precision. Two
-products with constant matrices of about the square root of the length run on all threads in
-XNNPACK, on every processor. With n_fft = P Q, a bin k = k1 + P k2 and a sample t = Q p + q:
+TensorFlow Lite has one operator, forward only, which runs on one thread in double precision.
+Products with constant matrices of about the square root of the length run on all threads in
+XNNPACK, on every processor.
 
-    k t / n_fft = k1 p / P + k1 q / n_fft + k2 q / Q + a whole number
+The sum of both halves of a sequence has its even bins, the difference its odd bins (decimation in
+frequency), which makes two transforms of half the length M = n_fft / 2. With M = P Q, bin 2 k + odd
+where k = k1 + P k2, and sample t = Q p + q of a half:
 
-so that a transform is a sum over p (or k2), a rotation by k1 q / n_fft and a sum over q (or k1)
-(Cooley and Tukey 1965). Of the bins, only those up to n_fft / 2 take part.
+    (k + odd / 2) t / M = (k1 + odd / 2) p / P + (k1 + odd / 2) q / M + k2 q / Q + a whole number
+
+so that each is a sum over p (or k2), a rotation by (k1 + odd / 2) q / M and a sum over q (or k1)
+(Cooley and Tukey 1965). Of the bins, only those up to M take part.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from keras import ops
@@ -18,6 +23,7 @@ from keras import ops
 from keras_mmdense.layers.tensor import Tensor
 
 METHODS = ("operator", "matrices")
+Halves = Sequence[Tensor]
 
 
 def check_method(value: str) -> str:
@@ -27,36 +33,40 @@ def check_method(value: str) -> str:
     return value
 
 
-def rfft(x: Tensor, method: str) -> tuple[Tensor, Tensor]:
+def rfft(halves: Halves, method: str) -> tuple[Tensor, Tensor]:
     """Real FFT of the last axis.
 
     Args:
-        x: Real sequences, (batch, channels, frames, n_fft), n_fft even.
+        halves: First and second half of real sequences, (batch, channels, frames, n_fft / 2) each.
         method: "operator" or "matrices".
 
     Returns:
         Real and imaginary part, (batch, channels, frames, n_fft / 2 + 1).
     """
+    first, second = halves
     if method == "operator":
-        return ops.rfft(x)
-    _, channels, frames, size = ops.shape(x)
-    p, q, k2 = _sizes(size)
-    x = _transpose(ops.reshape(x, (-1, p, q)))
-    cos, sin = _cos_sin(p, p, p)
-    real, imag = _product(x, cos), _product(x, -sin)
-    cos, sin = _cos_sin(q, p, size)
-    real, imag = (_transpose(x) for x in _rotate(real, imag, cos, -sin))
-    cos, sin = _cos_sin(q, k2, q)
+        return ops.rfft(ops.concatenate([first, second], axis=-1))
+    _, channels, frames, half = ops.shape(first)
+    p, q, k2 = _sizes(half)
+    parts = []
+    for x, odd in ((first + second, 0.0), (first - second, 0.5)):
+        x = _transpose(ops.reshape(x, (-1, p, q)))
+        cos, sin = _cos_sin(np.arange(p) + odd, p, p)
+        parts.append([_transpose(_product(x, y.T)) for y in (cos, -sin)])
+    real, imag = (ops.concatenate(x, axis=-1) for x in zip(*parts, strict=True))
+    cos, sin = _rotation(p, q)
+    real, imag = (ops.reshape(x, (-1, 2 * p, q)) for x in _rotate(real, imag, cos, -sin))
+    cos, sin = _cos_sin(np.arange(q), k2, q)
     parts = (
         _product(real, cos) + _product(imag, sin),
         _product(imag, cos) - _product(real, sin),
     )
-    shape = (-1, channels, frames, k2 * p)
-    real, imag = (ops.reshape(_transpose(x), shape)[..., : size // 2 + 1] for x in parts)
+    shape = (-1, channels, frames, 2 * p * k2)
+    real, imag = (ops.reshape(_transpose(x), shape)[..., : half + 1] for x in parts)
     return real, imag
 
 
-def irfft(real: Tensor, imag: Tensor, method: str) -> Tensor:
+def irfft(real: Tensor, imag: Tensor, method: str) -> Halves:
     """Inverse of `rfft`; the imaginary parts of the first and the last bin do not count.
 
     Args:
@@ -65,41 +75,53 @@ def irfft(real: Tensor, imag: Tensor, method: str) -> Tensor:
         method: "operator" or "matrices".
 
     Returns:
-        Real sequences, (batch, channels, frames, n_fft).
+        First and second half of real sequences, (batch, channels, frames, n_fft / 2) each.
     """
-    size = 2 * (real.shape[-1] - 1)
+    half = real.shape[-1] - 1
     if method == "operator":
-        return ops.irfft((real, imag), size)
+        x = ops.irfft((real, imag), 2 * half)
+        return x[..., :half], x[..., half:]
     _, channels, frames, bins = ops.shape(real)
-    p, q, k2 = _sizes(size)
+    p, q, k2 = _sizes(half)
     # All bins but the first and the last stand for two.
-    weights = np.full(bins, 2 / size, "float32")
+    weights = np.ones(bins, "float32")
     weights[[0, -1]] /= 2
     parts = []
-    for x in (ops.multiply(real, weights), imag * (2 / size)):
-        x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, k2 * p - bins)))
-        parts.append(_transpose(ops.reshape(x, (-1, k2, p))))
+    for x in (ops.multiply(real, weights), imag):
+        x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, 2 * p * k2 - bins)))
+        parts.append(_transpose(ops.reshape(x, (-1, k2, 2 * p))))
     x = ops.concatenate(parts, axis=-1)
-    cos, sin = _cos_sin(k2, q, q)
-    real = _product(x, np.concatenate([cos, -sin]))
-    imag = _product(x, np.concatenate([sin, cos]))
-    real, imag = (_transpose(x) for x in _rotate(real, imag, *_cos_sin(p, q, size)))
-    cos, sin = _cos_sin(p, p, p)
-    x = _product(real, cos) - _product(imag, sin)
-    return ops.reshape(_transpose(x), (-1, channels, frames, size))
+    cos, sin = (y / half for y in _cos_sin(np.arange(k2), q, q))
+    parts = (_product(x, np.concatenate(y)) for y in ((cos, -sin), (sin, cos)))
+    real, imag = (ops.reshape(y, (-1, p, 2 * q)) for y in parts)
+    real, imag = (_transpose(y) for y in _rotate(real, imag, *_rotation(p, q)))
+    parts = []
+    for i, odd in enumerate((0.0, 0.5)):
+        cos, sin = _cos_sin(np.arange(p) + odd, p, p)
+        re, im = (x[:, i * q : (i + 1) * q] for x in (real, imag))
+        x = _transpose(_product(re, cos) - _product(im, sin))
+        parts.append(ops.reshape(x, (-1, channels, frames, half)))
+    even, odd = parts
+    return even + odd, even - odd
 
 
-def _sizes(size: int) -> tuple[int, int, int]:
+def _sizes(half: int) -> tuple[int, int, int]:
     """P, Q, and the number of k2 up to the middle bin."""
-    p = max(x for x in range(1, math.isqrt(size) + 1) if size % x == 0)
-    return p, size // p, size // 2 // p + 1
+    p = max(x for x in range(1, math.isqrt(half) + 1) if half % x == 0)
+    q = half // p
+    return p, q, q // 2 + 1
 
 
-def _cos_sin(rows: int, columns: int, period: int) -> tuple[np.ndarray, np.ndarray]:
+def _cos_sin(rows: np.ndarray, columns: int, period: int) -> tuple[np.ndarray, np.ndarray]:
     """Cosine and sine of 2 pi row column / period."""
-    steps = np.outer(np.arange(rows), np.arange(columns)) % period
-    angles = 2 * np.pi / period * steps
+    angles = 2 * np.pi / period * (np.outer(rows, np.arange(columns)) % period)
     return np.cos(angles).astype("float32"), np.sin(angles).astype("float32")
+
+
+def _rotation(p: int, q: int) -> tuple[np.ndarray, ...]:
+    """Cosine and sine of 2 pi (k1 + odd / 2) q / M, (P, 2 Q): even bins before odd ones."""
+    parts = (_cos_sin(np.arange(p) + odd, q, p * q) for odd in (0.0, 0.5))
+    return tuple(np.concatenate(x, axis=-1) for x in zip(*parts, strict=True))
 
 
 def _rotate(real: Tensor, imag: Tensor, cos: np.ndarray, sin: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -109,10 +131,10 @@ def _rotate(real: Tensor, imag: Tensor, cos: np.ndarray, sin: np.ndarray) -> tup
 
 
 def _product(x: Tensor, matrix: np.ndarray) -> Tensor:
-    """Multiply (batch, rows, columns) by a matrix, as one fully connected layer."""
-    rows, columns = x.shape[1:]
-    x = ops.matmul(ops.reshape(x, (-1, columns)), matrix)
-    return ops.reshape(x, (-1, rows, matrix.shape[1]))
+    """Multiply the last axis by a matrix, as one fully connected layer."""
+    *shape, columns = ops.shape(x)
+    product = ops.matmul(ops.reshape(x, (-1, columns)), matrix)
+    return ops.reshape(product, (*shape, matrix.shape[1]))
 
 
 def _transpose(x: Tensor) -> Tensor:

@@ -50,6 +50,9 @@ class _Transform(keras.layers.Layer):
     def _window(self) -> np.ndarray:
         return WINDOWS[self.window](self.n_fft).astype("float32")
 
+    def _window_halves(self) -> np.ndarray:
+        return self._window().reshape(2, -1)
+
     @property
     def _overlap(self) -> int:
         return self.n_fft // self.hop
@@ -98,7 +101,9 @@ class STFT(_Transform):
         x = x[:, :, : hops * self.hop]
         x = ops.reshape(x, (-1, x.shape[1], hops, self.hop))
         parts = [x[:, :, i : frames + i] for i in range(self._overlap)]
-        windowed = ops.multiply(ops.concatenate(parts, axis=-1), self._window())
+        middle = self._overlap // 2
+        halves = (ops.concatenate(x, axis=-1) for x in (parts[:middle], parts[middle:]))
+        windowed = [ops.multiply(*x) for x in zip(halves, self._window_halves(), strict=True)]
         real, imag = transform.rfft(windowed, self.fft)
         return ops.transpose(real, (0, 2, 3, 1)), ops.transpose(imag, (0, 2, 3, 1))
 
@@ -148,8 +153,8 @@ class InverseSTFT(_Transform):
             real, imag = (ops.transpose(x, (0, 1, 4, 2, 3)) for x in (real, imag))
         sources, channels, _, bins = real.shape[1:]
         shape = (-1, sources * channels, ops.shape(real)[3], bins)
-        frames = transform.irfft(ops.reshape(real, shape), ops.reshape(imag, shape), self.fft)
-        x = self._join_halves(frames) if self._overlap == 2 else self._join(frames)
+        halves = transform.irfft(ops.reshape(real, shape), ops.reshape(imag, shape), self.fft)
+        x = self._join_halves(*halves) if self._overlap == 2 else self._join(halves)
         x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
         start = 0 if self._overlap == 2 else self.n_fft // 2
         return ops.transpose(x[..., start : start + samples], (0, 1, 3, 2))
@@ -164,17 +169,18 @@ class InverseSTFT(_Transform):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": self.data_format}
 
-    def _join_halves(self, frames: Tensor) -> Tensor:
+    def _join_halves(self, first: Tensor, second: Tensor) -> Tensor:
         """Overlap-add frames that overlap by half, from the center of the first frame."""
-        halves = self._window().reshape(2, self.hop)
-        weight = halves / (halves**2).sum(axis=0)
+        window = self._window_halves()
+        weight = window / (window**2).sum(axis=0)
         # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
-        rising = ops.multiply(frames[:, :, 1:, : self.hop], weight[0])
-        return rising + ops.multiply(frames[:, :, :-1, self.hop :], weight[1])
+        rising = ops.multiply(first[:, :, 1:], weight[0])
+        return rising + ops.multiply(second[:, :, :-1], weight[1])
 
-    def _join(self, frames: Tensor) -> Tensor:
+    def _join(self, halves: Sequence[Tensor]) -> Tensor:
         """Overlap-add frames that overlap by more, from the first sample of the first frame."""
         window = self._window()
+        frames = ops.concatenate(halves, axis=-1)
         x = self._overlap_add(ops.multiply(frames, window))
         squares = self._overlap_add(ops.ones_like(frames[:1, :1, :, :1]) * window**2)
         return x / ops.maximum(squares, 1e-8)
