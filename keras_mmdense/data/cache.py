@@ -15,7 +15,7 @@ from typing import Any
 import filelock
 import numpy as np
 
-from keras_mmdense.data.songs import Song
+from keras_mmdense.data.songs import Recordings, Song
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 from keras_mmdense.utils.files import replacing, sha256
@@ -33,7 +33,7 @@ class CachedSong:
     Args:
         name: Name of the song.
         audio: (stems, samples, channels), in the order of `STEMS`; floats in [-1, 1], or int16.
-        known: Whether each stem is known, in the order of `STEMS`. Defaults to `None`: all are.
+        recordings: See `Song`. Defaults to `None`: each stem is recorded by itself.
         gain: Factor of all samples. Defaults to `1`.
         dataset: Name of its data set.
 
@@ -45,12 +45,12 @@ class CachedSong:
         self,
         name: str,
         audio: np.ndarray,
-        known: Sequence[bool] | None = None,
+        recordings: Recordings | None = None,
         gain: float = 1.0,
         dataset: str = "songs",
     ):
         self.name, self.audio, self.gain, self.dataset = name, audio, gain, dataset
-        self.known = tuple(known or (True,) * len(STEMS))
+        self.recordings = recordings or Song.recordings
         self.weight = float(self.samples)
 
     @property
@@ -120,7 +120,7 @@ def cache_songs(
             if (audio := _open(path)) is None:
                 _decode(song, path, channels)
                 audio = np.load(path, mmap_mode="r")
-        cached.append(CachedSong(song.name, audio, song.known))
+        cached.append(CachedSong(song.name, audio, song.recordings))
     if progress:
         progress(len(cached), len(songs))
     return cached

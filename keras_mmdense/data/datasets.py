@@ -28,7 +28,9 @@ class DatasetSpec:
         files: Stem -> names, without suffix, of additional files in a song's folder that are summed
             into the stem. A stem with additional files does not need `<stem>.wav`.
         missing: Meaning of a stem without a file: an "error", "silence", or "unknown". An unknown
-            stem of a mixture is drawn from songs that have it. Defaults to `"error"`.
+            stem of a mixture is drawn from songs that have it. If stems are unknown, but there is a
+            file of their sum, such as `bass+other.wav` or `accompaniment.wav`, their sum is
+            trained. Defaults to `"error"`.
         gain: Gain of its songs in dB, to match the level of other data sets. Defaults to `0`.
         validate: Whether some of its songs are used for validation, otherwise all for training.
             Defaults to `True`.
@@ -212,7 +214,7 @@ def _locate(spec: DatasetSpec, split: str) -> list[Song]:
     else:
         songs = []
     for song in songs if split == "valid" else ():
-        if not all(song.known):
+        if song.recordings != Song.recordings:
             raise InputError(f'{spec.root}: {song.name} lacks a stem; give it "validate": false')
     return songs
 

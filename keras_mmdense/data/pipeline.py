@@ -44,6 +44,8 @@ RANDOM_STEPS = (
     "eq",
     "level",
 )
+# One bit for each stem of a recording.
+ALONE = [2**stem for stem in range(len(STEMS))]
 Generators = dict[str, np.random.Generator]
 Batch = tuple[np.ndarray, ...]
 
@@ -51,9 +53,9 @@ Batch = tuple[np.ndarray, ...]
 class RemixedChunks:
     """An infinite sequence of training examples: augmented mixtures of songs' stems.
 
-    Songs are drawn by their weight, for each stem among those that have it. Example n depends only
-    on (seed, n), and each step of the augmentation has its own random numbers: leaving one out does
-    not change the others.
+    Songs are drawn by their weight, for each stem among those that have it, or a recording of it
+    and others that are still to be drawn. Example n depends only on (seed, n), and each step of the
+    augmentation has its own random numbers: leaving one out does not change the others.
 
     Args:
         songs: Songs to draw from.
@@ -67,11 +69,11 @@ class RemixedChunks:
             `augmentation`.
 
     An example is (mixture, targets): (samples, channels) and (len(targets), samples, channels),
-    float32.
+    float32. The first target of a joint recording has it; the others are not numbers.
 
     Raises:
         InputError: If no song has one of the stems, or "remix" is not applied and a song lacks a
-            stem.
+            stem, or targets that a recording joins do not follow each other.
     """
 
     def __init__(
@@ -84,11 +86,15 @@ class RemixedChunks:
     ):
         self.songs, self.samples, self.seed, self.augment = songs, samples, seed, augment
         self.targets = [STEMS.index(target) for target in targets]
-        shares = [[float(song.weight * known) for known in song.known] for song in songs]
-        self.shares = np.array(shares).T
-        for stem, share in zip(STEMS, self.shares, strict=True):
-            if not share.any():
-                raise InputError(f"no song has the stem {stem}")
+        self.shares = np.zeros((len(STEMS), len(songs)))
+        self.groups = np.zeros(self.shares.shape, int)
+        for number, song in enumerate(songs):
+            for stem, others in self._recordings(song).items():
+                self.shares[stem, number] = song.weight
+                self.groups[stem, number] = sum(ALONE[other] for other in others)
+        for stem, alone in enumerate(ALONE):
+            if not self.shares[stem][self.groups[stem] == alone].any():
+                raise InputError(f"no song has the stem {STEMS[stem]}")
         if "remix" not in augment and not self.shares.all():
             raise InputError("songs that lack a stem can be trained on with remix only")
         self.shares /= self.shares.sum(axis=1, keepdims=True)
@@ -98,11 +104,17 @@ class RemixedChunks:
             name: np.random.default_rng((self.seed, number, step))
             for step, name in enumerate(RANDOM_STEPS)
         }
-        chunks = self._remixed(rngs) if "remix" in self.augment else self._together(rngs)
+        chunks, groups = self._remixed(rngs) if "remix" in self.augment else self._together(rngs)
         stems = np.stack([self._augmented(chunk, rngs) for chunk in chunks])
         if "level" in self.augment:
             stems *= draw_level(rngs["level"])
-        return stems.sum(axis=0), stems[self.targets]
+        targets = stems[self.targets]
+        for stem, group in enumerate(groups):
+            places = [i for i, target in enumerate(self.targets) if group & ALONE[target]]
+            if len(places) > 1:
+                targets[places] = np.nan
+                targets[places[0]] = stems[stem]
+        return stems.sum(axis=0), targets
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -110,37 +122,63 @@ class RemixedChunks:
         mixture = (self.samples, self.songs[0].audio.shape[2])
         return mixture, (len(self.targets), *mixture)
 
-    def _together(self, rngs: Generators) -> list[np.ndarray]:
+    def _recordings(self, song: CachedSong) -> dict[int, list[int]]:
+        """Return the recordings of a song that can be trained on: first stem -> all its stems."""
+        found: dict[int, list[int]] = {}
+        for stem, recording in enumerate(song.recordings):
+            if recording is not None:
+                found.setdefault(recording, []).append(stem)
+        for first, stems in list(found.items()):
+            places = sorted(self.targets.index(stem) for stem in stems if stem in self.targets)
+            if 0 < len(places) < len(stems):
+                del found[first]
+            elif places and places[-1] - places[0] >= len(places):
+                names = " and ".join(STEMS[stem] for stem in stems)
+                raise InputError(f"{song.name}: {names}, recorded together, must be neighbors")
+        return found
+
+    def _together(self, rngs: Generators) -> tuple[list[np.ndarray], list[int]]:
         """Return chunks of all stems from the same position of a song, at the same speed."""
-        song = self._song(0, rngs["places"])
+        song = self.songs[self._song(0, ALONE[0], rngs["places"])]
         samples = self._read_samples(rngs)
         start = self._start(song.samples, samples, rngs["places"])
         chunks = [song.chunk(stem, start, samples) for stem in range(len(STEMS))]
-        return [change_speed(chunk, self.samples) for chunk in chunks]
+        return [change_speed(chunk, self.samples) for chunk in chunks], ALONE
 
-    def _remixed(self, rngs: Generators) -> list[np.ndarray]:
-        """Return chunks of all stems, each from another song and position."""
-        first = [self._clip(stem, rngs) for stem in range(len(STEMS))]
-        if "double" not in self.augment:
-            return first
-        double = [draw_double(rngs["double"]) for _ in STEMS]
-        return [
-            chunk + self._clip(stem, rngs) if more else chunk
-            for stem, (chunk, more) in enumerate(zip(first, double, strict=True))
-        ]
+    def _remixed(self, rngs: Generators) -> tuple[list[np.ndarray], list[int]]:
+        """Return chunks of all stems, each from another song and position, and their groups.
 
-    def _clip(self, stem: int, rngs: Generators) -> np.ndarray:
+        A recording of several stems is the chunk of the first; the others have zeros and no group.
+        """
+        chunks = [np.zeros(self.shapes[0], "float32")] * len(STEMS)
+        groups, free = [0] * len(STEMS), sum(ALONE)
+        for stem, alone in enumerate(ALONE):
+            if free & alone:
+                chunks[stem], groups[stem] = self._clip(stem, free, rngs)
+                free &= ~groups[stem]
+        for stem, group in enumerate(groups if "double" in self.augment else ()):
+            if draw_double(rngs["double"]) and group:
+                chunks[stem] = chunks[stem] + self._clip(stem, group, rngs)[0]
+        return chunks, groups
+
+    def _clip(self, stem: int, allowed: int, rngs: Generators) -> tuple[np.ndarray, int]:
+        """Return a chunk of a stem, alone or with others that are allowed, and its group."""
         tries = TRIES if "active" in self.augment and draw_active(rngs["active"]) else 1
         for _ in range(tries):
-            song = self._song(stem, rngs["places"])
-            samples = self._read_samples(rngs)
+            number = self._song(stem, allowed, rngs["places"])
+            song, samples = self.songs[number], self._read_samples(rngs)
             chunk = song.chunk(stem, self._start(song.samples, samples, rngs["places"]), samples)
             if is_active(chunk):
                 break
-        return change_speed(chunk, self.samples)
+        return change_speed(chunk, self.samples), int(self.groups[stem, number])
 
-    def _song(self, stem: int, rng: np.random.Generator) -> CachedSong:
-        return self.songs[draw_songs(self.shares[stem], 1, rng)[0]]
+    def _song(self, stem: int, allowed: int, rng: np.random.Generator) -> int:
+        """Draw the number of a song."""
+        fits = self.groups[stem] & ~allowed == 0
+        share = self.shares[stem]
+        if not fits.all():
+            share = share * fits / (share * fits).sum()
+        return int(draw_songs(share, 1, rng)[0])
 
     def _read_samples(self, rngs: Generators) -> int:
         """Return the samples to read for a chunk at the speed drawn for it."""

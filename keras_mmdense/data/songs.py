@@ -1,6 +1,7 @@
 """Songs with stems in data sets on disk."""
 
 import functools
+import itertools
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,13 @@ SUFFIXES = (".wav", ".flac", ".ogg")
 LOSSY = ("VORBIS", "OPUS")
 DEEP = ("PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 MISSING = ("error", "silence", "unknown")
+# Number of the stem under which each stem is recorded, None if it is unknown.
+Recordings = tuple[int | None, ...]
+# Name of a file -> the stems that it is the sum of, most stems first.
+JOINT = {
+    "accompaniment": STEMS[1:],
+    **{"+".join(x): x for count in (3, 2) for x in itertools.combinations(STEMS, count)},
+}
 _STEM_FILES = "{vocals,drums,bass,other}.wav"
 
 # Kind of a data set -> its layout, and the folders of its train and test songs.
@@ -58,10 +66,11 @@ class Song:
 
     Attributes:
         sources: Its audio files, as (purpose, path); empty if it is not stored in files.
-        known: Whether each stem is known, in the order of `STEMS`.
+        recordings: For each stem, the number of its recording in `STEMS`: its own, that of the
+            first stem of a joint recording, or None if it is unknown.
     """
 
-    known: tuple[bool, ...] = (True,) * len(STEMS)
+    recordings: Recordings = tuple(range(len(STEMS)))
     sources: tuple[tuple[str, Path], ...] = ()
 
     def __init__(self, name: str, sample_rate: int, read: Callable[[str], np.ndarray]):
@@ -92,12 +101,26 @@ class FolderSong(Song):
         folder: The folder, whose name is that of the song.
         files: Stem -> the files that are summed into it.
         unknown: Whether a stem without files is unknown, otherwise silent. Defaults to `False`.
+        joint: Key of `JOINT` -> the file, whose stems have no files. Defaults to `None`: none.
     """
 
-    def __init__(self, folder: Path, files: Mapping[str, Sequence[Path]], unknown: bool = False):
-        self.name, self.files = folder.name, files
-        self.known = tuple(bool(files[stem]) or not unknown for stem in STEMS)
-        self.sources = tuple((stem, path) for stem in STEMS for path in files[stem])
+    def __init__(
+        self,
+        folder: Path,
+        files: Mapping[str, Sequence[Path]],
+        unknown: bool = False,
+        joint: Mapping[str, Path] | None = None,
+    ):
+        self.name, self.files = folder.name, dict(files)
+        sources = [(stem, path) for stem in STEMS for path in files[stem]]
+        recordings = [i if files[x] or not unknown else None for i, x in enumerate(STEMS)]
+        for name, path in (joint or {}).items():
+            stems = [STEMS.index(stem) for stem in JOINT[name]]
+            self.files[STEMS[stems[0]]] = [path]
+            sources.append((name, path))
+            for stem in stems:
+                recordings[stem] = stems[0]
+        self.sources, self.recordings = tuple(sources), tuple(recordings)
 
     @functools.cached_property
     def _infos(self) -> dict[Path, Any]:
@@ -345,7 +368,7 @@ def _folder(root: Path, kind: str, split: str) -> Path:
 def _song_paths(folder: Path, kind: str, files: Mapping[str, Sequence[str]] | None) -> list[Path]:
     if kind == "musdb18":
         return sorted(folder.glob("*.stem.mp4"))
-    names = (*STEMS, *(name for names in (files or {}).values() for name in names))
+    names = (*STEMS, *JOINT, *(name for names in (files or {}).values() for name in names))
     paths = (path for path in folder.glob("*") if not path.name.startswith("."))
     return sorted(path for path in paths if any(_files(path, name) for name in names))
 
@@ -378,7 +401,20 @@ def _folder_song(folder: Path, extra: Mapping[str, Sequence[str]], missing: str)
                 part = "" if name == stem else f", {name}"
                 raise InputError(f"{folder}: the stem {stem}{part} is missing; expected {name}.wav")
         files[stem] = [path for paths in named.values() for path in paths]
-    return FolderSong(folder, files, missing == "unknown")
+    unknown = missing == "unknown"
+    return FolderSong(folder, files, unknown, _joint(folder, files) if unknown else None)
+
+
+def _joint(folder: Path, files: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
+    """Find files of several stems that have no files of their own."""
+    missing = {stem for stem in STEMS if not files[stem]}
+    found = {}
+    for name, stems in JOINT.items():
+        paths = _files(folder, name) if missing.issuperset(stems) else []
+        if paths:
+            found[name] = paths[0]
+            missing -= set(stems)
+    return found
 
 
 def _info(path: Path) -> Any:

@@ -48,12 +48,12 @@ def rfft(halves: Halves, method: str) -> tuple[Tensor, Tensor]:
         return ops.rfft(ops.concatenate([first, second], axis=-1))
     _, channels, frames, half = ops.shape(first)
     p, q, k2 = _sizes(half)
-    parts = []
+    sums = []
     for x, odd in ((first + second, 0.0), (first - second, 0.5)):
         x = _transpose(ops.reshape(x, (-1, p, q)))
         cos, sin = _cos_sin(np.arange(p) + odd, p, p)
-        parts.append([_transpose(_product(x, y.T)) for y in (cos, -sin)])
-    real, imag = (ops.concatenate(x, axis=-1) for x in zip(*parts, strict=True))
+        sums.append([_transpose(_product(x, y.T)) for y in (cos, -sin)])
+    real, imag = (ops.concatenate(x, axis=-1) for x in zip(*sums, strict=True))
     cos, sin = _rotation(p, q)
     real, imag = (ops.reshape(x, (-1, 2 * p, q)) for x in _rotate(real, imag, cos, -sin))
     cos, sin = _cos_sin(np.arange(q), k2, q)
@@ -92,8 +92,8 @@ def irfft(real: Tensor, imag: Tensor, method: str) -> Halves:
         parts.append(_transpose(ops.reshape(x, (-1, k2, 2 * p))))
     x = ops.concatenate(parts, axis=-1)
     cos, sin = (y / half for y in _cos_sin(np.arange(k2), q, q))
-    parts = (_product(x, np.concatenate(y)) for y in ((cos, -sin), (sin, cos)))
-    real, imag = (ops.reshape(y, (-1, p, 2 * q)) for y in parts)
+    sums = (_product(x, np.concatenate(y)) for y in ((cos, -sin), (sin, cos)))
+    real, imag = (ops.reshape(y, (-1, p, 2 * q)) for y in sums)
     real, imag = (_transpose(y) for y in _rotate(real, imag, *_rotation(p, q)))
     parts = []
     for i, odd in enumerate((0.0, 0.5)):

@@ -1,5 +1,6 @@
 """Losses for training, with one value per example."""
 
+import math
 from typing import Any
 
 import keras
@@ -29,7 +30,8 @@ class _SpectralLoss(keras.losses.Loss):
     Targets are (batch, sources, samples, channels), and estimates (batch, frames, bins, channels)
     of one source or (batch, sources, frames, bins, channels) of several. If `domain` is not
     "magnitude", an estimate has twice the channels: real parts, then imaginary parts. If it is
-    "shared", what the targets leave of the mixture may be one more estimate.
+    "shared", what the targets leave of the mixture may be one more estimate. Samples that are not
+    numbers say that a target is a part of the one before: their estimates are summed.
     """
 
     domain = "magnitude"
@@ -41,6 +43,8 @@ class _SpectralLoss(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         sources, samples, channels = y_true.shape[1:]
+        joined = ops.isnan(y_true[:, :, 0, 0])
+        y_true = ops.where(ops.isnan(y_true), 0.0, y_true)
         real, imag = self.stft(ops.reshape(y_true, (-1, samples, channels)))
         if self.domain == "magnitude":
             target = Magnitude()([real, imag])
@@ -48,6 +52,7 @@ class _SpectralLoss(keras.losses.Loss):
             target = ops.concatenate([real, imag], axis=-1)
         estimates = 1 if len(y_pred.shape) == 4 else y_pred.shape[1]
         estimate = ops.reshape(ops.cast(y_pred, "float32"), (-1, estimates, *target.shape[1:]))
+        estimate = _sum_joined(estimate, joined)
         return self.distance(ops.reshape(target, (-1, sources, *target.shape[1:])), estimate)
 
     def distance(self, target: Tensor, estimate: Tensor) -> Tensor:
@@ -56,6 +61,25 @@ class _SpectralLoss(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_fft": self.n_fft, "hop": self.hop}
+
+
+def _sum_joined(estimate: Tensor, joined: Tensor) -> Tensor:
+    """Add estimates to those before that their targets are a part of, and leave zeros.
+
+    Args:
+        estimate: (batch, sources or one more, frames, bins, channels).
+        joined: Whether each target is a part of the one before, (batch, sources).
+
+    Returns:
+        The estimates of what the targets are, with the same shape.
+    """
+    more = estimate.shape[1] - joined.shape[1]
+    first = 1.0 - ops.cast(ops.pad(joined, ((0, 0), (0, more))), "float32")
+    group = ops.cumsum(first, axis=1)
+    same = ops.equal(ops.expand_dims(group, 2), ops.expand_dims(group, 1))
+    sums = ops.cast(same, "float32") * ops.expand_dims(first, 2)
+    flat = ops.reshape(estimate, (-1, estimate.shape[1], math.prod(estimate.shape[2:])))
+    return ops.reshape(ops.matmul(sums, flat), (-1, *estimate.shape[1:]))
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")

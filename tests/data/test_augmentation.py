@@ -207,16 +207,50 @@ def test_some_stems_are_the_sum_of_two_clips():
 def test_an_unknown_stem_is_drawn_from_songs_that_have_it():
     songs = ramps()
     for song in songs[:4]:
-        song.known = (True, True, False, True)
+        song.recordings = (0, 1, None, 3)
     chunks = RemixedChunks(songs, STEMS, SAMPLES, 0, ("remix",))
     song, _ = origins(np.stack([chunks[i][1] for i in range(200)]))
     assert set(song[:, 2]) == {4, 5} and set(song[:, 0]) == set(range(6))
     with pytest.raises(InputError, match="remix only"):
         RemixedChunks(songs, STEMS, SAMPLES, 0, ())
     for song in songs:
-        song.known = (True, True, False, True)
+        song.recordings = (0, 1, None, 3)
     with pytest.raises(InputError, match="no song has the stem bass"):
         RemixedChunks(songs, STEMS, SAMPLES, 0)
+
+
+def test_a_recording_of_several_stems_takes_the_place_of_each():
+    songs = ramps()
+    songs[0].recordings, songs[1].recordings = (0, 1, 1, 1), (None, 1, 2, 2)
+    chunks = RemixedChunks(songs, STEMS, SAMPLES, 0, ("remix", "double", "gain"))
+    patterns = []
+    for i in range(600):
+        mixture, targets = chunks[i]
+        np.testing.assert_allclose(np.nansum(targets, axis=0), mixture, rtol=1e-5)
+        nan = np.isnan(targets).all(axis=(1, 2))
+        np.testing.assert_array_equal(nan, np.isnan(targets).any(axis=(1, 2)))
+        patterns.append("".join("+" if x else "." for x in nan))
+    share = {pattern: patterns.count(pattern) / 600 for pattern in set(patterns)}
+    # One of six songs has drums, bass and other together; else one of five bass and other.
+    assert set(share) == {"....", "..++", "...+"}
+    assert share["..++"] == pytest.approx(1 / 6, abs=0.04)
+    assert share["...+"] == pytest.approx(5 / 6 / 5, abs=0.04)
+
+
+def test_a_recording_of_some_targets_and_others_is_left_out():
+    songs = ramps()
+    for song in songs[:3]:
+        song.recordings = (0, 1, 2, 2)
+    for targets, drawn in ((("vocals", "bass"), {3, 4, 5}), (("vocals", "drums"), set(range(6)))):
+        chunks = RemixedChunks(songs, targets, SAMPLES, 0, ("remix",))
+        assert not any(np.isnan(chunks[i][1]).any() for i in range(100))
+        share = chunks.shares[2]
+        assert set(np.flatnonzero(share)) == drawn
+    with pytest.raises(InputError, match="bass and other, recorded together, must be neighbors"):
+        RemixedChunks(songs, ("other", "drums", "bass"), SAMPLES, 0)
+    reversed_order = RemixedChunks(songs, STEMS[::-1], SAMPLES, 0, ("remix",))
+    nan = np.isnan([reversed_order[i][1] for i in range(50)]).any(axis=(2, 3))
+    assert nan[:, 1].any() and not nan[:, [0, 2, 3]].any()
 
 
 @pytest.mark.parametrize("left_out", augmentation_names.AUGMENTATIONS)
@@ -228,5 +262,5 @@ def test_leaving_a_step_out_keeps_the_random_numbers_of_the_others(left_out):
     both = [("remix", "chunks", *(x for x in steps if x != out)) for out in (None, left_out)]
     one, other = (RemixedChunks(ramps(), STEMS, SAMPLES, 0, augment) for augment in both)
     rngs = [{n: np.random.default_rng((0, 5, i)) for i, n in enumerate(RANDOM_STEPS)} for _ in both]
-    first = [x._clip(0, rng) for x, rng in zip((one, other), rngs, strict=True)]
+    first = [x._clip(0, 15, rng)[0] for x, rng in zip((one, other), rngs, strict=True)]
     np.testing.assert_array_equal(*first)

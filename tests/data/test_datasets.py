@@ -200,8 +200,8 @@ def test_songs_with_unknown_stems_train_and_do_not_validate(song_folder, tmp_pat
         song_folder(other / name)
     specs = [DatasetSpec.from_dict(spec), DatasetSpec(other)]
     songs = load(specs, tmp_path / "cache", 44100, 2)
-    known = {song.name: song.known for song in songs["train"]}
-    assert known == {"a": (True,) * 4, "b": (True, True, False, True), "c": (True,) * 4}
+    recordings = {song.name: song.recordings for song in songs["train"]}
+    assert recordings == {"a": (0, 1, 2, 3), "b": (0, 1, None, 3), "c": (0, 1, 2, 3)}
     assert [song.name for song in songs["valid"]] == ["d"]
     loud, plain = (next(s for s in songs["train"] if s.name == name) for name in ("a", "c"))
     assert loud.gain == pytest.approx(1.995, abs=1e-3) and plain.gain == 1
@@ -212,3 +212,29 @@ def test_songs_with_unknown_stems_train_and_do_not_validate(song_folder, tmp_pat
         locate([DatasetSpec.from_dict(spec)])
     with pytest.raises(InputError, match="b lacks a stem"):
         locate([DatasetSpec(root, missing="unknown")])
+
+
+@pytest.mark.parametrize(
+    "name, recordings", [("accompaniment", (0, 1, 1, 1)), ("bass+other", (0, None, 2, 2))]
+)
+def test_a_file_of_several_stems_is_their_recording(name, recordings, song_folder, tmp_path):
+    folder = tmp_path / "songs" / "a"
+    song_folder(folder)
+    joint = (folder / "bass.wav").rename(folder / f"{name}.wav")
+    for stem in ("drums", "other"):
+        (folder / f"{stem}.wav").unlink()
+    expected, _ = soundfile.read(joint, dtype="float32")
+    complete = tmp_path / "complete"
+    for title in ("c", "d"):
+        song_folder(complete / title)
+    specs = [
+        DatasetSpec(tmp_path / "songs", missing="unknown", validate=False),
+        DatasetSpec(complete),
+    ]
+    song = load(specs, tmp_path / "cache", 44100, 2)["train"][0]
+    assert song.recordings == recordings
+    stem = next(x for x in recordings if x)
+    np.testing.assert_array_equal(song.chunk(stem, 0, len(expected)), expected)
+    assert not song.audio[3].any()
+    with pytest.raises(InputError, match="the stem drums is missing"):
+        locate([DatasetSpec(tmp_path / "songs", validate=False)])

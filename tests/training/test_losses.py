@@ -68,6 +68,21 @@ def test_the_relative_error_of_one_target_is_that_of_two_sources(stems):
     np.testing.assert_allclose(loss(stems[:, :1], spectrogram(both)), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_targets_that_are_recorded_together_are_learned_together(name, stems):
+    loss = LOSSES[name](N_FFT, HOP, reduction=None)
+    z = spectrogram(stems + 0.1)
+    estimate = np.hypot(z[..., :2], z[..., 2:]) if loss.domain == "magnitude" else z
+    joined = stems.copy()
+    joined[0, 1], joined[0, 2:] = stems[0, 1:].sum(axis=0), np.nan
+    together, summed = stems.copy(), estimate.copy()
+    together[0, 1], together[0, 2:] = joined[0, 1], 0
+    summed[0, 1], summed[0, 2:] = estimate[0, 1:].sum(axis=0), 0
+    np.testing.assert_allclose(loss(joined, estimate), loss(together, summed), rtol=1e-5)
+    alone = loss(stems, estimate)
+    assert loss(joined, estimate)[1] == alone[1] and loss(joined, estimate)[0] != alone[0]
+
+
 def test_l1_is_that_of_numpy(stems):
     z = spectrogram(stems)
     magnitude = np.hypot(z[..., :2], z[..., 2:])
