@@ -102,6 +102,10 @@ def write_data(place, musdb_root, stems):
         (place / song).mkdir(parents=True)
         for name, sound in {**stems, **(more if "band" in song else {})}.items():
             soundfile.write(place / song / f"{name}.wav", sound[:300_032], RATE)
+    (place / "karaoke" / "three").mkdir(parents=True)
+    rest = stems["drums"] + stems["bass"] + stems["other"]
+    for name, sound in {"vocals": stems["vocals"], "accompaniment": rest}.items():
+        soundfile.write(place / "karaoke" / "three" / f"{name}.wav", sound[:300_032], RATE)
 
 
 def write_runs(place):
