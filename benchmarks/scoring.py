@@ -60,7 +60,7 @@ np.savez(out, **scores, seconds=seconds, before=before, peak=peak)
 
 def prepare(song, seconds, folder):
     """Writes references and estimates, (stems, samples, channels); gives the stems and the rate."""
-    from keras_mmdense.data.songs import FolderSong
+    from keras_mmdense.data.song_files import FolderSong
     from keras_mmdense.evaluation.oracles import ideal_ratio_mask
 
     found = FolderSong(song, {stem: list(song.glob(f"{stem}.*")) for stem in STEMS})

@@ -15,7 +15,7 @@ from typing import Any
 import filelock
 import numpy as np
 
-from keras_mmdense.data.songs import Recordings, Song
+from keras_mmdense.data.song_files import Recordings, Song
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 from keras_mmdense.utils.files import replacing, sha256

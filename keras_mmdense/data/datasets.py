@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_mmdense.data.cache import CachedSong, cache_songs
-from keras_mmdense.data.songs import LAYOUTS, MISSING, Song, check_root, locate_songs
+from keras_mmdense.data.song_files import Song
+from keras_mmdense.data.songs import LAYOUTS, MISSING, check_root, locate_songs
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 from keras_mmdense.utils.progress import Progress

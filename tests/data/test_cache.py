@@ -12,7 +12,8 @@ import soundfile
 
 from keras_mmdense.data import cache as cache_module
 from keras_mmdense.data.cache import CachedSong, cache_songs
-from keras_mmdense.data.songs import FolderSong, Song, find_songs, locate_songs
+from keras_mmdense.data.song_files import FolderSong, Song
+from keras_mmdense.data.songs import find_songs, locate_songs
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 
@@ -155,7 +156,8 @@ def test_a_broken_index_is_written_again(song_folder, tmp_path, text):
 SLOW_RUN = """
 import sys, time
 from keras_mmdense.data.cache import cache_songs
-from keras_mmdense.data.songs import FolderSong, find_songs
+from keras_mmdense.data.song_files import FolderSong
+from keras_mmdense.data.songs import find_songs
 read = FolderSong.read
 def slowly(self, stem):
     print(self.name, stem, flush=True)
