@@ -24,13 +24,13 @@ def main():
     parser.add_argument("networks", nargs="+", help="names or folders")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     options = parser.parse_args()
-    (spec, network), *others = (load_network(name) for name in options.networks)
-    for name, (other, _) in zip(options.networks[1:], others, strict=True):
-        if other != spec:
+    specs, networks = zip(*map(load_network, options.networks), strict=True)
+    for name, spec in zip(options.networks, specs, strict=True):
+        if spec != specs[0]:
             raise SystemExit(f"{name}: another table or other stems than {options.networks[0]}")
-    weights = [one.get_weights() for one in (network, *(other for _, other in others))]
-    network.set_weights([np.mean(x, axis=0) for x in zip(*weights, strict=True)])
-    save_network(options.output, spec, network)
+    weights = zip(*(network.get_weights() for network in networks), strict=True)
+    networks[0].set_weights([np.mean(x, axis=0) for x in weights])
+    save_network(options.output, specs[0], networks[0])
 
 
 if __name__ == "__main__":

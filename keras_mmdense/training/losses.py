@@ -44,7 +44,7 @@ class _SpectralLoss(keras.losses.Loss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         sources, samples, channels = y_true.shape[1:]
         joined = ops.isnan(y_true[:, :, 0, 0])
-        y_true = ops.where(ops.isnan(y_true), 0.0, y_true)
+        y_true = ops.where(ops.expand_dims(joined, (2, 3)), 0.0, y_true)
         real, imag = self.stft(ops.reshape(y_true, (-1, samples, channels)))
         if self.domain == "magnitude":
             target = Magnitude()([real, imag])
