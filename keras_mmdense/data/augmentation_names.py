@@ -1,4 +1,5 @@
 """Names of the steps of `augmentation`, without importing numpy."""
 
 PAPER = ("chunks", "swap", "gain", "remix")
-AUGMENTATIONS = (*PAPER, "active", "resample", "double", "polarity", "eq", "level")
+MORE = ("active", "resample", "double", "polarity", "eq", "level", "together")
+AUGMENTATIONS = (*PAPER, *MORE)

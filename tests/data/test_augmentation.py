@@ -204,6 +204,31 @@ def test_some_stems_are_the_sum_of_two_clips():
     assert np.mean(levels == 2) == pytest.approx(0.15, abs=0.04)
 
 
+def test_half_of_the_remixes_keep_what_a_song_has_together():
+    songs = ramps()
+    for song in songs[:3]:
+        song.recordings = (0, 1, None, 3)
+    chunks = RemixedChunks(songs, STEMS, SAMPLES, 0, ("remix", "chunks", "together"))
+    stems = np.stack([chunks[i][1] for i in range(600)])
+    same = stems[:, :, 0, 0] == stems[:, :1, 0, 0]
+    complete, no_bass = same.all(axis=1), same[:, [1, 3]].all(axis=1) & ~same[:, 2]
+    assert np.mean(complete) == pytest.approx(1 / 4, abs=0.05)
+    assert np.mean(no_bass) == pytest.approx(1 / 4, abs=0.05)
+    song, _ = origins(stems[no_bass])
+    assert set(song[:, 0]) == {0, 1, 2} and set(song[:, 2]) == {3, 4, 5}
+
+
+def test_vocals_and_accompaniment_are_whole_songs_without_remix():
+    songs = ramps()
+    songs[0].recordings = (0, 1, 1, 1)
+    chunks = RemixedChunks(songs, STEMS, SAMPLES, 0, ())
+    targets = np.stack([chunks[i][1] for i in range(300)])
+    joined = np.isnan(targets).any(axis=(2, 3))
+    assert set(map(tuple, joined)) == {(False,) * 4, (False, False, True, True)}
+    song, start = origins(targets[joined.any(axis=1), :2])
+    assert not song.any() and (start[:, 0] == start[:, 1]).all()
+
+
 def test_an_unknown_stem_is_drawn_from_songs_that_have_it():
     songs = ramps()
     for song in songs[:4]:
