@@ -20,6 +20,8 @@ from keras_mmdense.separation.silence import pack
 from keras_mmdense.separation.stepwise_graph import after_silence, memories, stepwise_model
 from keras_mmdense.utils.quiet import quiet_stderr
 
+# XNNPACK computes sixteen maps at a time on x86, eight on ARM.
+FEW_MAPS = 7
 # With a smaller scale, the following weights could leave the range of float16.
 SMALLEST = 0.01
 
@@ -170,6 +172,8 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
             return merge_batch_norm(layer)
         if _over_maps(layer):
             return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
+        if _has_few_maps(layer):
+            return TwoBinsConv2D.from_config(layer.get_config())
         return type(layer).from_config(layer.get_config())
 
     # Without the mask argument of batch norm.
@@ -196,6 +200,25 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
             values[0] = values[0] * scales[layer.name][:, None]
         layer.set_weights(values)
     return copy
+
+
+class TwoBinsConv2D(layers.Conv2D):
+    """A convolution of few maps that computes two neighboring bins at once, as twice the maps."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        _, frames, bins, _ = x.shape
+        if frames is None:
+            return super().call(x)
+        first, second = (tf.pad(self.kernel, [[0, 0], [i, 1 - i], [0, 0], [0, 0]]) for i in (0, 1))
+        y = tf.nn.conv2d(x, tf.concat([first, second], axis=-1), (1, 2), "SAME")
+        return tf.reshape(y, (-1, frames, bins, self.filters)) + self.bias
+
+
+def _has_few_maps(layer: keras.Layer) -> bool:
+    """Return whether a layer is a convolution of few maps, over an even number of bins."""
+    if type(layer) is not layers.Conv2D or layer.filters > FEW_MAPS or layer.strides != (1, 1):
+        return False
+    return layer.padding == "same" and layer.input.shape[2] % 2 == 0
 
 
 def _over_maps(layer: keras.Layer) -> bool:

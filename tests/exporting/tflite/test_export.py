@@ -205,6 +205,27 @@ def test_batch_norm_over_bins_stays():
     np.testing.assert_allclose(merged(x), model(x, training=False), rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("kernel", [(3, 3), (3, 4), (1, 2)])
+@pytest.mark.parametrize(
+    ("frames", "bins", "maps", "strides"),
+    [(9, 64, 6, (1, 2)), (9, 64, 8, (1, 1)), (9, 65, 6, (1, 1)), (None, 64, 6, (1, 1))],
+)
+def test_few_maps_are_computed_for_two_bins_at_once(kernel, frames, bins, maps, strides):
+    import tensorflow as tf
+
+    x = keras.Input((frames, bins, 5), name="magnitude")
+    model = keras.Model(x, keras.layers.Conv2D(maps, kernel, padding="same")(x))
+    kernel, bias = (np.random.default_rng(0).normal(size=x.shape) for x in model.weights)
+    model.set_weights([kernel, bias])
+    merged = conversion.merge_batch_norm(model)
+    noise = np.random.default_rng(1).normal(size=(2, 9, bins, 5)).astype("float32")
+    np.testing.assert_allclose(merged(noise), model(noise), rtol=0, atol=1e-4)
+    spec = tf.TensorSpec((2, frames, bins, 5))
+    graph = tf.function(merged).get_concrete_function(spec).graph
+    found = [x.get_attr("strides")[1:3] for x in graph.get_operations() if x.type == "Conv2D"]
+    assert list(map(tuple, found)) == [strides]
+
+
 def test_float16_is_small_and_close(sized, exported, real_mixture, separator):
     out = sized(quantize="float16")
     types = flatbuffer.weight_types(out.read_bytes())
