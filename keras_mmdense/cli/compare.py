@@ -42,8 +42,8 @@ def compare(
     """Compare two systems on the same songs, with intervals.
 
     Prints medians and means over songs of the SDR of both systems, their difference with a 95 %
-    paired bootstrap interval, and whether it is within noise: the interval of the mean includes 0,
-    or the mean is below 0.3 dB, which another training seed may change as well.
+    paired bootstrap interval, and a verdict: within noise if the interval of the mean includes 0.
+    A difference below 0.3 dB needs a second training seed.
 
     Example: keras-mmdense compare scores/before scores/after -o comparison
     """

@@ -28,7 +28,7 @@ def tflite(
     quantize: Annotated[
         str | None,
         typer.Option(
-            help="float16, dynamic (8-bit weights) or int8 (8-bit arithmetic in the networks); "
+            help="float16, dynamic (8-bit weights) or int8 (8-bit arithmetic in the networks). "
             "Defaults to float32."
         ),
     ] = None,

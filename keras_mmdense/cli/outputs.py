@@ -30,7 +30,13 @@ Subtype = Annotated[
     str | None,
     typer.Option(help="Sample format, such as PCM_16. Defaults to FLOAT for wav, PCM_24 for flac."),
 ]
-Filename = Annotated[str, typer.Option(help="Template of the file names below OUTPUT.")]
+Filename = Annotated[
+    str,
+    typer.Option(
+        help="Template of the file names below OUTPUT, with {song}, {stem} and {format}. "
+        "stem.mp4 has {song}.{format} by default."
+    ),
+]
 Engine = Annotated[
     str,
     typer.Option(

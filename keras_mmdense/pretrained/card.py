@@ -148,7 +148,8 @@ def _training(card: NetworkCard) -> str:
 
 
 def _data_set(data: DataSet) -> str:
-    facts = f"{data.songs} songs, {data.hours:g} hours, {data.license}"
+    hours = "1 hour" if data.hours == 1 else f"{data.hours:g} hours"
+    facts = f"{data.songs} songs, {hours}, {data.license}"
     details = f". {data.details}" if data.details else ""
     return _fill(f"- {data.name}: {facts}{details}", "  ")
 

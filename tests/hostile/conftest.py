@@ -1,6 +1,6 @@
 """The campaign against hostile input: what was tried, what held and what fell.
 
-    pytest tests/hostile -m "hostile or not hostile" -p no:xdist
+    pytest tests/hostile -m "hostile or not hostile" -n 0
 
 runs all of it and prints a summary. What is not marked `hostile` is part of every run of the tests;
 there a separator of numpy takes the place of a network.
