@@ -68,7 +68,10 @@ def test_a_network_with_an_lstm_sees_windows(random_network):
     assert card.context and not card.delay
 
 
-def test_songs_do_not_hear_one_another(separator, real_mixture):
+@pytest.mark.parametrize("engine", ["tensorflow", "litert"])
+def test_songs_do_not_hear_one_another(separator, file, real_mixture, engine):
+    separator = separator if engine == "tensorflow" else Separator(file)
+    assert separator.engine.name == engine
     songs = [gain * real_mixture[:250000] for gain in (1, -0.5, 0.25)]
     alone = [separator.separate(song, 44100) for song in songs]
     with concurrent.futures.ThreadPoolExecutor(3) as pool:

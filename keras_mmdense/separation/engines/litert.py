@@ -1,6 +1,7 @@
 """The engine "litert": a `.tflite` file in LiteRT with XNNPACK, without TensorFlow or Keras."""
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from keras_mmdense.separation.engines.engine import Engine, Run
 from keras_mmdense.separation.model_card import TFLITE_CARD, TFLITE_SILENCE, ModelCard
 from keras_mmdense.separation.silence import unpack
 from keras_mmdense.utils.quiet import quiet_stderr
+
+Runner = Callable[..., dict[str, np.ndarray]]
 
 
 def tflite_engine(path: Path, threads: int | None = None) -> Engine:
@@ -40,14 +43,15 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
         with quiet_stderr():  # LiteRT logs there that it created its delegate
             interpreter = Interpreter(str(path), num_threads=threads or usable_cores())
             interpreter.allocate_tensors()
-            runner = interpreter.get_signature_runner()
-        inputs, outputs = runner.get_input_details(), runner.get_output_details()
+            signature = interpreter.get_signature_runner()
+        inputs, outputs = signature.get_input_details(), signature.get_output_details()
     except (ValueError, RuntimeError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise InputError(f"{path}: TFLite cannot run it: {reason}") from error
     shapes = {name: tuple(x["shape"].tolist()) for name, x in inputs.items()}
     _check_signature(path, card, shapes, set(outputs))
     del shapes["waveform"]
+    runner = _one_at_a_time(signature)
     if shapes or TFLITE_SILENCE in metadata:
         try:
             silence = unpack(metadata[TFLITE_SILENCE], shapes)
@@ -62,8 +66,19 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
     return Engine("litert", card, lambda: run, recipe=recipe)
 
 
+def _one_at_a_time(runner: Runner) -> Runner:
+    """Let threads take turns at an interpreter, whose tensors they share."""
+    lock = threading.Lock()
+
+    def run(**inputs: np.ndarray) -> dict[str, np.ndarray]:
+        with lock:
+            return runner(**inputs)
+
+    return run
+
+
 def _stepwise(
-    runner: Callable[..., dict[str, np.ndarray]],
+    runner: Runner,
     stems: Sequence[str],
     silence: dict[str, np.ndarray],
 ) -> Run:
