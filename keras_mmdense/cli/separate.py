@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,6 +61,8 @@ def separate(
         artifacts = model[0] if len(model) == 1 else list(model)
         separator = Separator(artifacts, stems=wanted, engine=engine)
     made_by = "".join(fingerprint(name)[:8] for name in model)
+    if extra:  # What the stems leave is another file if they are others.
+        made_by += f"-{zlib.crc32(','.join(sorted(separator.stems)).encode()):08x}"
     with progress() as report:
         job = batch.Job(separator, output, dataclasses.replace(written, model=made_by), resume)
         results = job.run(files, report, _tell)

@@ -271,6 +271,18 @@ def test_resume_with_another_model_separates_again(tmp_path, tiny):
     assert "skipped" in succeeds(*arguments, tmp_path / "other")
 
 
+def test_resume_separates_again_what_leaves_another_residual(tmp_path, tiny):
+    song = write_noise(tmp_path / "x.wav")
+    arguments = ("separate", song, "-o", tmp_path / "out", "--model", tiny, "--resume", "--stems")
+    succeeds(*arguments, "vocals,drums", "--residual")
+    assert "residual.wav" in succeeds(*arguments, "vocals", "--residual")
+    folder = tmp_path / "out" / "x"
+    total = sum(soundfile.read(folder / f"{name}.wav")[0] for name in ("vocals", "residual"))
+    np.testing.assert_allclose(total, soundfile.read(song)[0], atol=1e-5)
+    assert "skipped" in succeeds(*arguments, "vocals", "--residual")
+    assert "skipped" in succeeds(*arguments, "vocals,drums")
+
+
 def test_two_stems_are_two(tmp_path, tiny):
     song, network = write_noise(tmp_path / "x.wav"), NetworkSpec(TABLES["tiny"], ("vocals",))
     save_network(tmp_path / "net", network, network.build())
