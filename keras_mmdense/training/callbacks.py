@@ -1,6 +1,7 @@
 """Callbacks: validation, best model, checkpoint, learning curve."""
 
 import csv
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,7 +96,7 @@ class KeepBest(keras.callbacks.Callback):
         folder: Folder to write to, see `networks.save_network`.
         validator: Holds the network.
         keep: Criterion: "sdr", the highest mean SDR among the epochs that measure it, or "loss",
-            the lowest validation loss.
+            the lowest validation loss. Stems whose SDR is not a number do not count.
         card: Describes the network of an epoch.
         clock: Measures the time of training.
     """
@@ -109,9 +110,17 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         sdr = {name.removeprefix(SDR): logs[name] for name in logs if name.startswith(SDR)}
+        last = self.model.stop_training or epoch + 1 == self.params["epochs"]
+        # A run that stops early may not have measured any SDR.
+        only = last and self.best == float("inf") and math.isfinite(logs["val_loss"])
+        if only and self.keep == "sdr" and not sdr:
+            with one_device():
+                sdr = self.validator.sdr()
+            logs |= {SDR + source: value for source, value in sdr.items()}
         scores = [-logs["val_loss"]] if self.keep == "loss" else list(sdr.values())
-        if scores and -np.mean(scores) < self.best:
-            self.best = float(-np.mean(scores))
+        score = np.mean([x for x in scores if math.isfinite(x)] or [float("nan")])
+        if only or -score < self.best:
+            self.best = -float(score)
             spec, model = self.validator.spec, self.validator.model
             card = self.card.describe(epoch + 1, sdr, self.clock.seconds)
             save_network(self.folder, spec, model, card)

@@ -1,7 +1,6 @@
 """Training of a network with `fit`, which resumes an interrupted run."""
 
 import importlib.util
-import math
 from pathlib import Path
 
 import keras
@@ -22,7 +21,13 @@ from keras_mmdense.training.model import (
     start_from,
     waveform_loss,
 )
-from keras_mmdense.training.run_folder import CHECKPOINT, describe_run, find_run, write_run
+from keras_mmdense.training.run_folder import (
+    CHECKPOINT,
+    check_finished,
+    describe_run,
+    find_run,
+    write_run,
+)
 from keras_mmdense.training.validation import STATISTICS_BATCHES, Validator
 from keras_mmdense.utils.progress import Progress
 
@@ -95,6 +100,7 @@ def train(
     callbacks = _callbacks(config, validator, trained, chunks, output, card)
     callbacks.append(Checkpoint(output, variables, callbacks, run, state))
     if state.get("finished"):
+        check_finished(output)
         write_run(output, run, state)
         return state["callbacks"]["Curve"]["rows"]
     done = state.get("epochs_done", 0)
@@ -107,10 +113,8 @@ def train(
             shuffle=False,
             callbacks=callbacks,
         )
-    rows = callbacks[-1].state["callbacks"]["Curve"]["rows"]
-    if all(math.isnan(row["val_loss"]) for row in rows):
-        raise InputError(f"{output}: the loss is not a number; try a lower learning rate")
-    return rows
+    check_finished(output)
+    return callbacks[-1].state["callbacks"]["Curve"]["rows"]
 
 
 def training_chunks(config: TrainConfig, songs: Songs) -> RemixedChunks:
@@ -146,7 +150,6 @@ def _callbacks(
     callbacks = [
         clock,
         Validate(validator, trained, batches, count, config.sdr_every),
-        KeepBest(output, validator, config.keep if config.sdr_every else "loss", card, clock),
     ]
     if config.schedule == "plateau":
         callbacks.append(
@@ -159,6 +162,8 @@ def _callbacks(
         )
     if config.early_stopping:
         callbacks.append(keras.callbacks.EarlyStopping(patience=config.early_stopping))
+    keep = config.keep if config.sdr_every else "loss"
+    callbacks.append(KeepBest(output, validator, keep, card, clock))
     callbacks.append(Curve(output, card.epoch_seconds, config.targets, config.loss))
     if _has_tensorboard():
         callbacks.append(keras.callbacks.TensorBoard(output / "logs", write_graph=False))

@@ -64,6 +64,14 @@ def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
     return found
 
 
+def check_finished(output: str | Path) -> None:
+    """Raise InputError if a finished run has left no network, as its loss was not a number."""
+    if not (Path(output) / "network.json").is_file():
+        raise InputError(
+            f"{output}: the loss was not a number; choose another folder and a lower learning rate"
+        )
+
+
 def describe_run(config: TrainConfig, spec: NetworkSpec) -> dict[str, Any]:
     backend = {"backend": keras.backend.backend(), "keras": keras.__version__}
     return {**config.to_dict(), "table": spec.config.to_dict(), **backend}

@@ -152,10 +152,28 @@ def test_a_run_that_learns_nothing_stops_early(config, tmp_path):
     assert find_run(tmp_path / "run", config)["finished"]
 
 
+@pytest.mark.parametrize("sdr_every", [1, 5])
+def test_a_run_that_stops_early_keeps_a_network(config, tmp_path, sdr_every):
+    """Also if no epoch has measured the SDR, and where no song has one of the stems."""
+    songs = load_songs(config, tmp_path / "cache")
+    for song in songs["valid"]:
+        song.audio = np.array(song.audio)
+        song.audio[1] = 0
+    changes = {"learning_rate": 0.0, "early_stopping": 1, "sdr_every": sdr_every, "keep": "sdr"}
+    config = dataclasses.replace(config, epochs=20, steps=1, targets=("vocals", "drums"), **changes)
+    rows = train(config, songs, tmp_path / "run")
+    assert len(rows) < 5 and np.isfinite(rows[-1]["val_sdr_vocals"])
+    assert np.isnan(rows[-1]["val_sdr_drums"])
+    assert load_network(tmp_path / "run").spec.targets == ("vocals", "drums")
+    assert repr(train(config, songs, tmp_path / "run")) == repr(rows)
+
+
 def test_a_loss_that_is_no_number_is_told(config, tmp_path):
     config = dataclasses.replace(config, epochs=1, steps=3, learning_rate=1e38, average=False)
-    with pytest.raises(InputError, match="not a number"):
-        train(config, load_songs(config, tmp_path / "cache"), tmp_path / "run")
+    songs = load_songs(config, tmp_path / "cache")
+    for _ in range(2):
+        with pytest.raises(InputError, match="not a number"):
+            train(config, songs, tmp_path / "run")
 
 
 def test_the_average_starts_with_the_first_step_and_spans_an_epoch(config):
@@ -209,6 +227,8 @@ def test_the_best_epoch_is_that_of_the_highest_sdr_or_the_lowest_loss(tmp_path, 
     for keep, expected in (("sdr", [0, 2]), ("loss", [0, 1, 3])):
         kept.clear()
         best = callbacks.KeepBest(tmp_path, validator, keep, writer, clock)
+        best.set_model(SimpleNamespace(stop_training=False))
+        best.set_params({"epochs": 9})
         for epoch, values in enumerate(logs):
             best.on_epoch_end(epoch, values)
         assert kept == expected
