@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from keras_mmdense.evaluation.scoring import SongScores
 from keras_mmdense.evaluation.systems import Song, System
 from keras_mmdense.evaluation.tasks import Task, score_here, score_parallel
 from keras_mmdense.stems import STEMS, Stems
+from keras_mmdense.utils.files import sha256
 
 DEFAULT_ORACLES = ("mixture", "ideal ratio mask")
 
@@ -76,7 +78,8 @@ def evaluate_songs(
     plan = _plan(systems, oracles)
     settings = {"data": root, **vars(rule), "rule": rule.name, "engine": engine}
     tracks = {} if output is None else _open(Path(output), split, settings, plan)
-    done = _read_done(songs, plan, tracks)
+    digests = _Digests(songs)
+    done = _read_done(songs, plan, tracks, digests)
     total, report = len(songs) * len(plan), progress or (lambda *_: None)
     report(len(done), total, "")
     separated = _separate(songs, plan, done, rule, engine)
@@ -84,7 +87,7 @@ def evaluate_songs(
     with contextlib.closing(results):
         for task, scores in results:
             if output is not None:
-                tracks[task.system].write(scores, _digest(plan[task.system], task.name))
+                tracks[task.system].write(scores, digests(plan[task.system], task.name))
             done[task.name, task.system] = scores
             report(len(done), total, f"{task.name}: {task.system}")
     return {system: [done[song.name, system] for song in songs] for system in plan}
@@ -122,21 +125,36 @@ def _open(
     }
 
 
+class _Digests:
+    """Identifies the files that scores are computed from; those of a song are read once."""
+
+    def __init__(self, songs: Sequence[Song]):
+        self._songs = {song.name: song for song in songs}
+        self._references: dict[str, str | None] = {}
+
+    def __call__(self, system: System, name: str) -> dict[str, str | None]:
+        if name not in self._references:
+            files = [path for _, path in getattr(self._songs[name], "sources", ())]
+            digests = "".join(map(sha256, files))
+            self._references[name] = hashlib.sha256(digests.encode()).hexdigest() if files else None
+        estimates = system.digest(name) if system.digest else None
+        return {"estimates": estimates, "references": self._references[name]}
+
+
 def _read_done(
-    songs: Sequence[Song], plan: Mapping[str, System], tracks: Mapping[str, Tracks]
+    songs: Sequence[Song],
+    plan: Mapping[str, System],
+    tracks: Mapping[str, Tracks],
+    digests: _Digests,
 ) -> Done:
     done = {}
     for name, track in tracks.items():
         for song in songs:
-            digest = functools.partial(_digest, plan[name])
-            scores = track.read(song.name, plan[name].stems, digest)
+            found = functools.partial(digests, plan[name], song.name)
+            scores = track.read(song.name, plan[name].stems, found)
             if scores is not None:
                 done[song.name, name] = scores
     return done
-
-
-def _digest(system: System, song: str) -> str | None:
-    return system.digest(song) if system.digest else None
 
 
 def _separate(

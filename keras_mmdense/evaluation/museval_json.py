@@ -3,7 +3,8 @@
 `<folder>/<track>.json` is what `museval.TrackStore` writes, {"targets": [{"name", "frames":
 [{"time", "duration", "metrics": {"SDR", "SIR", "ISR", "SAR"}}]}]}, but with all digits; NaN and
 Infinity are written as such. Additional keys are "song", "sample_rate", "window", "hop", "silent",
-"seconds" (see `SongScores`) and "estimates", the sha256 of the estimates' files if there are any.
+"seconds" (see `SongScores`), and the sha256 of the files of the "estimates" and of the "references",
+if they are files.
 The folder is named by the split, so that museval's tools can read the tree.
 
 `settings.json` in the parent folder identifies the evaluation.
@@ -57,28 +58,29 @@ class Tracks:
             )
 
     def read(
-        self, song: str, stems: Sequence[str], digest: Callable[[str], str | None]
+        self, song: str, stems: Sequence[str], digests: Callable[[], Mapping[str, str | None]]
     ) -> SongScores | None:
         """Read the scores of a song from an earlier run.
 
         Args:
             song: Name of the song.
             stems: Stems that must have been scored.
-            digest: Returns the sha256 of its estimates, if they are files.
+            digests: Returns the sha256 of its "estimates" and "references", if they are files.
 
         Returns:
             The scores, or None if the song, or one of the stems, has not been scored.
 
         Raises:
-            InputError: If the file is damaged, or belongs to other estimates.
+            InputError: If the file is damaged, or belongs to other estimates or references.
         """
         path = self._path(song)
         if not path.exists():
             return None
         content = read_json(path)
         try:
-            if content["estimates"] != digest(song):
-                raise InputError(f"{path}: scores of other estimates than the present ones")
+            for what, digest in digests().items():
+                if content.get(what, digest) != digest:
+                    raise InputError(f"{path}: scores of other {what} than the present ones")
             scores = _scores(content)
             if scores.name != song or not scores.frames:
                 raise ValueError(f"scores of {scores.name!r}")
@@ -88,7 +90,7 @@ class Tracks:
             raise InputError(f"{path}: not the scores of a track ({error!r})") from error
         return scores if set(stems) <= set(scores.frames) else None
 
-    def write(self, scores: SongScores, digest: str | None) -> None:
+    def write(self, scores: SongScores, digests: Mapping[str, str | None]) -> None:
         """Write the scores of a song atomically."""
         settings = self._folder / "settings.json"
         if not settings.exists():
@@ -98,7 +100,7 @@ class Tracks:
             "targets": [_target(stem, scores) for stem in scores.frames],
             "song": scores.name,
             **{key: facts[key] for key in FACTS if key != "song"},
-            "estimates": digest,
+            **digests,
         }
         _write_json(self._path(scores.name), content)
 

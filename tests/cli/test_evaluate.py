@@ -195,6 +195,12 @@ def test_done_songs_are_not_scored_again_but_other_settings_are_refused(
     shutil.copy(other / "clip 0" / "vocals.wav", other / "clip 2" / "vocals.wav")
     line = fails(*options(root, other, *more))
     assert "clip 2.json" in line and "other estimates" in line
+    other = tmp_path / "changed" / root.name
+    shutil.copytree(root, other)
+    clips = {path.parent.name: path for path in other.rglob("vocals.wav")}
+    shutil.copy(clips["clip 0"], clips["clip 1"])
+    line = fails(*options(other, vocals, *more))
+    assert "clip 1.json" in line and "other references" in line
     assert {path: path.read_bytes() for path in out.rglob("*.json")} == before
 
 

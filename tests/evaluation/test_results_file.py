@@ -125,10 +125,10 @@ def test_names_in_figures_are_no_formulas(tmp_path, results, name):
 def test_tracks_of_long_names_are_found_again(tmp_path, results, name):
     scores = dataclasses.replace(next(iter(results.values()))[0], name=name)
     tracks = Tracks(tmp_path / "system", "valid", {})
-    tracks.write(scores, None)
-    assert tracks.read(name, list(scores.frames), lambda song: None).name == name
+    tracks.write(scores, {})
+    assert tracks.read(name, list(scores.frames), dict).name == name
     other = f"{name[:-1]}b"
-    assert tracks.read(other, list(scores.frames), lambda song: None) is None
+    assert tracks.read(other, list(scores.frames), dict) is None
 
 
 def test_table_fits_80_columns_and_shows_all_rows():
