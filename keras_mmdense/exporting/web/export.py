@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +11,13 @@ from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.tflite.export import can_step, export_tflite
 from keras_mmdense.exporting.tflite.flatbuffer import read_card
 from keras_mmdense.exporting.web.server import CONTENTS, HEADERS, MODEL
-from keras_mmdense.utils.files import replacing_folder
+from keras_mmdense.utils.files import read_json, replacing_folder
 
 DIST = Path("export", "web", "dist")
 PAGE = Path(__file__).parents[3] / DIST
 BUILD = "(cd export/web && npm ci && npm run build)"
+PAGE_FILES = ("index.html", "assets", "icon.svg", "runtime", "sw.js")
+NAME = re.compile(r"model-[0-9a-f]{12}\.tflite")
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -49,7 +52,7 @@ def export_web(
     """
     pages = (PAGE, DIST) if page is None else (Path(page),)
     found = next((folder for folder in pages if (folder / "index.html").is_file()), None)
-    with replacing_folder(out, MODEL) as folder:
+    with replacing_folder(out, MODEL, _known(Path(out), found)) as folder:
         if found:
             shutil.copytree(found, folder, dirs_exist_ok=True)
         content = _tflite(models, folder / "model.tflite")
@@ -58,6 +61,19 @@ def export_web(
         (folder / MODEL).write_text(json.dumps({"model": name}) + "\n")
         (folder / "_headers").write_text(_headers())
     return found is not None
+
+
+def _known(out: Path, page: Path | None) -> set[str]:
+    """Return the names that an export may contain, among them the model of the one in `out`."""
+    known = {MODEL, "_headers", *PAGE_FILES}
+    if page:
+        known |= {path.name for path in page.iterdir()}
+    if (out / MODEL).is_file():
+        older = read_json(out / MODEL)
+        if not isinstance(older, dict) or not NAME.fullmatch(str(older.get("model"))):
+            raise InputError(f"{out / MODEL}: not that of an exported page; choose another folder")
+        known.add(older["model"])
+    return known
 
 
 def _tflite(models: Sequence[str | Path], temporary: Path) -> bytes:

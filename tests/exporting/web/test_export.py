@@ -39,9 +39,19 @@ def test_the_folder_is_complete(tiny_file, stand_in, tmp_path):
 def test_an_older_export_is_replaced_and_nothing_else(tiny_file, stand_in, tmp_path):
     out = tmp_path / "site"
     export_web([tiny_file], out, stand_in)
-    (out / "older").touch()
+    before = (out / "model.json").read_text()
+    (out / "index.html").unlink()
     export_web([tiny_file], out, stand_in)
-    assert not (out / "older").exists()
+    assert (out / "index.html").exists() and (out / "model.json").read_text() == before
+    for name in (".git", "thesis.txt"):
+        (out / name).touch()
+        with pytest.raises(InputError, match=f"{name}: is not part of an export"):
+            export_web([tiny_file], out, stand_in)
+        (out / name).unlink()
+    for content in ('{"format": "graph-model"}', '{"model": "../x.tflite"}', "[]"):
+        (out / "model.json").write_text(content)
+        with pytest.raises(InputError, match="model.json: "):
+            export_web([tiny_file], out, stand_in)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "novel.txt").touch()
     with pytest.raises(InputError, match="exists and is not an exported model"):
