@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from keras_mmdense.errors import InputError
 from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import Trim
 from keras_mmdense.layers.sources import LastSource
@@ -93,6 +94,9 @@ def after_silence(graph: keras.Model) -> list[np.ndarray]:
 
     Returns:
         Values of the memories.
+
+    Raises:
+        InputError: If they are not finite.
     """
     step = np.zeros(graph.input_shape, "float32")
     before: list[np.ndarray] = []
@@ -100,6 +104,8 @@ def after_silence(graph: keras.Model) -> list[np.ndarray]:
     while not before or any(np.any(x != y) for x, y in zip(before, after, strict=True)):
         graph.predict_on_batch(step)
         before, after = after, read(memories(graph))
+        if not all(np.isfinite(x).all() for x in after):
+            raise InputError(f"{graph.name}: the network's weights are not finite numbers")
     return after
 
 

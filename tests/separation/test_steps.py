@@ -80,6 +80,14 @@ def test_songs_do_not_hear_one_another(separator, file, real_mixture, engine):
         assert distance(one, other) == 0
 
 
+def test_weights_that_are_no_numbers_are_refused(random_network, real_mixture):
+    spec, model = random_network()
+    kernel = next(weight for weight in model.weights if "first_conv" in weight.path)
+    kernel.assign(np.full(kernel.shape, np.nan))
+    with pytest.raises(InputError, match="weights are not finite"):
+        Separator.from_networks([(spec, model)]).separate(real_mixture[:44100], 44100)
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_copies_give_the_same_stems(separator, file, real_mixture, copied):
     for one in (separator, Separator(file, stems=["drums"])):
