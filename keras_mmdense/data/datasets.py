@@ -8,7 +8,13 @@ from typing import Any
 
 from keras_mmdense.data.cache import CachedSong, cache_songs
 from keras_mmdense.data.song_files import Song
-from keras_mmdense.data.songs import LAYOUTS, MISSING, check_root, locate_songs
+from keras_mmdense.data.songs import (
+    LAYOUTS,
+    MISSING,
+    check_root,
+    is_standard,
+    locate_songs,
+)
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS
 from keras_mmdense.utils.progress import Progress
@@ -33,7 +39,8 @@ class DatasetSpec:
             file of their sum, such as `bass+other.wav` or `accompaniment.wav`, their sum is
             trained. Defaults to `"error"`.
         gain: Gain of its songs in dB, to match the level of other data sets. Defaults to `0`.
-        validate: Whether some of its songs are used for validation, otherwise all for training.
+        validate: Whether some of its songs are used for validation, otherwise all for training; but
+            never MUSDB18's standard ones where they validate in another data set.
             Defaults to `True`.
         songs: Minimum number of songs in train and valid together. Defaults to `None`: any.
 
@@ -183,7 +190,8 @@ def locate(specs: Sequence[DatasetSpec]) -> dict[str, list[list[Song]]]:
         specs: The data sets.
 
     Returns:
-        "train" and "valid" -> songs of each data set.
+        "train" and "valid" -> songs of each data set. If standard validation songs of MUSDB18
+        validate, no data set trains on any of them.
 
     Raises:
         InputError: If a data set is missing or has too few songs, a song lacks a stem, or only some
@@ -202,6 +210,10 @@ def locate(specs: Sequence[DatasetSpec]) -> dict[str, list[list[Song]]]:
                 f"{spec.root}: {len(train) + len(valid)} songs, expected {spec.songs} in train and "
                 "valid together"
             )
+    if any(is_standard(song.name) for songs in located["valid"] for song in songs):
+        located["train"] = [
+            [song for song in songs if not is_standard(song.name)] for songs in located["train"]
+        ]
     return located
 
 

@@ -164,25 +164,29 @@ class RemixedChunks:
 
     def _clips(self, rngs: Generators) -> dict[int, tuple[np.ndarray, int]]:
         """Return chunks of all recordings of a song, from one position, and their groups."""
-        number = int(draw_songs(self.weights, 1, rngs["places"])[0])
-        song, samples = self.songs[number], self._read_samples(rngs)
-        start = self._start(song.samples, samples, rngs["places"])
-        return {
-            stem: (change_speed(song.chunk(stem, start, samples), self.samples), int(group))
-            for stem, group in enumerate(self.groups[:, number])
-            if group
-        }
+        for _ in range(self._tries(rngs)):
+            number = int(draw_songs(self.weights, 1, rngs["places"])[0])
+            song, samples = self.songs[number], self._read_samples(rngs)
+            start = self._start(song.samples, samples, rngs["places"])
+            groups = {stem: int(x) for stem, x in enumerate(self.groups[:, number]) if x}
+            chunks = {stem: song.chunk(stem, start, samples) for stem in groups}
+            if any(map(is_active, chunks.values())):
+                break
+        return {x: (change_speed(chunks[x], self.samples), groups[x]) for x in groups}
 
     def _clip(self, stem: int, allowed: int, rngs: Generators) -> tuple[np.ndarray, int]:
         """Return a chunk of a stem, alone or with others that are allowed, and its group."""
-        tries = TRIES if "active" in self.augment and draw_active(rngs["active"]) else 1
-        for _ in range(tries):
+        for _ in range(self._tries(rngs)):
             number = self._song(stem, allowed, rngs["places"])
             song, samples = self.songs[number], self._read_samples(rngs)
             chunk = song.chunk(stem, self._start(song.samples, samples, rngs["places"]), samples)
             if is_active(chunk):
                 break
         return change_speed(chunk, self.samples), int(self.groups[stem, number])
+
+    def _tries(self, rngs: Generators) -> int:
+        """Return how often to draw a chunk that is not silent."""
+        return TRIES if "active" in self.augment and draw_active(rngs["active"]) else 1
 
     def _song(self, stem: int, allowed: int, rng: np.random.Generator) -> int:
         """Draw the number of a song."""

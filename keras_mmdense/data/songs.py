@@ -179,10 +179,13 @@ def _files(folder: Path, name: str) -> list[Path]:
     return [path for path in paths if path.is_file()][:1]
 
 
+def is_standard(name: str) -> bool:
+    """Return whether a song is one of MUSDB18's validation songs, in DSD100 "051 - <title>"."""
+    return re.sub(r"^\d+ - ", "", name) in VALIDATION_SONGS
+
+
 def _split(paths: list[Path], valid: bool, root: str | Path) -> list[Path]:
-    # DSD100 shares songs with MUSDB18, as "051 - <title>": validation songs are never trained on.
-    titles = {path: re.sub(r"^\d+ - ", "", path.name.removesuffix(".stem.mp4")) for path in paths}
-    chosen = [path for path in paths if titles[path] in VALIDATION_SONGS]
+    chosen = [path for path in paths if is_standard(path.name.removesuffix(".stem.mp4"))]
     chosen = chosen or paths[-max(1, len(paths) // 10) :]
     if valid:
         return chosen
@@ -202,8 +205,11 @@ def _folder_song(folder: Path, extra: Mapping[str, Sequence[str]], missing: str)
                 part = "" if name == stem else f", {name}"
                 raise InputError(f"{folder}: the stem {stem}{part} is missing; expected {name}.wav")
         files[stem] = [path for paths in named.values() for path in paths]
-    unknown = missing == "unknown"
-    return FolderSong(folder, files, unknown, _joint(folder, files) if unknown else None)
+    joint = _joint(folder, files)
+    if missing != "unknown" and joint:
+        name = next(iter(joint.values())).name
+        raise InputError(f'{folder}: {name} holds several stems; set "missing" to "unknown"')
+    return FolderSong(folder, files, missing == "unknown", joint)
 
 
 def _joint(folder: Path, files: Mapping[str, Sequence[Path]]) -> dict[str, Path]:

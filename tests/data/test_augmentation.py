@@ -218,6 +218,17 @@ def test_half_of_the_remixes_keep_what_a_song_has_together():
     assert set(song[:, 0]) == {0, 1, 2} and set(song[:, 2]) == {3, 4, 5}
 
 
+def test_what_is_kept_together_is_active_but_for_some():
+    songs = ramps(songs=1, samples=400)
+    songs[0].audio[:, 100:] = 0
+    steps = ("remix", "chunks", "together")
+    silent = {}
+    for augment in (steps, (*steps, "active")):
+        chunks = RemixedChunks(songs, STEMS, SAMPLES, 0, augment)
+        silent[augment] = np.mean([not chunks[i][1].any() for i in range(300)])
+    assert silent[steps] > 0.3 and silent[*steps, "active"] < 0.1
+
+
 def test_vocals_and_accompaniment_are_whole_songs_without_remix():
     songs = ramps()
     songs[0].recordings = (0, 1, 1, 1)

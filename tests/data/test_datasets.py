@@ -105,6 +105,18 @@ def test_real_data_sets_at_once(stems_root, musdb_root, tmp_path):
     assert "94 songs, expected 100" in fails([DatasetSpec(musdb_root, songs=100)], tmp_path)
 
 
+def test_songs_that_validate_are_trained_on_in_no_data_set(song_folder, tmp_path):
+    for folder in ("m/train/Actions - One Minute Smile", "m/train/a", "m/train/b"):
+        song_folder(tmp_path / folder)
+    for folder in ("051 - Actions - One Minute Smile", "052 - c"):
+        song_folder(tmp_path / "d" / folder)
+    specs = [DatasetSpec(tmp_path / "m"), DatasetSpec(tmp_path / "d", validate=False, songs=2)]
+    located = locate(specs)
+    names = {split: [[x.name for x in songs] for songs in located[split]] for split in located}
+    assert names["train"] == [["a", "b"], ["052 - c"]]
+    assert names["valid"] == [["Actions - One Minute Smile"], []]
+
+
 def test_weights_are_shared_among_songs_by_length(song_folder, tmp_path):
     for name, samples in (("a", 100), ("b", 300), ("c", 50)):
         song_folder(tmp_path / "one" / name, samples=samples)

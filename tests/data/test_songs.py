@@ -144,6 +144,14 @@ def test_missing_stems_are_silence_where_asked_for(song_folder, tmp_path):
         locate_songs(tmp_path, "train")
 
 
+def test_files_of_several_stems_are_no_silence(song_folder, tmp_path):
+    song_folder(tmp_path / "a", ("vocals", "accompaniment"))
+    song_folder(tmp_path / "b")
+    with pytest.raises(InputError, match='accompaniment.wav holds several stems; set "missing" to'):
+        locate_songs(tmp_path, "train", missing="silence")
+    assert len(locate_songs(tmp_path, "train", missing="unknown", validate=False)) == 2
+
+
 def test_hidden_folders_are_no_songs(song_folder, tmp_path):
     for name in ("a", "b", ".half"):
         song_folder(tmp_path / name)
