@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "data": {"audio", "errors", "stems", "utils"},
     "evaluation": {"audio", "errors", "stems", "utils"},
     "pretrained": {"configs", "errors", "models", "stems", "utils"},
-    "synthesis": {"errors", "stems", "utils"},
+    "synthesis": {"audio", "errors", "stems", "utils"},
     "analysis": {"configs", "errors", "evaluation", "layers", "models", "pretrained", "utils"},
     "separation": {"audio", "errors", "layers", "models", "pretrained", "stems", "utils"},
     "beam": {

@@ -357,5 +357,29 @@ def write(path: str | Path, waveform: np.ndarray, sample_rate: int) -> None:
     if not np.isfinite(waveform).all():
         raise InputError(f"{path}: the samples to write are not finite numbers")
     with replacing(path) as partial:
-        soundfile.write(native(partial), waveform, sample_rate, subtype="FLOAT", format="WAV")
+        write_whole(partial, waveform, sample_rate, "FLOAT", "WAV")
         drop_time(partial)
+
+
+def write_whole(
+    path: Path, waveform: np.ndarray, sample_rate: int, subtype: str, format: str | None = None
+) -> None:
+    """Write an audio file in place, and check that it is complete.
+
+    Args:
+        path: The file to write.
+        waveform: (samples, channels), float32 or int16.
+        sample_rate: Sample rate in Hz.
+        subtype: Sample format as soundfile names it.
+        format: Format as soundfile names it. Defaults to `None`: that of the file's name.
+
+    Raises:
+        InputError: If the file cannot be written as a whole, as on a full disk.
+    """
+    try:
+        soundfile.write(native(path), waveform, sample_rate, subtype=subtype, format=format)
+        if soundfile.info(native(path)).frames == len(waveform):
+            return
+    except soundfile.SoundFileError:
+        pass
+    raise InputError(f"{path.parent}: {path.name} cannot be written; is the disk full?")

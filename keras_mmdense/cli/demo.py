@@ -21,7 +21,9 @@ def demo(
     ),
     model: Model = TRAINED,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the song.")] = 2017,
-    seconds: Annotated[float, typer.Option(min=3, help="Length of the song in seconds.")] = 20,
+    seconds: Annotated[
+        float, typer.Option(help="Length of the song in seconds, from 3 to 3600.")
+    ] = 20,
 ) -> None:
     """Synthesize a song, separate it, and print the gain in SDR.
 
@@ -32,7 +34,9 @@ def demo(
     from keras_mmdense.utils import files
     from keras_mmdense.utils.imports import require
     from keras_mmdense.utils.quiet import quiet_stderr
+    from keras_mmdense.utils.values import check_number
 
+    check_number("--seconds", seconds, 3, 3600)
     require("demo", "demo", "scipy", "matplotlib")
     files.check_writable(output)
     tell_terms(model)

@@ -85,7 +85,7 @@ def tflite(
             steps=steps,
             network_only=network_only,
             resizable=resizable,
-            calibration=_mixtures(calibrate) if calibrate else (),
+            calibration=_mixtures(calibrate, model[0]) if calibrate else (),
             progress=report("calibration") if calibrate else None,
         )
     size, rate = out.stat().st_size, card.sample_rate
@@ -100,16 +100,25 @@ def tflite(
     )
 
 
-def _mixtures(root: Path) -> list["np.ndarray"]:
-    """Return the mixtures of some of a data set's train songs."""
+def _mixtures(root: Path, model: str) -> list["np.ndarray"]:
+    """Return the mixtures of some of a data set's train songs, for a network."""
     import numpy as np
 
     from keras_mmdense.data.songs import find_songs
     from keras_mmdense.errors import InputError
+    from keras_mmdense.pretrained.catalog import network_folder
+    from keras_mmdense.pretrained.networks import read_description
 
+    spec, _ = read_description(network_folder(model))
+    rate = spec.config.sample_rate
     songs = find_songs(root, "train")
     songs = songs[:: -(-len(songs) // CALIBRATION)]
+    mixtures = []
     for song in songs:
-        if song.sample_rate != 44100:
-            raise InputError(f"{root}: {song.name} is at {song.sample_rate} Hz, expected 44100")
-    return [np.sum(list(song.stems().values()), axis=0) for song in songs]
+        if song.sample_rate != rate:
+            raise InputError(f"{root}: {song.name} is at {song.sample_rate} Hz, expected {rate}")
+        mixtures.append(np.sum(list(song.stems().values()), axis=0))
+        if mixtures[-1].shape[1] != spec.channels:
+            found = mixtures[-1].shape[1]
+            raise InputError(f"{root}: {song.name} has {found} channels, expected {spec.channels}")
+    return mixtures

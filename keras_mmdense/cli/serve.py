@@ -11,7 +11,9 @@ from keras_mmdense.cli.common import console
 
 def serve(
     folder: Annotated[Path, typer.Argument(help="Folder that `export web` wrote.")],
-    port: Annotated[int, typer.Option(help="Port on this computer; 0 for any.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on this computer; 0 for any.")
+    ] = 8000,
 ) -> None:
     """Serve a page of `export web` on this computer, with the headers that allow threads.
 

@@ -3,9 +3,8 @@
 `<folder>/<track>.json` is what `museval.TrackStore` writes, {"targets": [{"name", "frames":
 [{"time", "duration", "metrics": {"SDR", "SIR", "ISR", "SAR"}}]}]}, but with all digits; NaN and
 Infinity are written as such. Additional keys are "song", "sample_rate", "window", "hop", "silent",
-"seconds" (see `SongScores`), and the sha256 of the files of the "estimates" and of the "references",
-if they are files.
-The folder is named by the split, so that museval's tools can read the tree.
+"seconds" (see `SongScores`), and the sha256 of the files of "estimates" and "references", if
+there are any. The folder is named by the split, so that museval's tools can read the tree.
 
 `settings.json` in the parent folder identifies the evaluation.
 """

@@ -137,7 +137,7 @@ def load_model(name: str | Path) -> keras.Model:
         raise InputError(f"{path}: no such file")
     try:
         return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # damaged files: zip, key, JSON and value errors
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise InputError(f"{path}: Keras cannot load it: {reason}") from error
 

@@ -93,7 +93,7 @@ def render_to_folder(folder: Path, spec: NetworkSpec, card: NetworkCard, size: i
     """
     text = render_card(folder.resolve().name, spec, card, size)
     with replacing(folder / CARD) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     return folder / CARD
 
 

@@ -104,7 +104,9 @@ def write_description(
     if card is not None:
         description["card"] = card.to_dict()
     with replacing(folder / DESCRIPTION) as partial:
-        partial.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+        # Names of folders may hold bytes that are no UTF-8.
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def load_network(name: str | Path) -> LoadedNetwork:

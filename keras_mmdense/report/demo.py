@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
 
 from keras_mmdense.audio import writing
 from keras_mmdense.errors import InputError
@@ -49,7 +48,7 @@ def run(
     for name, stem in stems.items():
         writing.write(folder / f"{name}.wav", stem, sample_rate)
     with replacing(folder / "mixture.flac") as partial:
-        soundfile.write(partial, mixture, sample_rate, subtype="PCM_24")
+        writing.write_whole(partial, mixture, sample_rate, "PCM_24", "FLAC")
     plot_spectrograms(folder / "demo.png", mixture, truth, stems, sample_rate)
     return {name: (sdr(truth[name], mixture), sdr(truth[name], stems[name])) for name in stems}
 

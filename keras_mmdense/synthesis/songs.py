@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from scipy import signal
 
+from keras_mmdense.audio.writing import write_whole
 from keras_mmdense.stems import STEMS
 from keras_mmdense.synthesis.instruments import play_bass, play_drums
 from keras_mmdense.synthesis.keys import play_other
@@ -190,7 +190,7 @@ def _write_song(
     draft = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
     try:
         for name, sound in files.items():
-            soundfile.write(draft / f"{name}.wav", sound, sample_rate, subtype="PCM_16")
+            write_whole(draft / f"{name}.wav", sound, sample_rate, "PCM_16")
         draft.chmod(0o755)
         draft.rename(folder)
     except BaseException:

@@ -8,7 +8,6 @@ import keras
 from keras_mmdense.data import datasets
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import Batches, RemixedChunks, training_batches
-from keras_mmdense.errors import InputError
 from keras_mmdense.training.callbacks import Checkpoint, Clock, Curve, KeepBest, Validate
 from keras_mmdense.training.card import CardWriter
 from keras_mmdense.training.checkpoint import load_checkpoint

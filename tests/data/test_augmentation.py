@@ -226,7 +226,7 @@ def test_what_is_kept_together_is_active_but_for_some():
     for augment in (steps, (*steps, "active")):
         chunks = RemixedChunks(songs, STEMS, SAMPLES, 0, augment)
         silent[augment] = np.mean([not chunks[i][1].any() for i in range(300)])
-    assert silent[steps] > 0.3 and silent[*steps, "active"] < 0.1
+    assert silent[steps] > 0.3 and silent[(*steps, "active")] < 0.1
 
 
 def test_vocals_and_accompaniment_are_whole_songs_without_remix():

@@ -1,6 +1,7 @@
 """The functions that a Keras user calls."""
 
 import dataclasses
+import zipfile
 
 import keras
 import numpy as np
@@ -92,9 +93,12 @@ def test_wrong_weights_are_named(saved, tmp_path):
 
 def test_files_that_do_not_load_are_named(tmp_path):
     (tmp_path / "words.keras").write_text("words")
+    with zipfile.ZipFile(tmp_path / "empty.keras", "w") as file:
+        file.writestr("x", "words")
     for name, message in {
         "missing.keras": "no such file",
         "words.keras": "Keras cannot load it",
+        "empty.keras": "Keras cannot load it",
         "folder": "no trained network",
     }.items():
         with pytest.raises(keras_mmdense.InputError, match=f"{name}: {message}"):

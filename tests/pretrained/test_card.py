@@ -110,6 +110,15 @@ def test_a_card_is_put_into_a_network_and_stays(tmp_path, capsys):
     assert (tmp_path / "net" / "CARD.md").read_text() == before
 
 
+def test_names_that_are_no_utf8_are_written(tmp_path):
+    data = DataSet("songs-\udcff", "unknown", 0.1, 2)
+    card = dataclasses.replace(CARD, training_data=(data,))
+    save_network(tmp_path / "net", SPEC, SPEC.build(), card)
+    cards.render_to_folder(tmp_path / "net", SPEC, card, 1)
+    assert "songs-\\udcff: 2 songs" in (tmp_path / "net" / "CARD.md").read_text()
+    assert catalog.read_card(tmp_path / "net") == card
+
+
 def test_a_file_that_is_no_card_changes_nothing(tmp_path):
     (tmp_path / "card.json").write_text("[]")
     with pytest.raises(InputError, match="card.json: not the card of a network"):

@@ -215,10 +215,12 @@ class TwoBinsConv2D(layers.Conv2D):
 
 
 def _has_few_maps(layer: keras.Layer) -> bool:
-    """Return whether a layer is a convolution of few maps, over an even number of bins."""
-    if type(layer) is not layers.Conv2D or layer.filters > FEW_MAPS or layer.strides != (1, 1):
+    """Return whether a layer is a plain convolution of few maps, over an even number of bins."""
+    if type(layer) is not layers.Conv2D or layer.filters > FEW_MAPS or not layer.use_bias:
         return False
-    return layer.padding == "same" and layer.input.shape[2] % 2 == 0
+    plain = layer.activation is keras.activations.linear and layer.padding == "same"
+    strides = *layer.strides, *layer.dilation_rate, layer.groups
+    return plain and set(strides) == {1} and layer.input.shape[2] % 2 == 0
 
 
 def _over_maps(layer: keras.Layer) -> bool:

@@ -1,5 +1,6 @@
 """The TFLite file against the separator it was made of."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,13 +12,12 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from keras_mmdense import build
 from keras_mmdense.cli.common import app
 from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.source import load_source
-from keras_mmdense.exporting.tflite import conversion, flatbuffer
 from keras_mmdense.exporting.tflite import export as tflite
+from keras_mmdense.exporting.tflite import flatbuffer
 from keras_mmdense.pretrained import networks
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import Separator
@@ -54,20 +54,6 @@ def windows(real_mixture, card):
     """The song's start, over and over, to the length of a window with its context."""
     size = card.window + 2 * card.context
     return np.ascontiguousarray(np.resize(real_mixture, (size, 2)))[None]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A small network of two stems with random weights and statistics of batch norm."""
-    keras.utils.set_random_seed(1)
-    network = networks.NetworkSpec(TABLES["tiny"], ("vocals", "drums"))
-    model = network.build()
-    for weight in model.weights:
-        noise = np.random.default_rng(len(weight.path)).uniform(0.5, 1.5, weight.shape)
-        weight.assign(weight * noise + (0.1 if "beta" in weight.path else 0))
-    path = tmp_path_factory.mktemp("network") / "tiny"
-    networks.save_network(path, network, model)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -177,55 +163,6 @@ def test_live_variables_and_flex_are_refused():
         flatbuffer.check_builtin(converter.convert())
 
 
-@pytest.mark.parametrize("scale", [1, 1e-3, -1])
-def test_batch_norm_is_merged_exactly(folder, scale):
-    _, model = networks.load_network(folder)
-    norms = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
-    for norm in norms:
-        norm.gamma.assign(scale * norm.gamma)
-    merged = conversion.merge_batch_norm(model)
-    x = np.random.default_rng(0).random((1, 21, 1025, 2), "float32")
-    assert not any(isinstance(x, keras.layers.BatchNormalization) for x in merged.layers)
-    np.testing.assert_allclose(merged(x), model(x, training=False), rtol=0, atol=2e-6)
-    # A scale that is neither negative nor tiny goes into the convolution behind a ReLU.
-    kernels = [merged.get_layer(norm.name).get_weights()[0] for norm in norms]
-    ones = sum(bool(np.all(kernel == 1)) for kernel in kernels)
-    relus = sum(layer.name.endswith("_relu") for layer in model.layers)
-    assert ones == (relus if scale == 1 else 0)
-
-
-def test_batch_norm_over_bins_stays():
-    model = build("tiny", input="log", bins=65)
-    for weight in model.get_layer("input_bn").weights:
-        weight.assign(np.random.default_rng(len(weight.path)).uniform(0.5, 1.5, weight.shape))
-    merged = conversion.merge_batch_norm(model)
-    norms = [x for x in merged.layers if isinstance(x, keras.layers.BatchNormalization)]
-    assert [norm.name for norm in norms] == ["input_bn"]
-    x = np.random.default_rng(0).random((1, 9, 65, 2), "float32")
-    np.testing.assert_allclose(merged(x), model(x, training=False), rtol=0, atol=2e-6)
-
-
-@pytest.mark.parametrize("kernel", [(3, 3), (3, 4), (1, 2)])
-@pytest.mark.parametrize(
-    ("frames", "bins", "maps", "strides"),
-    [(9, 64, 6, (1, 2)), (9, 64, 8, (1, 1)), (9, 65, 6, (1, 1)), (None, 64, 6, (1, 1))],
-)
-def test_few_maps_are_computed_for_two_bins_at_once(kernel, frames, bins, maps, strides):
-    import tensorflow as tf
-
-    x = keras.Input((frames, bins, 5), name="magnitude")
-    model = keras.Model(x, keras.layers.Conv2D(maps, kernel, padding="same")(x))
-    kernel, bias = (np.random.default_rng(0).normal(size=x.shape) for x in model.weights)
-    model.set_weights([kernel, bias])
-    merged = conversion.merge_batch_norm(model)
-    noise = np.random.default_rng(1).normal(size=(2, 9, bins, 5)).astype("float32")
-    np.testing.assert_allclose(merged(noise), model(noise), rtol=0, atol=1e-4)
-    spec = tf.TensorSpec((2, frames, bins, 5))
-    graph = tf.function(merged).get_concrete_function(spec).graph
-    found = [x.get_attr("strides")[1:3] for x in graph.get_operations() if x.type == "Conv2D"]
-    assert list(map(tuple, found)) == [strides]
-
-
 def test_float16_is_small_and_close(sized, exported, real_mixture, separator):
     out = sized(quantize="float16")
     types = flatbuffer.weight_types(out.read_bytes())
@@ -277,8 +214,8 @@ def test_the_command_calibrates_on_a_data_set(folder, tmp_path):
     import keras_mmdense.cli.export_tflite  # noqa: F401
     from keras_mmdense.synthesis.songs import write_songs
 
-    def export(root):
-        arguments = ["export", "tflite", str(folder), str(tmp_path / "tiny.tflite")]
+    def export(root, network=folder):
+        arguments = ["export", "tflite", str(network), str(tmp_path / "tiny.tflite")]
         options = ["--seconds", "1", "--quantize", "int8", "--calibrate", str(root)]
         return CliRunner().invoke(app, [*arguments, *options])
 
@@ -291,6 +228,13 @@ def test_the_command_calibrates_on_a_data_set(folder, tmp_path):
     assert isinstance(found, InputError) and "song is at 22050 Hz, expected 44100" in str(found)
     assert not list(tmp_path.glob("tiny*"))
     write_songs(tmp_path / "songs", 2, 1, seed=0)
+    half = dataclasses.replace(TABLES["tiny"], sample_rate=22050)
+    for name, sizes in (("half", {"config": half}), ("mono", {"channels": 1})):
+        spec = networks.NetworkSpec(**{"config": TABLES["tiny"], "targets": ("vocals",)} | sizes)
+        networks.save_network(tmp_path / name, spec, spec.build())
+    assert "expected 22050" in str(export(tmp_path / "songs", tmp_path / "half").exception)
+    message = str(export(tmp_path / "songs", tmp_path / "mono").exception)
+    assert "has 2 channels, expected 1" in message
     result = export(tmp_path / "songs")
     assert result.exit_code == 0 and "; int8, " in result.output
 
