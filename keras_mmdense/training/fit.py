@@ -8,6 +8,7 @@ import keras
 from keras_mmdense.data import datasets
 from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.data.pipeline import Batches, RemixedChunks, training_batches
+from keras_mmdense.errors import InputError
 from keras_mmdense.training.callbacks import Checkpoint, Clock, Curve, KeepBest, Validate
 from keras_mmdense.training.card import CardWriter
 from keras_mmdense.training.checkpoint import load_checkpoint
@@ -25,6 +26,7 @@ from keras_mmdense.training.run_folder import (
     check_finished,
     describe_run,
     find_run,
+    songs_digest,
     write_run,
 )
 from keras_mmdense.training.validation import STATISTICS_BATCHES, Validator
@@ -77,12 +79,14 @@ def train(
         Metrics of each epoch, as in `curve.csv`, including those before a restart.
 
     Raises:
-        InputError: If `output` contains another run or cannot be written, there are fewer devices
-            than requested, or the loss is not a number.
+        InputError: If `output` contains another run, or one on other songs, or cannot be written,
+            there are fewer devices than requested, or the loss is not a number.
     """
     output, spec = Path(output), network_of(config)
-    run = describe_run(config, spec)
+    run = describe_run(config, spec) | {"songs": songs_digest(songs)}
     going_on = find_run(output, config)
+    if going_on.get("songs", run["songs"]) != run["songs"]:
+        raise InputError(f"{output}: holds a run on other songs; choose another folder")
     make_reproducible(config)
     loss = waveform_loss(config, spec)
     validator = Validator(spec, songs["valid"], chunk_samples(config, spec), config.batch, loss)

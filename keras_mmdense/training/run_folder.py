@@ -1,12 +1,15 @@
 """The folder of a run: its settings, its state, and whether it can be resumed."""
 
+import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_mmdense.configs import ModelConfig
+from keras_mmdense.data.cache import CachedSong
 from keras_mmdense.errors import InputError
 from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.training.config import TrainConfig
@@ -75,6 +78,16 @@ def check_finished(output: str | Path) -> None:
 def describe_run(config: TrainConfig, spec: NetworkSpec) -> dict[str, Any]:
     backend = {"backend": keras.backend.backend(), "keras": keras.__version__}
     return {**config.to_dict(), "table": spec.config.to_dict(), **backend}
+
+
+def songs_digest(songs: Mapping[str, Sequence[CachedSong]]) -> str:
+    """Identify songs by split, name, length, weight and, if they are in a cache, by their files."""
+    facts = []
+    for split in sorted(songs):
+        for song in songs[split]:
+            file = Path(getattr(song.audio, "filename", "")).name
+            facts.append((split, song.name, song.samples, song.weight, file))
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _short(value: Any) -> str:

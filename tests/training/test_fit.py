@@ -152,6 +152,14 @@ def test_a_run_that_learns_nothing_stops_early(config, tmp_path):
     assert find_run(tmp_path / "run", config)["finished"]
 
 
+def test_a_run_does_not_go_on_with_other_songs(trained, config, tmp_path):
+    songs = load_songs(config, tmp_path / "cache")
+    assert len(train(config, songs, trained[0])) == 3
+    other = {**songs, "valid": songs["train"][:1]}
+    with pytest.raises(InputError, match="holds a run on other songs"):
+        train(config, other, trained[0])
+
+
 @pytest.mark.parametrize("sdr_every", [1, 5])
 def test_a_run_that_stops_early_keeps_a_network(config, tmp_path, sdr_every):
     """Also if no epoch has measured the SDR, and where no song has one of the stems."""
