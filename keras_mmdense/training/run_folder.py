@@ -68,7 +68,14 @@ def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
 
 
 def check_finished(output: str | Path) -> None:
-    """Raise InputError if a finished run has left no network, as its loss was not a number."""
+    """Check that a finished run has left a network.
+
+    Args:
+        output: The run's folder.
+
+    Raises:
+        InputError: If it has not, as its loss was not a number.
+    """
     if not (Path(output) / "network.json").is_file():
         raise InputError(
             f"{output}: the loss was not a number; choose another folder and a lower learning rate"
@@ -81,7 +88,14 @@ def describe_run(config: TrainConfig, spec: NetworkSpec) -> dict[str, Any]:
 
 
 def songs_digest(songs: Mapping[str, Sequence[CachedSong]]) -> str:
-    """Identify songs by split, name, length, weight and, if they are in a cache, by their files."""
+    """Identify songs by split, name, length, weight and, if they are in a cache, by their files.
+
+    Args:
+        songs: Songs by split.
+
+    Returns:
+        Hexadecimal digits.
+    """
     facts = []
     for split in sorted(songs):
         for song in songs[split]:
