@@ -25,7 +25,11 @@ export async function openKnown(
   decided?: "wasm" | "webgpu",
 ): Promise<Engine | null> {
   if (decided === "wasm" || !(await hasWebGpu())) return Engine.open(runtime, file, card, "wasm");
-  return decided ? Engine.open(runtime, file, card, decided) : null;
+  if (!decided) return null;
+  // What was faster once may fail today: another driver, or no network for its build of the runtime.
+  return Engine.open(runtime, file, card, decided).catch(() =>
+    Engine.open(runtime, file, card, "wasm"),
+  );
 }
 
 /**

@@ -68,6 +68,20 @@ export class Engine {
       },
     });
     await loadLiteRt(script);
+    try {
+      return await Engine.compile(file, card, accelerator, script);
+    } catch (error) {
+      unloadLiteRt(); // Else no other engine could be opened.
+      throw error;
+    }
+  }
+
+  private static async compile(
+    file: Uint8Array,
+    card: Card,
+    accelerator: Accelerator,
+    script: string,
+  ): Promise<Engine> {
     let model: CompiledModel;
     try {
       model = await loadAndCompile(file, { accelerator });

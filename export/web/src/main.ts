@@ -31,8 +31,8 @@ let latest = 0;
 
 async function start(): Promise<void> {
   connect();
-  await sweep();
   model = loadModel();
+  const swept = sweep();
   try {
     const network = await model;
     prepare(network);
@@ -40,6 +40,7 @@ async function start(): Promise<void> {
     byId("stem-names").textContent = sentence(card.stems);
     byId("model").textContent =
       `${card.network.join(", ")} · ${(file.length / 1e6).toFixed(1)} MB · ${card.license}`;
+    await swept;
     byId("offline").hidden = !(await keepOffline(url, () => latest > 0));
   } catch (error) {
     byId("model").textContent = "No network";
@@ -97,8 +98,10 @@ function connectDrop(): void {
 }
 
 async function open(file: File): Promise<void> {
-  await close();
-  const turn = ++latest;
+  const closing = close();
+  const turn = latest;
+  await closing;
+  if (turn !== latest) return;
   showReading(true);
   try {
     const network = await model;
@@ -154,8 +157,10 @@ async function close(message = ""): Promise<void> {
   const old = session;
   session = null;
   showReading(false);
+  const focused = byId("song").contains(document.activeElement);
   byId("error").hidden = byId("song").hidden = true;
   byId("open").hidden = byId("promises").hidden = false;
+  if (focused) byId("file").focus();
   if (old) {
     old.tracks.close();
     await Promise.all([old.player.close(), old.separation.discard()]);
@@ -182,10 +187,11 @@ async function download(name: string, sources: Source[], zip: boolean): Promise<
     const file = zip
       ? await zipFile(song, sources, format)
       : await wavFile(song, sources[0]!, format);
+    if (session?.song !== song) return;
     save(file, `${song.name} - ${name}.${zip ? "zip" : "wav"}`);
     say(`${name} saved.`);
   } catch (error) {
-    showError(error);
+    if (session?.song === song) showError(error);
   }
 }
 
@@ -197,8 +203,10 @@ function showSong({ song, tracks }: Session, byBrowser: boolean): void {
   byId("facts").textContent = `${clock(song.seconds)} · ${rate / 1000} kHz${note} · ${layout}`;
   byId("length").textContent = clock(song.seconds);
   byId<HTMLInputElement>("seek").max = String(samples);
+  const focused = byId("open").contains(document.activeElement);
   byId("open").hidden = byId("promises").hidden = true;
   byId("song").hidden = byId("working").hidden = false;
+  if (focused) byId("play").focus();
   byId("karaoke").hidden =
     !song.stems.some((stem) => stem.name === "vocals") || song.stems.length < 2;
   byId("karaoke").setAttribute("aria-pressed", "false");
@@ -212,12 +220,14 @@ function showSong({ song, tracks }: Session, byBrowser: boolean): void {
 }
 
 function showDone(song: Song): void {
+  const focused = byId("working").contains(document.activeElement);
   byId("working").hidden = true;
   const decibels = 20 * Math.log10(song.gain);
   byId("download-note").textContent = decibels
     ? `In 16 and 24 bits, all files are ${(-decibels).toFixed(2)} dB quieter, so that none clips.`
     : "The stems and the residual add up to the song.";
   setDownloads(true);
+  if (focused) byId("zip").focus();
   say("The song is separated.");
 }
 
@@ -268,6 +278,7 @@ function say(text: string): void {
 function showReading(reading: boolean): void {
   byId("open-title").textContent = reading ? "Reading the song…" : "Drop a song here";
   byId("open").setAttribute("aria-busy", String(reading));
+  if (reading) say("Reading the song…");
 }
 
 function showError(error: unknown): void {

@@ -3,7 +3,7 @@
 import { runtimeScript } from "./engine";
 import { RUNTIME } from "./model";
 
-const RELOADED = "reloaded for isolation";
+const RELOADED = `reloaded for isolation: ${new URL("./", document.baseURI).pathname}`;
 
 /**
  * Registers the service worker and has it keep model and runtime.
@@ -39,8 +39,8 @@ async function runtimeFiles(): Promise<string[]> {
 
 function tell(worker: ServiceWorker, urls: string[]): Promise<void> {
   const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => resolve();
+  return new Promise((resolve, reject) => {
+    port1.onmessage = ({ data }) => (data === "kept" ? resolve() : reject(new Error(data)));
     worker.postMessage(urls, [port2]);
   });
 }

@@ -31,7 +31,14 @@ export class Player {
     if (this.position >= this.song.info.samples) this.seek(0);
     this.playing = true;
     this.changed();
-    await (this.opening ??= this.open());
+    try {
+      await (this.opening ??= this.open());
+    } catch (error) {
+      this.opening = null;
+      await this.close();
+      this.changed();
+      throw error;
+    }
     await this.context!.resume();
     this.send({ kind: "play", playing: this.playing });
     void this.fill();

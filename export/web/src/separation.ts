@@ -26,15 +26,27 @@ export function prepare(model: Model): void {
 
 function startWorker(model: Model): Worker {
   const worker = new Worker(new URL("./worker.ts", import.meta.url));
-  const decided = localStorage.getItem(decision(model)) as EngineInfo["accelerator"] | null;
-  const network: Network = { model: model.file, runtime: RUNTIME, decided: decided ?? undefined };
+  const network: Network = { model: model.file, runtime: RUNTIME, decided: recall(model) };
   worker.postMessage(network);
   return worker;
 }
 
-/** Where this browser remembers which processor is faster for a network. */
-function decision(model: Model): string {
-  return `accelerator ${model.url}`;
+/** Which processor is faster for a network, if this browser remembers. */
+function recall(model: Model): EngineInfo["accelerator"] | undefined {
+  try {
+    const decided = localStorage.getItem(`accelerator ${model.url}`);
+    return (decided as EngineInfo["accelerator"] | null) ?? undefined;
+  } catch {
+    return undefined; // The browser blocks site data.
+  }
+}
+
+function remember(model: Model, decided: EngineInfo["accelerator"]): void {
+  try {
+    localStorage.setItem(`accelerator ${model.url}`, decided);
+  } catch {
+    // Blocked or full: the trial is made again next time.
+  }
 }
 
 /** One song on its way through the network. */
@@ -51,11 +63,13 @@ export class Separation {
     this.worker = prepared ?? startWorker(model);
     prepared = null;
     this.worker.onmessage = ({ data }: MessageEvent<Report>) => this.take(data, listener);
-    this.worker.onerror = () => {
+    this.worker.onerror = (event) => {
       this.stop();
-      listener.failed(
-        new UserError("The browser stopped the separation, most likely for want of memory."),
-      );
+      const reason =
+        event instanceof ErrorEvent
+          ? "The browser stopped the separation, most likely for want of memory."
+          : "A part of this page cannot be loaded. Reload the page.";
+      listener.failed(new UserError(reason));
     };
     const order: Order = { song: file, info, shelf: this.shelf };
     this.worker.postMessage(order);
@@ -75,7 +89,7 @@ export class Separation {
 
   private take(report: Report, listener: Listener): void {
     if (report.kind === "ready") {
-      localStorage.setItem(decision(this.model), report.engine.accelerator);
+      remember(this.model, report.engine.accelerator);
       listener.ready(report.engine);
     }
     if (report.kind === "part") listener.part(report);

@@ -61,10 +61,11 @@ export async function discard(song: string, attempts = 10): Promise<void> {
 /** Removes the stems that closed tabs left behind. */
 export async function sweep(): Promise<void> {
   try {
-    const { held } = await navigator.locks.query();
-    const names = new Set(held?.map((lock) => lock.name));
     const songs: string[] = [];
     for await (const song of (await root()).keys()) songs.push(song);
+    // After the songs: whatever is begun from here on is not among them.
+    const { held } = await navigator.locks.query();
+    const names = new Set(held?.map((lock) => lock.name));
     for (const song of songs) if (!names.has(`${FOLDER}/${song}`)) await discard(song);
   } catch {
     // No files in this browser: nothing to sweep.

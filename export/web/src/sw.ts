@@ -7,8 +7,11 @@ declare const __FILES__: string[];
 declare const __VERSION__: string;
 
 const worker = self as unknown as ServiceWorkerGlobalScope;
-const PREFIX = "keras-mmdense-";
+// Caches belong to the origin, where other pages may be.
+const PREFIX = `keras-mmdense-${new URL("./", location.href).pathname}-`;
 const CACHE = PREFIX + __VERSION__;
+/** What the page names once it is open: model and runtime. */
+const NAMED = /\.tflite$|\/model\.json$|\/runtime\//;
 const ISOLATION = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
@@ -32,7 +35,13 @@ worker.addEventListener("fetch", (event) => {
 
 // The page names the files it needs beside its own: the model and one build of the runtime.
 worker.addEventListener("message", (event) => {
-  event.waitUntil(keep(event.data as string[]).then(() => event.ports[0]?.postMessage("kept")));
+  const answer = (text: string) => event.ports[0]?.postMessage(text);
+  event.waitUntil(
+    keep(event.data as string[]).then(
+      () => answer("kept"),
+      (error) => answer(String(error)),
+    ),
+  );
 });
 
 async function install(): Promise<void> {
@@ -42,17 +51,36 @@ async function install(): Promise<void> {
   await worker.skipWaiting();
 }
 
+/** Takes over what older versions kept. */
 async function activate(): Promise<void> {
-  for (const name of await caches.keys()) {
-    if (name.startsWith(PREFIX) && name !== CACHE) await caches.delete(name);
+  const cache = await caches.open(CACHE);
+  for (const name of await older()) {
+    const old = await caches.open(name);
+    for (const request of await old.keys()) {
+      const response = NAMED.test(request.url) && (await old.match(request));
+      if (response && !(await cache.match(request))) await cache.put(request, response);
+    }
   }
+  await tidy();
   await worker.clients.claim();
 }
 
+async function older(): Promise<string[]> {
+  return (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
+}
+
+/** Removes older versions, unless another tab may still need their scripts. */
+async function tidy(): Promise<void> {
+  const tabs = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  if (tabs.length > 1) return;
+  for (const name of await older()) await caches.delete(name);
+}
+
 async function keep(urls: string[]): Promise<void> {
+  await tidy();
   const cache = await caches.open(CACHE);
   for (const request of await cache.keys()) {
-    if (request.url.endsWith(".tflite") && !urls.includes(request.url)) await cache.delete(request);
+    if (NAMED.test(request.url) && !urls.includes(request.url)) await cache.delete(request);
   }
   for (const url of urls) {
     if (!(await cache.match(url))) await cache.add(url);
@@ -63,10 +91,13 @@ async function keep(urls: string[]): Promise<void> {
 async function respond(request: Request): Promise<Response> {
   const changes = request.mode === "navigate" || request.url.endsWith("/model.json");
   const cache = await caches.open(CACHE);
-  const cached = await cache.match(request, { ignoreSearch: true });
+  const cached =
+    (await cache.match(request, { ignoreSearch: true })) ??
+    (changes ? undefined : await caches.match(request));
   if (cached && !changes) return isolated(cached);
   try {
     const fetched = await fetch(request);
+    if (fetched.type === "opaqueredirect") return fetched;
     if (fetched.ok && changes) await cache.put(request, fetched.clone());
     return isolated(fetched);
   } catch (error) {

@@ -1,0 +1,146 @@
+"""The page after updates, beside other pages, in strict browsers, and with impatient people."""
+
+import base64
+import contextlib
+import functools
+import http.server
+import re
+import shutil
+import threading
+
+import pytest
+import soundfile
+
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory, real_mixture):
+    path = tmp_path_factory.mktemp("music") / "Lithium.wav"
+    soundfile.write(path, real_mixture[:100_001], RATE, subtype="PCM_24")
+    return path
+
+
+@contextlib.contextmanager
+def plain_host(folder):
+    """A host without headers, which takes index.html for a folder, as some do."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self):
+            if not self.path.endswith("/index.html"):
+                return super().do_GET()
+            self.send_response(308)
+            self.send_header("Location", self.path.removesuffix("index.html"))
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def update(site):
+    """Another version of the page: its service worker has another cache."""
+    worker = site / "sw.js"
+    text, count = re.subn(r'(["`])[0-9a-f]{12}\1', r"\1abcdefabcdef\1", worker.read_text())
+    assert count == 1
+    worker.write_text(text)
+
+
+def test_an_updated_page_works_offline(chromium, serving, tiny_site, song, tmp_path):
+    site = shutil.copytree(tiny_site, tmp_path / "site")
+    with chromium(tmp_path / "profile") as page:
+        with serving(site) as url:
+            page.open(url)
+            update(site)
+            page.open(url)
+            page.until("caches.keys().then((x) => String(x).endsWith('abcdefabcdef'))")
+        page.tab.context.set_offline(True)
+        page.open(url)
+        page.separate(song)
+
+
+def test_pages_of_one_host_keep_their_own_files(chromium, tiny_site, song, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(tiny_site, tmp_path / "host" / name)
+    (model,) = (tmp_path / "host" / "b").glob("*.tflite")
+    renamed = model.rename(model.with_name("model-000000000000.tflite"))
+    (model.parent / "model.json").write_text(f'{{"model": "{renamed.name}"}}')
+    update(tmp_path / "host" / "b")
+    with chromium(tmp_path / "profile") as page:
+        with plain_host(tmp_path / "host") as url:
+            for name in ("a", "b"):
+                page.open(f"{url}{name}/")
+        page.tab.context.set_offline(True)
+        for name in ("a", "b"):
+            page.open(f"{url}{name}/")
+            page.separate(song)
+
+
+def test_redirects_work_with_the_service_worker(chromium, tiny_site, tmp_path):
+    with plain_host(tiny_site) as url, chromium(tmp_path / "profile") as page:
+        for _ in range(2):
+            page.open(f"{url}index.html")
+        assert page.tab.url == url
+
+
+def test_a_browser_that_blocks_site_data(chromium, serving, tiny_site, song, tmp_path):
+    blocked = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no'); }})"
+    with serving(tiny_site) as url, chromium(tmp_path / "profile") as page:
+        page.tab.add_init_script(blocked)
+        page.tab.goto(url)
+        page.separate(song)
+
+
+def test_play_works_again_after_it_failed(page, song):
+    page.separate(song)
+    page.tab.evaluate("""() => {
+        const add = AudioWorklet.prototype.addModule;
+        AudioWorklet.prototype.addModule = () => Promise.reject(new Error("no network"));
+        window.mend = () => { AudioWorklet.prototype.addModule = add; };
+    }""")
+    page.tab.click("#play")
+    page.tab.wait_for_selector("#error:not([hidden])")
+    assert page.tab.get_attribute("#play", "aria-label") == "Play"
+    page.tab.evaluate("window.mend()")
+    page.tab.click("#play")
+    page.until("document.querySelector('#seek').value > 0")
+
+
+def test_the_song_dropped_last_is_opened(page, song, tmp_path):
+    page.separate(song)
+    page.tab.evaluate(
+        """(text) => {
+            const bytes = Uint8Array.from(atob(text), (x) => x.charCodeAt(0));
+            for (const name of ["second.wav", "third.wav"]) {
+                const event = new DragEvent("drop", {dataTransfer: new DataTransfer()});
+                event.dataTransfer.items.add(new File([bytes], name));
+                document.body.dispatchEvent(event);
+            }
+        }""",
+        base64.b64encode(song.read_bytes()).decode(),
+    )
+    page.until("document.querySelector('#title').textContent === 'third'")
+    page.tab.wait_for_selector("#zip:enabled")
+    assert page.tab.inner_text("#title") == "third"
+
+
+def test_screen_readers_hear_what_happens_and_focus_stays(page, song):
+    tab = page.tab
+    page.separate(song)
+    tab.focus("#another")
+    page.choose(song)
+    page.until("document.querySelector('#live').textContent === 'The song is separated.'")
+    assert tab.evaluate("document.activeElement.id") == "play"
+    page.choose(song)
+    tab.wait_for_selector("#cancel")
+    tab.focus("#cancel")
+    tab.keyboard.press("Enter")
+    page.until("document.querySelector('#live').textContent === 'Cancelled.'")
+    assert tab.evaluate("document.querySelector('#live').checkVisibility()")
+    assert tab.evaluate("document.activeElement.id") == "file"
