@@ -286,6 +286,8 @@ def check(times, peaks):
     from keras_mmdense.pretrained.catalog import DEFAULT
 
     medians = {system: statistics.median(values) for system, values in times.items()}
+    if OPEN_UNMIX not in medians:
+        raise SystemExit("nothing to compare with: Open-Unmix is not installed")
     fast, full = f"{DEFAULT} (litert)", f"{DEFAULT} (tensorflow)"
     four = f"{FOUR} (litert)"
     limits = [

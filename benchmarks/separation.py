@@ -138,6 +138,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=60)
     minutes = parser.parse_args().minutes
+    if minutes < 12:
+        parser.error(f"--minutes must be 12 or more, received {minutes}")
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
     memory_of_many_calls()
     time_of_one_stem()

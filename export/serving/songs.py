@@ -112,7 +112,7 @@ def main(description, client, server):
         separate = client(arguments.server, arguments.model, card).separate
         for file in separate_song(arguments.song, arguments.output, card, separate):
             print(file)
-    except (RequestError, OSError) as error:
+    except (RequestError, OSError, soundfile.SoundFileError) as error:
         sys.exit(f"error: {error}")
 
 
@@ -139,8 +139,14 @@ def _windows(song, card):
     window, context = card["window"], card["context"]
     for start in range(0, song.frames, window):
         first, last = max(0, start - context), min(song.frames, start + window + context)
-        song.seek(first)
-        block = song.read(last - first, dtype="float32", always_2d=True)
+        try:
+            song.seek(first)
+            block = song.read(last - first, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise RequestError(f"{song.name}: cannot be read: {error.error_string}") from error
+        if len(block) < last - first:
+            found = f"{first + len(block)} of {song.frames} samples"
+            raise RequestError(f"{song.name}: ends early, after {found}")
         before, after = first - (start - context), start + window + context - last
         yield min(song.frames, start + window), np.pad(block, ((before, after), (0, 0)))
 

@@ -1,6 +1,7 @@
 """A local server for an exported page, which sends its `_headers`."""
 
 import http.server
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ HEADERS = {
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """A server without a word about browsers that stop loading."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def open_server(folder: str | Path, port: int) -> http.server.ThreadingHTTPServer:
@@ -58,6 +67,6 @@ def open_server(folder: str | Path, port: int) -> http.server.ThreadingHTTPServe
             pass
 
     try:
-        return http.server.ThreadingHTTPServer((HOST, port), Handler)
+        return _Server((HOST, port), Handler)
     except OSError as error:
         raise InputError(f"port {port}: cannot be served: {error.strerror}") from error

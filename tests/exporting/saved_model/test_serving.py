@@ -257,6 +257,21 @@ def test_songs_that_do_not_fit_are_named(
         kit.songs.separate_song(tmp_path / "song.wav", tmp_path / "out", card, None)
 
 
+@pytest.mark.parametrize("suffix", ["mp3", "flac"])
+def test_songs_that_end_early_are_named(kit, tiny_source, real_mixture, tmp_path, suffix):
+    card = json.loads(tiny_source.separator.card.to_json())
+    song = tmp_path / f"song.{suffix}"
+    soundfile.write(song, real_mixture[: 20 * 44100], 44100)
+    song.write_bytes(song.read_bytes()[: int(0.8 * song.stat().st_size)])
+
+    def silence(window):
+        return {stem: np.zeros((card["window"], 2), "float32") for stem in card["stems"]}
+
+    with pytest.raises(kit.songs.RequestError, match=f"song.{suffix}: (ends early|cannot be read)"):
+        kit.songs.separate_song(song, tmp_path / "out", card, silence)
+    assert not list((tmp_path / "out").iterdir())
+
+
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 def test_load_is_measured(served, card_file, protocol):
     command = [sys.executable, KIT / "load_test.py", "--card", card_file, "--protocol", protocol]
