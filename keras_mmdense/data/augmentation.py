@@ -14,7 +14,6 @@ EQ_SHARE = 0.3
 EQ_DECIBELS = 5.0
 EQ_NODES = 6
 LEVEL_DECIBELS = (-6.0, 12.0)
-TOGETHER_SHARE = 0.5
 
 
 def draw_songs(share: np.ndarray, stems: int, rng: np.random.Generator) -> np.ndarray:
@@ -121,11 +120,3 @@ def draw_level(rng: np.random.Generator) -> np.float32:
     `scale` makes mixtures quieter than songs are; this covers songs before and after mastering.
     """
     return np.float32(10 ** (rng.uniform(*LEVEL_DECIBELS) / 20))
-
-
-def draw_together(rng: np.random.Generator) -> bool:
-    """Decide whether all stems of a mixture are from the same place of one song.
-
-    Stems of one song share chords and beats, which makes them harder to tell apart.
-    """
-    return rng.random() < TOGETHER_SHARE

@@ -15,7 +15,6 @@ from keras_mmdense.data.augmentation import (
     draw_songs,
     draw_speed,
     draw_start,
-    draw_together,
     equalize,
     flip_polarity,
     is_active,
@@ -44,7 +43,6 @@ RANDOM_STEPS = (
     "polarity",
     "eq",
     "level",
-    "together",
 )
 # One bit for each stem of a recording.
 ALONE = [2**stem for stem in range(len(STEMS))]
@@ -67,9 +65,8 @@ class RemixedChunks:
         augment: Steps to apply. "remix": each stem of a mixture is from another song and position,
             otherwise all are from the same; "chunks": a chunk starts anywhere, otherwise at a
             multiple of its length; "active": most chunks are not silent; "double": some stems are
-            the sum of two clips; "level": the whole mixture has a random gain; "together": in half
-            of the remixes, all stems that a song has are from the same position. For the others
-            see `augmentation`.
+            the sum of two clips; "level": the whole mixture has a random gain. For the others see
+            `augmentation`.
 
     An example is (mixture, targets): (samples, channels) and (len(targets), samples, channels),
     float32. The first target of a joint recording has it; the others are not numbers.
@@ -100,7 +97,6 @@ class RemixedChunks:
                 raise InputError(f"no song has the stem {STEMS[stem]}")
         if "remix" not in augment and (self.groups.sum(axis=0) != sum(ALONE)).any():
             raise InputError("songs that lack a stem can be trained on with remix only")
-        self.weights = self.shares.max(axis=0) / self.shares.max(axis=0).sum()
         self.shares /= self.shares.sum(axis=1, keepdims=True)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +104,7 @@ class RemixedChunks:
             name: np.random.default_rng((self.seed, number, step))
             for step, name in enumerate(RANDOM_STEPS)
         }
-        chunks, groups = self._draw(rngs)
+        chunks, groups = self._remixed(rngs) if "remix" in self.augment else self._together(rngs)
         stems = np.stack([self._augmented(chunk, rngs) for chunk in chunks])
         if "level" in self.augment:
             stems *= draw_level(rngs["level"])
@@ -141,38 +137,33 @@ class RemixedChunks:
                 raise InputError(f"{song.name}: {names}, recorded together, must be neighbors")
         return found
 
-    def _draw(self, rngs: Generators) -> tuple[list[np.ndarray], list[int]]:
-        """Return chunks of all stems and their groups.
+    def _together(self, rngs: Generators) -> tuple[list[np.ndarray], list[int]]:
+        """Return chunks of all stems from the same position of a song, and their groups."""
+        for _ in range(self._tries(rngs)):
+            number = self._song(0, sum(ALONE), rngs["places"])
+            song, samples = self.songs[number], self._read_samples(rngs)
+            start = self._start(song.samples, samples, rngs["places"])
+            groups = [int(group) for group in self.groups[:, number]]
+            chunks = [song.chunk(stem, start, samples) * bool(x) for stem, x in enumerate(groups)]
+            if any(map(is_active, chunks)):
+                break
+        return [change_speed(chunk, self.samples) for chunk in chunks], groups
+
+    def _remixed(self, rngs: Generators) -> tuple[list[np.ndarray], list[int]]:
+        """Return chunks of all stems, each from another song and position, and their groups.
 
         A recording of several stems is the chunk of the first; the others have zeros and no group.
         """
         chunks = [np.zeros(self.shapes[0], "float32")] * len(STEMS)
         groups, free = [0] * len(STEMS), sum(ALONE)
-        remix = "remix" in self.augment
-        if not remix or ("together" in self.augment and draw_together(rngs["together"])):
-            for stem, (chunk, group) in self._clips(rngs).items():
-                chunks[stem], groups[stem] = chunk, group
-                free &= ~group
         for stem, alone in enumerate(ALONE):
             if free & alone:
                 chunks[stem], groups[stem] = self._clip(stem, free, rngs)
                 free &= ~groups[stem]
-        for stem, group in enumerate(groups if remix and "double" in self.augment else ()):
+        for stem, group in enumerate(groups if "double" in self.augment else ()):
             if draw_double(rngs["double"]) and group:
                 chunks[stem] = chunks[stem] + self._clip(stem, group, rngs)[0]
         return chunks, groups
-
-    def _clips(self, rngs: Generators) -> dict[int, tuple[np.ndarray, int]]:
-        """Return chunks of all recordings of a song, from one position, and their groups."""
-        for _ in range(self._tries(rngs)):
-            number = int(draw_songs(self.weights, 1, rngs["places"])[0])
-            song, samples = self.songs[number], self._read_samples(rngs)
-            start = self._start(song.samples, samples, rngs["places"])
-            groups = {stem: int(x) for stem, x in enumerate(self.groups[:, number]) if x}
-            chunks = {stem: song.chunk(stem, start, samples) for stem in groups}
-            if any(map(is_active, chunks.values())):
-                break
-        return {x: (change_speed(chunks[x], self.samples), groups[x]) for x in groups}
 
     def _clip(self, stem: int, allowed: int, rngs: Generators) -> tuple[np.ndarray, int]:
         """Return a chunk of a stem, alone or with others that are allowed, and its group."""
