@@ -134,6 +134,7 @@ def test_screen_readers_hear_what_happens_and_focus_stays(page, song):
     tab = page.tab
     page.separate(song)
     tab.focus("#another")
+    tab.evaluate("document.querySelector('#live').textContent = ''")
     page.choose(song)
     page.until("document.querySelector('#live').textContent === 'The song is separated.'")
     assert tab.evaluate("document.activeElement.id") == "play"
