@@ -18,7 +18,7 @@ from keras_mmdense.beam.failures import BrokenWorker
 from keras_mmdense.beam.fair_lock import FairLock
 from keras_mmdense.errors import InputError, first_line
 from keras_mmdense.separation.engines.engine import Engine, Run
-from keras_mmdense.separation.loading import fingerprint
+from keras_mmdense.separation.loading import made_by
 from keras_mmdense.separation.separator import Separator
 from keras_mmdense.utils.environment import environment
 
@@ -73,8 +73,9 @@ class Worker:
     def output(self) -> Output:
         """Format and names, with the fingerprint of the model in them."""
         with self._lock, _model_needed():
-            made_by = "".join(fingerprint(name)[:8] for name in self._artifacts)
-        return dataclasses.replace(self.settings.output, model=made_by)
+            output = self.settings.output
+            made = made_by(self._artifacts, self.settings.stems, output.residual)
+        return dataclasses.replace(output, model=made)
 
     def separator(self) -> Separator:
         """Return the separator, loaded on the first call; threads may share it."""

@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,16 +54,14 @@ def separate(
     check_writable(output)
     tell_terms(*model)
     with quiet_stderr():
-        from keras_mmdense.separation.loading import fingerprint
+        from keras_mmdense.separation.loading import made_by
         from keras_mmdense.separation.separator import Separator
 
         artifacts = model[0] if len(model) == 1 else list(model)
         separator = Separator(artifacts, stems=wanted, engine=engine)
-    made_by = "".join(fingerprint(name)[:8] for name in model)
-    if extra:  # What the stems leave is another file if they are others.
-        made_by += f"-{zlib.crc32(','.join(sorted(separator.stems)).encode()):08x}"
+    written = dataclasses.replace(written, model=made_by(model, wanted, extra))
     with progress() as report:
-        job = batch.Job(separator, output, dataclasses.replace(written, model=made_by), resume)
+        job = batch.Job(separator, output, written, resume)
         results = job.run(files, report, _tell)
     if len(results) > 1:
         console.print(_summary(results))

@@ -1,6 +1,7 @@
 """Loading of any artifact into an engine: a network by name or folder, or an exported file."""
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,6 +63,22 @@ def open_engine(
     if engine == "litert":
         raise InputError(_no_tflite(names, weights, window))
     return _tensorflow(names, stems, weights, window, low_latency)
+
+
+def made_by(models: Sequence[str | Path], stems: Sequence[str] | None, residual: str | None) -> str:
+    """Identify what makes the files of a song, for `Output.model`.
+
+    Args:
+        models: Names or paths of the artifacts.
+        stems: The stems that are asked for; None for all.
+        residual: Name of the file of what they leave, which depends on them; None for no such file.
+
+    Returns:
+        Hexadecimal digits.
+    """
+    made = "".join(fingerprint(model)[:8] for model in models)
+    asked = ",".join(sorted(stems or ("all",)))
+    return f"{made}-{zlib.crc32(asked.encode()):08x}" if residual else made
 
 
 def fingerprint(name: str | Path) -> str:
