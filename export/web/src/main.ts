@@ -157,10 +157,9 @@ async function close(message = ""): Promise<void> {
   const old = session;
   session = null;
   showReading(false);
-  const focused = byId("song").contains(document.activeElement);
-  byId("error").hidden = byId("song").hidden = true;
   byId("open").hidden = byId("promises").hidden = false;
-  if (focused) byId("file").focus();
+  passFocus("song", "file");
+  byId("error").hidden = byId("song").hidden = true;
   if (old) {
     old.tracks.close();
     await Promise.all([old.player.close(), old.separation.discard()]);
@@ -203,10 +202,9 @@ function showSong({ song, tracks }: Session, byBrowser: boolean): void {
   byId("facts").textContent = `${clock(song.seconds)} · ${rate / 1000} kHz${note} · ${layout}`;
   byId("length").textContent = clock(song.seconds);
   byId<HTMLInputElement>("seek").max = String(samples);
-  const focused = byId("open").contains(document.activeElement);
-  byId("open").hidden = byId("promises").hidden = true;
   byId("song").hidden = byId("working").hidden = false;
-  if (focused) byId("play").focus();
+  passFocus("open", "play");
+  byId("open").hidden = byId("promises").hidden = true;
   byId("karaoke").hidden =
     !song.stems.some((stem) => stem.name === "vocals") || song.stems.length < 2;
   byId("karaoke").setAttribute("aria-pressed", "false");
@@ -220,15 +218,19 @@ function showSong({ song, tracks }: Session, byBrowser: boolean): void {
 }
 
 function showDone(song: Song): void {
-  const focused = byId("working").contains(document.activeElement);
-  byId("working").hidden = true;
   const decibels = 20 * Math.log10(song.gain);
   byId("download-note").textContent = decibels
     ? `In 16 and 24 bits, all files are ${(-decibels).toFixed(2)} dB quieter, so that none clips.`
     : "The stems and the residual add up to the song.";
   setDownloads(true);
-  if (focused) byId("zip").focus();
+  passFocus("working", "zip");
+  byId("working").hidden = true;
   say("The song is separated.");
+}
+
+/** Keeps the focus of a keyboard in the page: to be called before what may hold it is hidden. */
+function passFocus(from: string, to: string): void {
+  if (byId(from).contains(document.activeElement)) byId(to).focus();
 }
 
 function setDownloads(ready: boolean): void {

@@ -1,6 +1,8 @@
 """The exported page, served as `keras-mmdense serve` does, in headless Chromium."""
 
 import contextlib
+import functools
+import http.server
 import json
 import shutil
 import threading
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import keras
 import pytest
+import soundfile
 
 from keras_mmdense.configs import TABLES
 from keras_mmdense.exporting.web.export import BUILD, PAGE, export_web
@@ -94,18 +97,45 @@ def chromium(playwright):
     return start
 
 
+@contextlib.contextmanager
+def running(server):
+    """Runs a server in a thread and gives its address."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
 @pytest.fixture(scope="session")
 def serving():
     """Serves a folder: folder -> context manager of its address."""
+    return lambda folder: running(open_server(folder, 0))
 
-    @contextlib.contextmanager
+
+class PlainHandler(http.server.SimpleHTTPRequestHandler):
+    """A host without headers, which takes index.html for a folder, as some do."""
+
+    def do_GET(self):
+        if not self.path.endswith("/index.html"):
+            return super().do_GET()
+        self.send_response(308)
+        self.send_header("Location", self.path.removesuffix("index.html"))
+        self.send_header("Content-Length", "0")
+        return self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def plain_host():
+    """Serves a folder without the page's headers, as `serving` does."""
+
     def start(folder):
-        with open_server(folder, 0) as server:
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
-            server.shutdown()
-            thread.join()
+        handler = functools.partial(PlainHandler, directory=str(folder))
+        return running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
 
     return start
 
@@ -170,3 +200,11 @@ def requests_of():
         return [(request.get("initiator"), request["url"]) for request in started]
 
     return read
+
+
+@pytest.fixture(scope="session")
+def song(tmp_path_factory, real_mixture):
+    """Some seconds of real music as a 24-bit WAV file, no whole number of windows."""
+    path = tmp_path_factory.mktemp("music") / "Lithium.wav"
+    soundfile.write(path, real_mixture[:200_001], 44100, subtype="PCM_24")
+    return path

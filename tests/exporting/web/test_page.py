@@ -1,7 +1,6 @@
 """The browser page, driven as a person does: stems, errors, playing, privacy, accessibility."""
 
 import shutil
-import subprocess
 import sys
 import zipfile
 
@@ -20,14 +19,6 @@ SHELVES = """async () => {
     for await (const name of folder.keys()) names.push(name);
     return names.length;
 }"""
-
-
-@pytest.fixture(scope="module")
-def song(tmp_path_factory, real_mixture):
-    """Some seconds of real music as a 24-bit WAV file, no whole number of windows."""
-    path = tmp_path_factory.mktemp("music") / "Lithium.wav"
-    soundfile.write(path, real_mixture[:200_001], RATE, subtype="PCM_24")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -259,18 +250,13 @@ def test_works_offline_after_one_load(chromium, serving, tiny_site, song, expect
             close_to(stem, expected[name], read(song))
 
 
-def test_isolated_also_where_the_host_sets_no_headers(chromium, tiny_site, song, tmp_path):
-    command = [sys.executable, "-um", "http.server", "0", "--bind", "127.0.0.1"]
-    host = subprocess.Popen([*command, "-d", tiny_site], stdout=subprocess.PIPE, text=True)
-    try:
-        url = host.stdout.readline().split("(")[1].split(")")[0]
-        with chromium(tmp_path / "profile") as page:
-            page.open(url)
-            page.until("crossOriginIsolated")
-            page.separate(song)
-    finally:
-        host.terminate()
-        host.wait()
+def test_isolated_also_where_the_host_sets_no_headers(
+    chromium, plain_host, tiny_site, song, tmp_path
+):
+    with plain_host(tiny_site) as url, chromium(tmp_path / "profile") as page:
+        page.open(url)
+        page.until("crossOriginIsolated")
+        page.separate(song)
 
 
 def test_errors_in_plain_words(page, song, real_mixture, tmp_path):

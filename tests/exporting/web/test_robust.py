@@ -1,47 +1,8 @@
 """The page after updates, beside other pages, in strict browsers, and with impatient people."""
 
 import base64
-import contextlib
-import functools
-import http.server
 import re
 import shutil
-import threading
-
-import pytest
-import soundfile
-
-RATE = 44100
-
-
-@pytest.fixture(scope="module")
-def song(tmp_path_factory, real_mixture):
-    path = tmp_path_factory.mktemp("music") / "Lithium.wav"
-    soundfile.write(path, real_mixture[:100_001], RATE, subtype="PCM_24")
-    return path
-
-
-@contextlib.contextmanager
-def plain_host(folder):
-    """A host without headers, which takes index.html for a folder, as some do."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def do_GET(self):
-            if not self.path.endswith("/index.html"):
-                return super().do_GET()
-            self.send_response(308)
-            self.send_header("Location", self.path.removesuffix("index.html"))
-            self.send_header("Content-Length", "0")
-            return self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 def update(site):
@@ -65,7 +26,7 @@ def test_an_updated_page_works_offline(chromium, serving, tiny_site, song, tmp_p
         page.separate(song)
 
 
-def test_pages_of_one_host_keep_their_own_files(chromium, tiny_site, song, tmp_path):
+def test_pages_of_one_host_keep_their_own_files(chromium, plain_host, tiny_site, song, tmp_path):
     for name in ("a", "b"):
         shutil.copytree(tiny_site, tmp_path / "host" / name)
     (model,) = (tmp_path / "host" / "b").glob("*.tflite")
@@ -82,7 +43,7 @@ def test_pages_of_one_host_keep_their_own_files(chromium, tiny_site, song, tmp_p
             page.separate(song)
 
 
-def test_redirects_work_with_the_service_worker(chromium, tiny_site, tmp_path):
+def test_redirects_work_with_the_service_worker(chromium, plain_host, tiny_site, tmp_path):
     with plain_host(tiny_site) as url, chromium(tmp_path / "profile") as page:
         for _ in range(2):
             page.open(f"{url}index.html")
