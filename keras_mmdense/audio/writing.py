@@ -24,6 +24,8 @@ BLOCK = 1 << 18
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 AAC_BLOCK = 1024
 MAKER = "keras-mmdense"
+# What soundfile raises where a file cannot be written; it asserts that all samples were.
+UNWRITTEN = (AssertionError, soundfile.SoundFileError)
 SYSTEM_ERROR = 2  # of libsndfile: an error of the disk, not of the format
 BITS = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 
@@ -253,7 +255,7 @@ class StemWriter:
         """Turn soundfile's errors for a full disk or a deleted folder into an InputError."""
         try:
             yield
-        except (OSError, AssertionError, soundfile.SoundFileError) as error:
+        except (OSError, *UNWRITTEN) as error:
             reason = getattr(error, "strerror", None) or getattr(error, "error_string", None)
             with contextlib.suppress(OSError):
                 free = shutil.disk_usage(self._out_dir).free
@@ -380,6 +382,6 @@ def write_whole(
         soundfile.write(native(path), waveform, sample_rate, subtype=subtype, format=format)
         if soundfile.info(native(path)).frames == len(waveform):
             return
-    except soundfile.SoundFileError:
+    except UNWRITTEN:
         pass
     raise InputError(f"{path.parent}: {path.name} cannot be written; is the disk full?")

@@ -141,13 +141,12 @@ def train(
     settings = _settings(given)
     with quiet_startup():
         from keras_mmdense.training import fit
-        from keras_mmdense.training.run_folder import check_finished, find_run
+        from keras_mmdense.training.run_folder import find_run
         from keras_mmdense.utils.files import check_writable
     check_writable(output)
     if settings.init is not None:
         tell_terms(settings.init)
     if find_run(output, settings).get("finished"):
-        check_finished(output)
         say(f"{output}: all {settings.epochs} epochs are done")
         return
     with progress() as report:

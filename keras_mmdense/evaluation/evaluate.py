@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ DEFAULT_ORACLES = ("mixture", "ideal ratio mask")
 
 SongProgress = Callable[[int, int, str], None]
 Done = dict[tuple[str, str], SongScores]
+Digests = Callable[[System, str], dict[str, str | None]]
 
 
 def evaluate_songs(
@@ -78,7 +78,7 @@ def evaluate_songs(
     plan = _plan(systems, oracles)
     settings = {"data": root, **vars(rule), "rule": rule.name, "engine": engine}
     tracks = {} if output is None else _open(Path(output), split, settings, plan)
-    digests = _Digests(songs)
+    digests = _digests(songs)
     done = _read_done(songs, plan, tracks, digests)
     total, report = len(songs) * len(plan), progress or (lambda *_: None)
     report(len(done), total, "")
@@ -125,27 +125,26 @@ def _open(
     }
 
 
-class _Digests:
-    """Identifies the files that scores are computed from; those of a song are read once."""
+def _digests(songs: Sequence[Song]) -> Digests:
+    """Return what identifies the files that scores are computed from; songs are read once."""
+    files = {song.name: [path for _, path in getattr(song, "sources", ())] for song in songs}
 
-    def __init__(self, songs: Sequence[Song]):
-        self._songs = {song.name: song for song in songs}
-        self._references: dict[str, str | None] = {}
+    @functools.cache
+    def references(name: str) -> str | None:
+        return sha256(*files[name]) if files[name] else None
 
-    def __call__(self, system: System, name: str) -> dict[str, str | None]:
-        if name not in self._references:
-            files = [path for _, path in getattr(self._songs[name], "sources", ())]
-            digests = "".join(map(sha256, files))
-            self._references[name] = hashlib.sha256(digests.encode()).hexdigest() if files else None
+    def digests(system: System, name: str) -> dict[str, str | None]:
         estimates = system.digest(name) if system.digest else None
-        return {"estimates": estimates, "references": self._references[name]}
+        return {"estimates": estimates, "references": references(name)}
+
+    return digests
 
 
 def _read_done(
     songs: Sequence[Song],
     plan: Mapping[str, System],
     tracks: Mapping[str, Tracks],
-    digests: _Digests,
+    digests: Digests,
 ) -> Done:
     done = {}
     for name, track in tracks.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import soundfile
 from keras_mmdense.audio.reading import native
 from keras_mmdense.errors import InputError
 from keras_mmdense.stems import STEMS, Stems
+from keras_mmdense.utils.files import sha256
 
 NAMES = (*STEMS, "accompaniment")
 
@@ -131,10 +131,7 @@ def from_folder(folder: str | Path) -> System:
         return {stem: _read(path, mixture, sample_rate) for stem, path in files(song).items()}
 
     def digest(song: str) -> str:
-        total = hashlib.sha256()
-        for path in files(song).values():
-            total.update(path.read_bytes())
-        return total.hexdigest()
+        return sha256(*files(song).values())
 
     name = folder.resolve().name
     return System(name, stems, separate, {"estimates": name}, {"estimates": name}, digest)

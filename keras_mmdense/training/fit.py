@@ -102,20 +102,19 @@ def train(
     card = CardWriter(config, spec, songs, seconds, command)
     callbacks = _callbacks(config, validator, trained, chunks, output, card)
     callbacks.append(Checkpoint(output, variables, callbacks, run, state))
-    if state.get("finished"):
-        check_finished(output)
-        write_run(output, run, state)
-        return state["callbacks"]["Curve"]["rows"]
     done = state.get("epochs_done", 0)
-    with fitting(spread):
-        model.fit(
-            training_batches(chunks, config.batch, done * config.steps),
-            epochs=config.epochs,
-            initial_epoch=done,
-            steps_per_epoch=config.steps,
-            shuffle=False,
-            callbacks=callbacks,
-        )
+    if state.get("finished"):
+        write_run(output, run, state)
+    else:
+        with fitting(spread):
+            model.fit(
+                training_batches(chunks, config.batch, done * config.steps),
+                epochs=config.epochs,
+                initial_epoch=done,
+                steps_per_epoch=config.steps,
+                shuffle=False,
+                callbacks=callbacks,
+            )
     check_finished(output)
     return callbacks[-1].state["callbacks"]["Curve"]["rows"]
 

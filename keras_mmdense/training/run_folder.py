@@ -45,7 +45,8 @@ def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
         none.
 
     Raises:
-        InputError: If it contains a run of other settings, or a network without a run.
+        InputError: If it contains a run of other settings, a network without a run, or a finished
+            run without a network.
     """
     output = Path(output)
     if not (output / CHECKPOINT).is_file():
@@ -64,6 +65,8 @@ def find_run(output: str | Path, config: TrainConfig) -> dict[str, Any]:
                 f"{output}: holds a run of other settings: {name} is {_short(found.get(name))}, "
                 f"not {_short(value)}; choose another folder"
             )
+    if found.get("finished"):
+        check_finished(output)
     return found
 
 

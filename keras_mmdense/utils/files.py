@@ -177,19 +177,20 @@ def read_json(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def sha256(path: str | Path) -> str:
-    """Compute the sha256 of a file in bounded memory.
+def sha256(*paths: str | Path) -> str:
+    """Compute the sha256 of a file, or of several as if they were one, in bounded memory.
 
     Args:
-        path: The file.
+        *paths: The files.
 
     Returns:
         Hexadecimal digits.
     """
     digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
+    for path in paths:
+        with Path(path).open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
     return digest.hexdigest()
 
 

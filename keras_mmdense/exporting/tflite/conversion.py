@@ -164,7 +164,8 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
     would turn each into a multiplication and an addition, two passes through memory. Scales are
     moved through the ReLU into the next convolution: the remaining kernel of ones is shared by all
-    layers with as many maps. A batch norm over bins is kept.
+    layers with as many maps. A batch norm over bins is kept. Convolutions of few maps become
+    `TwoBinsConv2D`.
     """
 
     def replace(layer: keras.Layer) -> keras.Layer:

@@ -70,7 +70,7 @@ def _known(out: Path, page: Path | None) -> set[str]:
         known |= {path.name for path in page.iterdir()}
     if (out / MODEL).is_file():
         older = read_json(out / MODEL)
-        if not isinstance(older, dict) or not NAME.fullmatch(str(older.get("model"))):
+        if not NAME.fullmatch(str(older.get("model"))):
             raise InputError(f"{out / MODEL}: not that of an exported page; choose another folder")
         known.add(older["model"])
     return known
