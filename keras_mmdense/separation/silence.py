@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-# After silence a memory repeats itself: scales down to 1/16 come up again in 16 different frames.
-PERIOD = 16
+# After silence a memory repeats itself: the maps of a scale of 1/16 in up to 16 different frames.
+PERIODS = (1, 2, 4, 8, 16)
 TOLERANCE = 1e-6
 
 
@@ -59,13 +59,16 @@ def unpack(content: bytes, shapes: Mapping[str, Sequence[int]]) -> dict[str, np.
 
 
 def _one_period(state: np.ndarray) -> np.ndarray:
-    for axis in range(1, state.ndim):
-        if state.shape[axis] > PERIOD:
-            last = np.take(state, range(-PERIOD, 0), axis=axis)
-            error = np.abs(_repeated(last, state.shape) - state).max()
-            if error <= TOLERANCE * np.abs(state).max():
-                return last
-    return state
+    """Return the shortest end of an array, along any axis, that repeats itself."""
+    ends = (
+        np.take(state, range(-period, 0), axis=axis)
+        for axis in range(1, state.ndim)
+        for period in PERIODS
+        if period < state.shape[axis]
+    )
+    tolerance = TOLERANCE * np.abs(state).max()
+    periods = [x for x in ends if np.abs(_repeated(x, state.shape) - state).max() <= tolerance]
+    return min(periods, key=np.size, default=state)
 
 
 def _repeated(part: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -124,8 +124,10 @@ def test_silence_is_kept_in_one_period():
         "long": np.tile(rng.random((1, 8, 5), "float32"), (1, 5, 1))[:, 3:],
         "later": np.tile(rng.random((1, 4, 1, 5), "float32"), (1, 1, 40, 1)),
         "other": rng.random((1, 50, 5), "float32"),
+        "constant": np.tile(rng.random((1, 1, 5), "float32"), (1, 7, 1)),
     }
     content = silence.pack(states)
+    assert len(content) < 4 * (15 + 40 + 20 + 250 + 5) + 200
     found = silence.unpack(content, {name: x.shape for name, x in states.items()})
     for name, state in states.items():
         np.testing.assert_array_equal(found[name], state)
