@@ -1,4 +1,4 @@
-"""Loading of weights files, with checks that they fit."""
+"""Weights files: small ones, and checks that they fit."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,37 @@ import h5py
 import keras
 
 from keras_mmdense.errors import InputError
+
+
+def save_weights(model: keras.Model, path: str | Path, dtype: str = "float32") -> None:
+    """Write weights as Keras does, in less space.
+
+    Keras' files spend about a kilobyte on each layer; a later version of the format, which HDF5
+    reads since 2008, spends a quarter of it.
+
+    Args:
+        model: The network.
+        path: A `.weights.h5` file.
+        dtype: "float32", or "float16" for half the size and 11 bits of each weight. Defaults to
+            `"float32"`.
+    """
+    model.save_weights(path)
+    groups: dict[str, dict[str, Any]] = {}
+    arrays: dict[str, Any] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()].astype(dtype if item.dtype.kind == "f" else item.dtype)
+        else:
+            groups[name] = dict(item.attrs)
+
+    with h5py.File(path, "r") as file:
+        file.visititems(visit)
+    with h5py.File(path, "w", libver="v108") as file:
+        for name, attributes in groups.items():
+            file.require_group(name).attrs.update(attributes)
+        for name, array in arrays.items():
+            file[name] = array
 
 
 def load_weights(model: keras.Model, path: str | Path) -> None:

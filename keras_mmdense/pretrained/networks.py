@@ -11,7 +11,7 @@ from keras_mmdense.configs import ModelConfig
 from keras_mmdense.configs.size import check_size
 from keras_mmdense.errors import InputError, first_line
 from keras_mmdense.models.registry import build
-from keras_mmdense.models.weights_file import load_weights
+from keras_mmdense.models.weights_file import load_weights, save_weights
 from keras_mmdense.pretrained.catalog import (
     DESCRIPTION,
     WEIGHTS,
@@ -66,7 +66,11 @@ class LoadedNetwork(NamedTuple):
 
 
 def save_network(
-    folder: str | Path, spec: NetworkSpec, model: keras.Model, card: NetworkCard | None = None
+    folder: str | Path,
+    spec: NetworkSpec,
+    model: keras.Model,
+    card: NetworkCard | None = None,
+    dtype: str = "float32",
 ) -> None:
     """Write a network: its weights, then its description.
 
@@ -75,10 +79,12 @@ def save_network(
         spec: Spec of the network.
         model: The network, of the structure that `spec.build()` returns.
         card: Its card, None if there is none.
+        dtype: "float32", or "float16" to store the weights in half the size. Defaults to
+            `"float32"`.
     """
     folder = Path(folder)
     with replacing(folder / WEIGHTS) as partial:
-        model.save_weights(partial)
+        save_weights(model, partial, dtype)
         digest = sha256(partial)
     write_description(folder, spec, digest, card)
 

@@ -30,6 +30,23 @@ def test_save_and_load_give_equal_output(saved):
     assert sorted(path.name for path in folder.iterdir()) == ["network.json", "network.weights.h5"]
 
 
+def test_weights_files_are_smaller_than_those_of_keras(saved, tmp_path):
+    folder, _, model = saved
+    model.save_weights(tmp_path / "keras.weights.h5")
+    size = (folder / "network.weights.h5").stat().st_size
+    assert size < 0.6 * (tmp_path / "keras.weights.h5").stat().st_size
+    model.load_weights(folder / "network.weights.h5")  # Keras reads them, too
+
+
+def test_weights_in_half_precision_are_loaded_in_single(saved, tmp_path):
+    folder, network, model = saved
+    networks.save_network(tmp_path / "half", network, model, dtype="float16")
+    _, loaded = networks.load_network(tmp_path / "half")
+    for found, weight in zip(loaded.weights, model.weights, strict=True):
+        assert found.dtype == "float32"
+        np.testing.assert_array_equal(found.numpy(), np.float16(weight.numpy()))
+
+
 def test_changed_weights_are_refused(saved):
     folder, network, model = saved
     other = network.build()
