@@ -45,6 +45,7 @@ class Stream:
         wide = len(self._groups) * self._width
         self._to_graph = _Resampler(sample_rate, card.sample_rate, wide)
         self._from_graph = _Resampler(card.sample_rate, sample_rate, self._stems * channels)
+        self._empty = np.zeros((self._stems, 0, channels), "float32")
         self._cutter = WindowCutter(card.window, card.context, (wide,))
         self._mixture: collections.deque[np.ndarray] = collections.deque()
         self._received = self._given = 0
@@ -66,24 +67,23 @@ class Stream:
             raise InputError(
                 f"a block is (samples, {self._channels} channels), received shape {block.shape}"
             )
-        finite = np.isfinite(block).all(axis=1)
-        if not finite.all():
-            first = self._received + int(np.argmin(finite))
+        if not np.isfinite(block).all():
+            first = self._received + int(np.argmin(np.isfinite(block).all(axis=1)))
             raise InputError(f"sample {first} is not a finite number")
         self._received += len(block)
         self._mixture.append(block)
         windows = self._cutter.push(self._to_graph.push(self._widen(block)))
-        return self._give([self._from_graph.push(self._separate(*window)) for window in windows])
+        return self._give([self._resample(self._separate(*window)) for window in windows])
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the remaining samples, as `push` does; in total as many as were pushed."""
         tail = self._to_graph.push(self._widen(np.zeros((0, self._channels), "float32")), last=True)
         late = np.zeros((self._delay, tail.shape[1]), "float32")
         windows = [*self._cutter.push(np.concatenate([tail, late])), *self._cutter.finish()]
-        ready = [self._from_graph.push(self._separate(*window)) for window in windows]
-        ready.append(self._from_graph.push(np.zeros((0, self._from_graph.channels)), last=True))
-        missing = self._received - self._given - sum(len(part) for part in ready)
-        ready.append(np.zeros((max(0, missing), self._from_graph.channels), "float32"))
+        ready = [self._resample(self._separate(*window)) for window in windows]
+        ready.append(self._resample(self._empty, last=True))
+        missing = self._received - self._given - sum(part.shape[1] for part in ready)
+        ready.append(np.zeros((self._stems, max(0, missing), self._channels), "float32"))
         return self._give(ready)
 
     def _widen(self, block: np.ndarray) -> np.ndarray:
@@ -93,11 +93,11 @@ class Stream:
         return block[:, columns]
 
     def _separate(self, window: np.ndarray, keep: int) -> np.ndarray:
-        """Stems of a window's core, (keep, stems * channels); one group at a time."""
+        """Stems of a window's core, (stems, keep, channels); one group at a time."""
         parts = []
         sounds = np.split(window, len(self._groups), axis=1)
         for group, run, sound in zip(self._groups, self._runs, sounds, strict=True):
-            stems = np.asarray(run(sound[None]))
+            stems = np.asarray(run(sound[None]), "float32")
             fits = stems.ndim == 4 and stems.shape[2] >= keep
             if not fits or stems.shape[:2] + stems.shape[3:] != (1, self._stems, self._width):
                 raise InputError(
@@ -109,17 +109,22 @@ class Stream:
                 stems = stems.mean(axis=-1, keepdims=True)
             parts.append(stems)
         self._late -= min(self._late, keep)
-        stems = np.concatenate(parts, axis=-1).transpose(1, 0, 2)
-        return stems.reshape(len(stems), self._from_graph.channels)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+    def _resample(self, stems: np.ndarray, last: bool = False) -> np.ndarray:
+        """Stems at the signal's rate, (stems, samples, channels)."""
+        if self._from_graph.passes:
+            return stems
+        flat = stems.transpose(1, 0, 2).reshape(stems.shape[1], self._from_graph.channels)
+        flat = self._from_graph.push(flat, last)
+        return flat.reshape(len(flat), self._stems, self._channels).transpose(1, 0, 2)
 
     def _give(self, parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        empty = np.zeros((0, self._from_graph.channels), "float32")
-        flat = np.concatenate([empty, *parts])[: self._received - self._given]
-        if not np.isfinite(flat).all():
+        stems = np.concatenate([self._empty, *parts], axis=1)[:, : self._received - self._given]
+        if not np.isfinite(stems).all():
             raise InputError("the network returned numbers that are not finite")
-        self._given += len(flat)
-        stems = flat.reshape(len(flat), self._stems, self._channels).transpose(1, 0, 2)
-        return self._pop_mixture(len(flat)), stems
+        self._given += stems.shape[1]
+        return self._pop_mixture(stems.shape[1]), stems
 
     def _pop_mixture(self, samples: int) -> np.ndarray:
         taken = [np.zeros((0, self._channels), "float32")]
@@ -141,6 +146,11 @@ class _Resampler:
         self._stream = None
         if sample_rate != new_rate:
             self._stream = soxr.ResampleStream(sample_rate, new_rate, channels, dtype="float32")
+
+    @property
+    def passes(self) -> bool:
+        """Whether the rates are equal."""
+        return self._stream is None
 
     def push(self, block: np.ndarray, last: bool = False) -> np.ndarray:
         block = np.ascontiguousarray(block, "float32")
