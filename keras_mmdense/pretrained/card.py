@@ -149,7 +149,8 @@ def _training(card: NetworkCard) -> str:
 
 def _data_set(data: DataSet) -> str:
     hours = "1 hour" if data.hours == 1 else f"{data.hours:g} hours"
-    facts = f"{data.songs} songs, {hours}, {data.license}"
+    songs = "1 song" if data.songs == 1 else f"{data.songs} songs"
+    facts = f"{songs}, {hours}, {data.license}"
     details = f". {data.details}" if data.details else ""
     return _fill(f"- {data.name}: {facts}{details}", "  ")
 

@@ -170,7 +170,7 @@ def box_plot(values: Mapping[str, Sequence[float]], colors: Sequence[str], schem
     axes = figure.add_subplot()
     for place, (column, color) in enumerate(zip(columns, colors, strict=True)):
         _draw_box(axes, column, place, color, INK[scheme])
-    axes.set_yticks(range(len(columns)), [literal(textwrap.fill(name, 18)) for name in values])
+    axes.set_yticks(range(len(columns)), [literal(textwrap.fill(name, 20)) for name in values])
     axes.set_ylim(len(columns) - 0.45, -0.55)
     axes.set_xlabel("SDR (dB)")
     axes.grid(axis="x", alpha=0.25, color=INK[scheme])

@@ -83,7 +83,8 @@ class CardWriter:
         )
         samples = sum(song.samples for song in train)
         hours = round(samples / self.spec.config.sample_rate / 3600, 3)
-        details = f"{len(valid)} more songs validate." if valid else ""
+        more = "1 more song validates." if len(valid) == 1 else f"{len(valid)} more songs validate."
+        details = more if valid else ""
         return DataSet(name, "license not recorded", hours, len(train), details)
 
     def _provenance(self, epochs: int, seconds: float) -> Provenance:

@@ -68,7 +68,7 @@ def test_the_card_tells_data_settings_and_scores(trained, config):
     folder, rows = trained
     card, network = read_card(folder), load_network(folder)
     (data,) = card.training_data
-    assert (data.name, data.songs) == ("songs", 5) and "1 more songs validate" in data.details
+    assert (data.name, data.songs) == ("songs", 5) and "1 more song validates" in data.details
     assert data.hours == pytest.approx(5 * 4 / 3600, abs=1e-3)
     made = card.provenance
     assert made.command == "train this" and made.seed == config.seed
