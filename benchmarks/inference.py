@@ -2,7 +2,7 @@
 
 Every system separates the same synthesized song in a process of its own, whole pipeline from
 waveform to stems, in turns: one pass each, round after round. Ours are every shipped network in
-every engine, and four `mmdensenet` of one stem each with random weights; they stream, as the
+every engine, and four `mmdensenet` of one stem each; they stream, as the
 command does: stems are dropped as soon as they are there. Open-Unmix takes the song at once. It is
 measured if openunmix and torch are installed (`pip install "keras-mmdense[bench]"`): the geometry
 of umxhq, random weights, one iteration of its Wiener filter. The rate of a matrix product of
@@ -73,7 +73,8 @@ def list_systems():
     from keras_mmdense.pretrained.catalog import list_weights
 
     engines = ["tensorflow"] + ["litert"] * bool(find_spec("ai_edge_litert"))
-    systems = [f"{name} ({engine})" for name in [*list_weights(), FOUR] for engine in engines]
+    names = [*(name for name in list_weights() if name not in networks_of(FOUR)), FOUR]
+    systems = [f"{name} ({engine})" for name in names for engine in engines]
     peer = [OPEN_UNMIX] if find_spec("openunmix") and find_spec("torch") else []
     return [*systems, *peer]
 
@@ -174,12 +175,9 @@ def load_keras(name):
     from keras_mmdense import Separator
     from keras_mmdense.analysis.efficiency import per_second
     from keras_mmdense.models.registry import parameters
-    from keras_mmdense.pretrained.networks import LoadedNetwork, load_network
+    from keras_mmdense.pretrained.networks import load_network
 
-    if name == FOUR:
-        networks = [LoadedNetwork(spec, spec.build()) for spec in four_specs()]
-    else:
-        networks = [load_network(name)]
+    networks = [load_network(x) for x in networks_of(name)]
     facts = {
         "parameters": sum(parameters(model) for _, model in networks),
         "multiply_adds": sum(per_second(*network) for network in networks),
@@ -204,23 +202,14 @@ def load_litert(name, threads):
 def export(name, file):
     """Writes the file, which takes steps, of a shipped network or of the four."""
     from keras_mmdense.exporting.tflite.export import export_tflite
-    from keras_mmdense.pretrained.networks import save_network
 
-    models = [name]
-    if name == FOUR:
-        models = []
-        for spec in four_specs():
-            models.append(Path(file).parent / spec.targets[0])
-            save_network(models[-1], spec, spec.build())
-    export_tflite(models, file, steps=True)
+    export_tflite(networks_of(name), file, steps=True)
 
 
-def four_specs():
-    from keras_mmdense import model_config
-    from keras_mmdense.pretrained.networks import NetworkSpec
+def networks_of(name):
     from keras_mmdense.stems import STEMS
 
-    return [NetworkSpec(model_config("mmdensenet"), (stem,)) for stem in STEMS]
+    return [f"mmdensenet_{stem}" for stem in STEMS] if name == FOUR else [name]
 
 
 def peak_memory():
