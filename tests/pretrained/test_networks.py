@@ -1,5 +1,6 @@
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -36,6 +37,14 @@ def test_weights_files_are_smaller_than_those_of_keras(saved, tmp_path):
     size = (folder / "network.weights.h5").stat().st_size
     assert size < 0.6 * (tmp_path / "keras.weights.h5").stat().st_size
     model.load_weights(folder / "network.weights.h5")  # Keras reads them, too
+
+
+def test_equal_weights_make_equal_files(saved, tmp_path):
+    folder, network, model = saved
+    time.sleep(1.1)  # HDF5 counts time in whole seconds
+    networks.save_network(tmp_path / "again", network, model)
+    files = [path / "network.weights.h5" for path in (folder, tmp_path / "again")]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_weights_in_half_precision_are_loaded_in_single(saved, tmp_path):
