@@ -1,7 +1,8 @@
 """Where the time of a `.tflite` file goes: python benchmarks/stages.py [FILE] [--threads 2].
 
-Cuts the graph after its magnitude, its networks and its Wiener filter, and measures the CPU seconds
-of each part by difference, for a second of audio that is kept. FILE is the default network's by
+Measures, for a second of audio that is kept, the CPU seconds of the operators that the magnitude
+needs, those that the networks' masks need besides, and so on, each as a graph of its own. What is
+left remembers frames for the next step and gives the stems. FILE is the default network's by
 default. The minimum of many passes counts, as other processes only ever add to it.
 """
 
@@ -36,42 +37,69 @@ def main():
     kept = card.window / card.sample_rate
     context = card.context / card.sample_rate
     print(f"{path.name}: {kept:.2f} s of music from {kept + 2 * context:.2f} s")
-    stages = ends(content)
-    parts = [content if end is None else cut(content, end) for end in stages.values()]
-    times = cpu_seconds(parts, options.threads)
-    before, total = 0.0, times[-1]
-    for name, until in zip(stages, times, strict=True):
-        spent = max(0.0, until - before)
-        before = max(before, until)
-        print(f"{name:16}{spent / kept:8.4f} s{100 * spent / total:6.0f} %")
-    print(f"{'together':16}{total / kept:8.4f} s, load {os.getloadavg()[0]:.1f}")
+    stages = stages_of(content)
+    times = cpu_seconds([cut(content, x) for x in stages.values()], options.threads)
+    for name, spent in zip(stages, times, strict=True):
+        print(f"{name:16}{spent / kept:8.4f} s{100 * spent / sum(times):6.1f} %")
+    whole = cpu_seconds([content], options.threads)[0]
+    print(f"{'together':16}{sum(times) / kept:8.4f} s, load {os.getloadavg()[0]:.1f}")
+    print(f"{'as one graph':16}{whole / kept:8.4f} s")
 
 
-def ends(content):
-    """Number of the last operator of every stage; None is the last one of all."""
+def stages_of(content):
+    """Numbers of the operators of every stage."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    codes = [model.operatorCodes[x.opcodeIndex] for x in model.subgraphs[0].operators]
+    operators = model.subgraphs[0].operators
+    codes = [model.operatorCodes[x.opcodeIndex] for x in operators]
     kinds = [NAMES[max(x.builtinCode, x.deprecatedBuiltinCode)] for x in codes]
     masks = [i for i, kind in enumerate(kinds) if kind == "LOGISTIC"]
-    # The inverse STFT pads its spectra; the filter joins both channels before.
-    padded = max(i for i, kind in enumerate(kinds) if kind == "PAD")
-    filtered = [i for i, kind in enumerate(kinds[:padded]) if kind == "CONCATENATION"]
-    return {
-        "STFT, magnitude": kinds.index("SQRT"),
-        "networks": masks[-1],
-        "Wiener filter": filtered[-1],
-        "inverse STFT": None,
+    # The inverse STFT pads real and imaginary part, and ends with a transposition.
+    pads = [i for i, kind in enumerate(kinds) if kind == "PAD"][-2:]
+    last = max(i for i, kind in enumerate(kinds) if kind == "TRANSPOSE")
+    makers = makers_of(operators)
+    ends = {
+        "STFT, magnitude": [i for i in before(operators, masks) if kinds[i] == "SQRT"],
+        "networks": masks,
+        "Wiener filter": [makers[operators[i].inputs[0]] for i in pads],
+        "inverse STFT": [last],
+        "memories, stems": range(len(operators)),
     }
+    stages, done = {}, set()
+    for name, numbers in ends.items():
+        stages[name] = [i for i in before(operators, numbers) if i not in done]
+        done.update(stages[name])
+    return stages
 
 
-def cut(content, end):
-    """The graph up to one operator, which gives all that the others take from it."""
+def makers_of(operators):
+    """The number of the operator that makes each tensor."""
+    return {tensor: i for i, x in enumerate(operators) for tensor in x.outputs}
+
+
+def before(operators, ends):
+    """Numbers of operators and of all whose output they need."""
+    makers = makers_of(operators)
+    needed, waiting = set(), list(ends)
+    while waiting:
+        number = waiting.pop()
+        if number not in needed:
+            needed.add(number)
+            waiting += [makers[x] for x in operators[number].inputs if x in makers]
+    return sorted(needed)
+
+
+def cut(content, numbers):
+    """The graph of some operators, which gives all that they make."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
-    taken = {i for operator in graph.operators[end + 1 :] for i in operator.inputs}
-    graph.operators = graph.operators[: end + 1]
-    made = [i for operator in graph.operators for i in operator.outputs]
-    graph.outputs = np.array([i for i in made if i in taken], np.int32)
+    others = [x for i, x in enumerate(graph.operators) if i not in numbers]
+    graph.operators = [graph.operators[i] for i in numbers]
+    made = {x for operator in graph.operators for x in operator.outputs}
+    taken = {x for operator in graph.operators for x in operator.inputs} - made
+    given = {x for operator in others for x in operator.inputs} | set(graph.outputs)
+    constant = {i for i, x in enumerate(graph.tensors) if model.buffers[x.buffer].data is not None}
+    graph.inputs = np.array(sorted(taken - constant - {-1}), np.int32)
+    graph.outputs = np.array(sorted(made & given), np.int32)
     model.signatureDefs = []
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
@@ -91,14 +119,13 @@ def cpu_seconds(contents, threads):
 
 
 def load(content, threads):
-    """An interpreter with noise at its inputs."""
+    """An interpreter with noise above 0, as magnitudes are, at its inputs."""
     with quiet_stderr():
         interpreter = Interpreter(model_content=content, num_threads=threads)
         interpreter.allocate_tensors()
     rng = np.random.default_rng(0)
     for entry in interpreter.get_input_details():
-        noise = 0.1 * rng.standard_normal(entry["shape"])
-        interpreter.set_tensor(entry["index"], noise.astype("float32"))
+        interpreter.set_tensor(entry["index"], rng.random(entry["shape"], "float32"))
     return interpreter
 
 
