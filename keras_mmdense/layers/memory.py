@@ -62,6 +62,8 @@ class Remember(keras.layers.Layer):
         return {**super().get_config(), "frames": self.frames, "axis": self.axis}
 
     def _cut(self, x: Tensor, start: int, end: int) -> Tensor:
+        if (start, end) == (0, x.shape[self.axis]):
+            return x
         return x[(slice(None),) * self.axis + (slice(start, end),)]
 
 
@@ -77,7 +79,18 @@ class Delay(Remember):
     """
 
     def call(self, x: Tensor) -> Tensor:
-        return self._cut(super().call(x), 0, x.shape[self.axis])
+        size = x.shape[self.axis]
+        taken, given = min(size, self.frames), max(0, size - self.frames)
+        state = ops.copy(self.state)  # torch assigns in place
+        late = self._join(self._cut(state, 0, taken), self._cut(x, 0, given))
+        waiting = self._join(self._cut(state, taken, self.frames), self._cut(x, given, size))
+        self.state.assign(waiting)
+        return late
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
+
+    def _join(self, *parts: Tensor) -> Tensor:
+        """Concatenate parts, but copy nothing if only one has frames."""
+        some = [x for x in parts if x.shape[self.axis]]
+        return some[0] if len(some) == 1 else ops.concatenate(some, axis=self.axis)

@@ -21,7 +21,7 @@ def test_every_step_sees_the_last_frames_before_it(frames, axis):
         )
 
 
-@pytest.mark.parametrize("frames", [1, 4, 11])
+@pytest.mark.parametrize("frames", [1, 4, 5, 11])
 def test_delay_is_the_signal_some_frames_later(frames):
     x = np.random.default_rng(0).random((1, 20, 3), "float32")
     late = np.concatenate(steps(Delay(frames), x, 5, 1), axis=1)
