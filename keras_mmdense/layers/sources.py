@@ -79,13 +79,17 @@ class LastSource(keras.layers.Layer):
         super().__init__(**kwargs)
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
-        sources, mixture = inputs
-        rest = ops.expand_dims(mixture, 1) - ops.sum(sources, axis=1, keepdims=True)
-        return ops.concatenate([sources, rest], axis=1)
+        rest = last_source(*inputs)
+        return ops.concatenate([inputs[0], ops.expand_dims(rest, 1)], axis=1)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         batch, sources, *rest = input_shape[0]
         return (batch, sources + 1, *rest)
+
+
+def last_source(sources: Tensor, mixture: Tensor) -> Tensor:
+    """Return what sources, (batch, sources, samples, channels), leave of their mixture."""
+    return mixture - ops.sum(sources, axis=1)
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")

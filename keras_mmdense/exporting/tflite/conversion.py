@@ -7,12 +7,13 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.source import Source
 from keras_mmdense.exporting.tflite.flatbuffer import narrow_weights
+from keras_mmdense.layers.sources import last_source
 from keras_mmdense.pretrained.networks import LoadedNetwork
 from keras_mmdense.separation.graph import separation_model
 from keras_mmdense.separation.model_card import ModelCard
@@ -45,9 +46,9 @@ def waveform_function(source: Source) -> Function:
     """Return the graph from waveform to stems."""
     card = source.separator.card
     networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
-    graph = separation_model(networks, card, "matrices")
+    graph = _apart(separation_model(networks, card, "matrices"))
     return Function(
-        lambda x: _apart(graph(x, training=False)),
+        lambda x: graph(x, training=False),
         {"waveform": (1, None, card.channels)},
         card.stems,
     )
@@ -66,12 +67,12 @@ def steps_function(source: Source, card: ModelCard) -> tuple[Function, ModelCard
     """
     networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
     graph, card = stepwise_model(networks, card, "matrices")
-    memory = memories(graph)
+    memory, apart = memories(graph), _apart(graph)
 
     def call(waveform: tf.Tensor, *states: tf.Tensor) -> list[tf.Tensor]:
         with keras.StatelessScope(list(zip(memory, states, strict=True))) as scope:
-            stems = graph(waveform, training=False)
-        return [*_apart(stems), *map(scope.get_current_value, memory)]
+            stems = apart(waveform, training=False)
+        return [*stems, *map(scope.get_current_value, memory)]
 
     states = {f"state_{i:02}": tuple(x.shape) for i, x in enumerate(memory)}
     inputs = {"waveform": (1, card.window, card.channels), **states}
@@ -79,10 +80,13 @@ def steps_function(source: Source, card: ModelCard) -> tuple[Function, ModelCard
     return Function(call, inputs, (*card.stems, *states)), card, silence
 
 
-def _apart(stems: tf.Tensor) -> list[tf.Tensor]:
-    """Unstack (1, stems, samples, channels), but not by `unstack`, which XNNPACK does not run."""
-    _, count, _, channels = stems.shape
-    return [tf.reshape(stems[:, i : i + 1], (1, -1, channels)) for i in range(count)]
+def _apart(graph: keras.Model) -> keras.Model:
+    """Return a graph with one output for each stem, which are not joined and cut again."""
+    sources, mixture = graph.get_layer("last_source").input
+    shape = (1, -1, mixture.shape[-1])
+    # Not `unstack`, which XNNPACK does not run.
+    stems = [ops.reshape(sources[:, i : i + 1], shape) for i in range(sources.shape[1])]
+    return keras.Model(graph.inputs, [*stems, last_source(sources, mixture)])
 
 
 def network_function(source: Source) -> Function:
