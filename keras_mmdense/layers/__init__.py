@@ -7,7 +7,14 @@ from keras_mmdense.layers.bands import BandSplit, JoinSubbands, SplitSubbands
 from keras_mmdense.layers.memory import Delay, Remember
 from keras_mmdense.layers.padding import CropLike, PadToMultiple, Trim
 from keras_mmdense.layers.sources import Blend, FillUp, LastSource, Rest, SplitSources
-from keras_mmdense.layers.stft import STFT, InverseSTFT, LogMagnitude, Magnitude
+from keras_mmdense.layers.stft import (
+    STFT,
+    InverseSTFT,
+    LogMagnitude,
+    Magnitude,
+    StepwiseInverseSTFT,
+    StepwiseSTFT,
+)
 from keras_mmdense.layers.wiener import StepwiseWienerFilter, WienerFilter
 
 __all__ = [
@@ -27,6 +34,8 @@ __all__ = [
     "Rest",
     "SplitSources",
     "SplitSubbands",
+    "StepwiseInverseSTFT",
+    "StepwiseSTFT",
     "StepwiseWienerFilter",
     "Trim",
     "WienerFilter",

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_mmdense.layers import fft as transform
+from keras_mmdense.layers.memory import Delay
 from keras_mmdense.layers.tensor import Shape, Tensor
 
 WINDOWS: dict[str, Callable[[int], np.ndarray]] = {
@@ -103,9 +104,7 @@ class STFT(_Transform):
         parts = [x[:, :, i : frames + i] for i in range(self._overlap)]
         middle = self._overlap // 2
         halves = (ops.concatenate(x, axis=-1) for x in (parts[:middle], parts[middle:]))
-        windowed = [ops.multiply(*x) for x in zip(halves, self._window_halves(), strict=True)]
-        real, imag = transform.rfft(windowed, self.fft)
-        return ops.transpose(real, (0, 2, 3, 1)), ops.transpose(imag, (0, 2, 3, 1))
+        return self._transform(*halves)
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         batch, samples, channels = input_shape
@@ -116,6 +115,51 @@ class STFT(_Transform):
     def compute_output_spec(self, x: Tensor) -> tuple[Tensor, ...]:
         shape, _ = self.compute_output_shape(x.shape)
         return tuple(keras.KerasTensor(shape, dtype="float32") for _ in range(2))
+
+    def _transform(self, *halves: Tensor) -> tuple[Tensor, ...]:
+        """Transform both halves of frames, (batch, channels, frames, n_fft / 2)."""
+        windowed = [ops.multiply(*x) for x in zip(halves, self._window_halves(), strict=True)]
+        spectra = transform.rfft(windowed, self.fft)
+        return tuple(ops.transpose(x, (0, 2, 3, 1)) for x in spectra)
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class StepwiseSTFT(STFT):
+    """`STFT` for a song in steps, with a hop of half a window.
+
+    A frame for each hop: it ends with this hop, and starts with the one before.
+
+    Args:
+        n_fft, hop, window, fft: See `STFT`.
+
+    Input shape:
+        `(1, samples, channels)`, float32, for a fixed multiple of the hop.
+
+    Output shape:
+        Two tensors, each `(1, samples / hop, n_fft / 2 + 1, channels)`, float32.
+
+    Raises:
+        ValueError: If an argument is out of range, or the hop is not half of `n_fft`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._before = _one_hop(self)
+
+    def build(self, input_shape: Shape) -> None:
+        batch, samples, channels = input_shape
+        self._before.build((batch, channels, samples // self.hop, self.hop))
+
+    def call(self, x: Tensor) -> tuple[Tensor, ...]:
+        _, samples, channels = x.shape
+        x = ops.transpose(x, (0, 2, 1))
+        x = ops.reshape(x, (1, channels, samples // self.hop, self.hop))
+        return self._transform(self._before(x), x)
+
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
+        batch, samples, channels = input_shape
+        shape = (batch, samples // self.hop, self.n_fft // 2 + 1, channels)
+        return shape, shape
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
@@ -148,16 +192,7 @@ class InverseSTFT(_Transform):
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         real, imag, reference = inputs
-        samples = ops.shape(reference)[1]
-        if self.data_format == "channels_last":
-            real, imag = (ops.transpose(x, (0, 1, 4, 2, 3)) for x in (real, imag))
-        sources, channels, _, bins = real.shape[1:]
-        shape = (-1, sources * channels, ops.shape(real)[3], bins)
-        halves = transform.irfft(ops.reshape(real, shape), ops.reshape(imag, shape), self.fft)
-        x = self._join_halves(*halves) if self._overlap == 2 else self._join(halves)
-        x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
-        start = 0 if self._overlap == 2 else self.n_fft // 2
-        return ops.transpose(x[..., start : start + samples], (0, 1, 3, 2))
+        return self._waveforms(real, imag, ops.shape(reference)[1])
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         real, _, (batch, samples, channels) = input_shape
@@ -169,13 +204,33 @@ class InverseSTFT(_Transform):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": self.data_format}
 
+    def _sizes(self, shape: Shape) -> tuple[int, ...]:
+        """Batch, sources, frames and channels of spectra."""
+        last = self.data_format == "channels_last"
+        return shape[0], shape[1], shape[2 if last else 3], shape[4 if last else 2]
+
+    def _waveforms(self, real: Tensor, imag: Tensor, samples: int) -> Tensor:
+        _, sources, _, channels = self._sizes(real.shape)
+        if self.data_format == "channels_last":
+            real, imag = (ops.transpose(x, (0, 1, 4, 2, 3)) for x in (real, imag))
+        shape = (-1, sources * channels, ops.shape(real)[3], real.shape[4])
+        halves = transform.irfft(ops.reshape(real, shape), ops.reshape(imag, shape), self.fft)
+        x = self._join_halves(*halves) if self._overlap == 2 else self._join(halves)
+        x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
+        start = 0 if self._overlap == 2 else self.n_fft // 2
+        if (start, samples) != (0, x.shape[-1]):  # TensorFlow Lite would copy all of it.
+            x = x[..., start : start + samples]
+        return ops.transpose(x, (0, 1, 3, 2))
+
     def _join_halves(self, first: Tensor, second: Tensor) -> Tensor:
         """Overlap-add frames that overlap by half, from the center of the first frame."""
         window = self._window_halves()
         weight = window / (window**2).sum(axis=0)
         # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
-        rising = ops.multiply(first[:, :, 1:], weight[0])
-        return rising + ops.multiply(second[:, :, :-1], weight[1])
+        return self._overlap_halves(*map(ops.multiply, (first, second), weight))
+
+    def _overlap_halves(self, first: Tensor, second: Tensor) -> Tensor:
+        return first[:, :, 1:] + second[:, :, :-1]
 
     def _join(self, halves: Sequence[Tensor]) -> Tensor:
         """Overlap-add frames that overlap by more, from the first sample of the first frame."""
@@ -194,6 +249,51 @@ class InverseSTFT(_Transform):
             # Not an addition: TensorFlow adds three and more in an order that depends on timing.
             hops = hops - ops.pad(-part, ((0, 0), (0, 0), (i, overlap - 1 - i), (0, 0)))
         return hops
+
+
+@keras.saving.register_keras_serializable(package="keras_mmdense")
+class StepwiseInverseSTFT(InverseSTFT):
+    """`InverseSTFT` for a song in steps, with a hop of half a window; one hop late.
+
+    Args:
+        n_fft, hop, window, fft, data_format: See `InverseSTFT`.
+
+    Input shape:
+        A list `[real, imag]` of the spectra that `InverseSTFT` takes, for a batch of one and a
+        fixed number of frames.
+
+    Output shape:
+        `(1, sources, frames * hop, channels)`, float32.
+
+    Raises:
+        ValueError: If an argument is out of range, or the hop is not half of `n_fft`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._before = _one_hop(self)
+
+    def build(self, input_shape: Sequence[Shape]) -> None:
+        batch, sources, frames, channels = self._sizes(input_shape[0])
+        self._before.build((batch, sources * channels, frames, self.hop))
+
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
+        real, imag = inputs
+        _, _, frames, _ = self._sizes(real.shape)
+        return self._waveforms(real, imag, frames * self.hop)
+
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        batch, sources, frames, channels = self._sizes(input_shape[0])
+        return (batch, sources, frames * self.hop, channels)
+
+    def _overlap_halves(self, first: Tensor, second: Tensor) -> Tensor:
+        return first + self._before(second)
+
+
+def _one_hop(layer: _Transform) -> Delay:
+    if layer.n_fft != 2 * layer.hop:
+        raise ValueError(f"hop must be half of n_fft {layer.n_fft}, received {layer.hop}")
+    return Delay(1, axis=2, dtype="float32")
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")

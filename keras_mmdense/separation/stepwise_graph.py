@@ -7,10 +7,9 @@ import keras
 import numpy as np
 
 from keras_mmdense.errors import InputError
-from keras_mmdense.layers.memory import Delay, Remember
-from keras_mmdense.layers.padding import Trim
+from keras_mmdense.layers.memory import Delay
 from keras_mmdense.layers.sources import LastSource
-from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
+from keras_mmdense.layers.stft import Magnitude, StepwiseInverseSTFT, StepwiseSTFT
 from keras_mmdense.layers.wiener import BLOCK, StepwiseWienerFilter
 from keras_mmdense.models.stepwise import can_step, delayed, stepwise
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
@@ -50,9 +49,7 @@ def stepwise_model(
     """
     frames = card.window // card.hop
     waveform = keras.Input(batch_shape=(1, card.window, card.channels), name="waveform")
-    samples = Remember(card.hop, name="last_samples")(waveform)
-    real, imag = STFT(card.n_fft, card.hop, fft=fft, name="stft")(samples)
-    real, imag = (Trim(1, axis=-3)(x) for x in (real, imag))
+    real, imag = StepwiseSTFT(card.n_fft, card.hop, fft=fft, name="stft")(waveform)
     mixture = Magnitude(name="magnitude")([real, imag])
     steps = [stepwise(model, spec.config, frames) for spec, model in networks]
     delay = -(-max(delay for _, delay in steps) // BLOCK) * BLOCK
@@ -64,9 +61,9 @@ def stepwise_model(
     )
     if card.channels > 1:
         delay += WIENER_REACH
-    spectra = [Remember(1, axis=3)(x) for x in spectra]
-    inverse = InverseSTFT(card.n_fft, card.hop, fft=fft, data_format=PLANES, name="inverse_stft")
-    stems = inverse([*spectra, waveform])
+    stems = StepwiseInverseSTFT(
+        card.n_fft, card.hop, fft=fft, data_format=PLANES, name="inverse_stft"
+    )(spectra)
     delay = (delay + 1) * card.hop
     song = Delay(delay, dtype="float32", name="song_delay")(waveform)
     stems = LastSource(name="last_source")([stems, song])

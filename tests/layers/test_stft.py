@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_mmdense.layers.fft import METHODS, irfft, rfft
-from keras_mmdense.layers.stft import STFT, InverseSTFT, LogMagnitude, Magnitude
+from keras_mmdense.layers.stft import (
+    STFT,
+    InverseSTFT,
+    LogMagnitude,
+    Magnitude,
+    StepwiseInverseSTFT,
+    StepwiseSTFT,
+)
 
 
 def noise(*shape):
@@ -106,6 +113,24 @@ def test_matrices_and_operator_agree_on_real_music(real_mixture, hop):
         for fft in METHODS
     )
     np.testing.assert_allclose(some, others, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_steps_give_the_frames_of_the_whole_and_its_waveform_a_hop_late(method):
+    x = noise(1, 24 * 64, 2)
+    stft, inverse = (layer(128, 64, fft=method) for layer in (StepwiseSTFT, StepwiseInverseSTFT))
+    steps = [[np.array(y) for y in stft(part)] for part in np.split(x, 6, axis=1)]
+    for found, whole in zip(zip(*steps, strict=True), STFT(128, 64)(x), strict=True):
+        np.testing.assert_allclose(np.concatenate(found, axis=1), whole[:, :-1], atol=1e-5)
+    late = np.concatenate([inverse([y[:, None] for y in step]) for step in steps], axis=2)[:, 0]
+    np.testing.assert_allclose(late[:, 64:], x[:, :-64], atol=1e-5)
+    np.testing.assert_allclose(late[:, :64], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [StepwiseSTFT, StepwiseInverseSTFT])
+def test_steps_need_a_hop_of_half_a_window(layer):
+    with pytest.raises(ValueError, match="half of n_fft 128, received 32"):
+        layer(128, 32)
 
 
 def test_magnitude():
