@@ -47,23 +47,28 @@ def rfft(halves: Halves, method: str) -> tuple[Tensor, Tensor]:
     if method == "operator":
         return ops.rfft(ops.concatenate([first, second], axis=-1))
     _, channels, frames, half = ops.shape(first)
-    p, q, k2 = _sizes(half)
+    p, q = _sizes(half)
+    even, odd = first + second, first - second
     sums = []
-    for x, odd in ((first + second, 0.0), (first - second, 0.5)):
+    for x, shift in ((even, 0.0), (odd, 0.5)):
         x = _transpose(ops.reshape(x, (-1, p, q)))
-        cos, sin = _cos_sin(np.arange(p) + odd, p, p)
+        cos, sin = _cos_sin(np.arange(p) + shift, p, p)
         sums.append([_transpose(_product(x, y.T)) for y in (cos, -sin)])
     real, imag = (ops.concatenate(x, axis=-1) for x in zip(*sums, strict=True))
     cos, sin = _rotation(p, q)
     real, imag = (ops.reshape(x, (-1, 2 * p, q)) for x in _rotate(real, imag, cos, -sin))
+    # Bin M apart: with it, products of 16 columns would have 17, which take as long as 32.
+    k2 = (q + 1) // 2
     cos, sin = _cos_sin(np.arange(q), k2, q)
-    parts = (
-        _product(real, cos) + _product(imag, sin),
-        _product(imag, cos) - _product(real, sin),
-    )
+    x = _product(real, np.hstack([cos, -sin])) + _product(imag, np.hstack([sin, cos]))
+    x = _transpose(x)
     shape = (-1, channels, frames, 2 * p * k2)
-    real, imag = (ops.reshape(_transpose(x), shape)[..., : half + 1] for x in parts)
-    return real, imag
+    real, imag = (ops.reshape(y, shape) for y in (x[:, :k2], x[:, k2:]))
+    if q % 2:
+        real, imag = real[..., :half], imag[..., :half]
+    signs = (-1.0) ** np.arange(half, dtype="float32")
+    last = _product(odd if half % 2 else even, signs[:, None])
+    return ops.concatenate([real, last], axis=-1), ops.pad(imag, ((0, 0), (0, 0), (0, 0), (0, 1)))
 
 
 def irfft(real: Tensor, imag: Tensor, method: str) -> Halves:
@@ -82,15 +87,16 @@ def irfft(real: Tensor, imag: Tensor, method: str) -> Halves:
         x = ops.irfft((real, imag), 2 * half)
         return x[..., :half], x[..., half:]
     _, channels, frames, bins = ops.shape(real)
-    p, q, k2 = _sizes(half)
+    p, q = _sizes(half)
+    k2 = q // 2 + 1
     # All bins but the first and the last stand for two.
     weights = np.ones(bins, "float32")
     weights[[0, -1]] /= 2
     parts = []
     for x in (ops.multiply(real, weights), imag):
         x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, 2 * p * k2 - bins)))
-        parts.append(_transpose(ops.reshape(x, (-1, k2, 2 * p))))
-    x = ops.concatenate(parts, axis=-1)
+        parts.append(ops.reshape(x, (-1, k2, 2 * p)))
+    x = _transpose(ops.concatenate(parts, axis=1))
     cos, sin = (y / half for y in _cos_sin(np.arange(k2), q, q))
     sums = (_product(x, np.concatenate(y)) for y in ((cos, -sin), (sin, cos)))
     real, imag = (ops.reshape(y, (-1, p, 2 * q)) for y in sums)
@@ -105,11 +111,10 @@ def irfft(real: Tensor, imag: Tensor, method: str) -> Halves:
     return even + odd, even - odd
 
 
-def _sizes(half: int) -> tuple[int, int, int]:
-    """P, Q, and the number of k2 up to the middle bin."""
+def _sizes(half: int) -> tuple[int, int]:
+    """Return P and Q."""
     p = max(x for x in range(1, math.isqrt(half) + 1) if half % x == 0)
-    q = half // p
-    return p, q, q // 2 + 1
+    return p, half // p
 
 
 def _cos_sin(rows: np.ndarray, columns: int, period: int) -> tuple[np.ndarray, np.ndarray]:
