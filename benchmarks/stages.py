@@ -1,9 +1,10 @@
-"""Where the time of a `.tflite` file goes: python benchmarks/stages.py [FILE] [--threads 2].
+"""Where the time of a `.tflite` file goes: python benchmarks/stages.py [FILE] [--assert].
 
 Measures, for a second of audio that is kept, the CPU seconds of the operators that the magnitude
 needs, those that the networks' masks need besides, and so on, each as a graph of its own. What is
 left remembers frames for the next step and gives the stems. FILE is the default network's by
-default. The minimum of many passes counts, as other processes only ever add to it.
+default. The minimum of many passes counts, as other processes only ever add to it. With --assert it
+fails unless the STFT and its inverse take less than a tenth.
 """
 
 import argparse
@@ -29,6 +30,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", nargs="?", type=Path, help="A file of `export tflite`.")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--assert", dest="check", action="store_true")
     options = parser.parse_args()
     path = options.file or find_compiled(DEFAULT)
     if path is None:
@@ -38,12 +40,16 @@ def main():
     context = card.context / card.sample_rate
     print(f"{path.name}: {kept:.2f} s of music from {kept + 2 * context:.2f} s")
     stages = stages_of(content)
-    times = cpu_seconds([cut(content, x) for x in stages.values()], options.threads)
-    for name, spent in zip(stages, times, strict=True):
-        print(f"{name:16}{spent / kept:8.4f} s{100 * spent / sum(times):6.1f} %")
+    parts = cpu_seconds([cut(content, x) for x in stages.values()], options.threads)
+    spent = dict(zip(stages, parts, strict=True))
+    for name, seconds in spent.items():
+        print(f"{name:16}{seconds / kept:8.4f} s{100 * seconds / sum(parts):6.1f} %")
     whole = cpu_seconds([content], options.threads)[0]
-    print(f"{'together':16}{sum(times) / kept:8.4f} s, load {os.getloadavg()[0]:.1f}")
+    print(f"{'together':16}{sum(parts) / kept:8.4f} s, load {os.getloadavg()[0]:.1f}")
     print(f"{'as one graph':16}{whole / kept:8.4f} s")
+    share = (spent["STFT, magnitude"] + spent["inverse STFT"]) / sum(parts)
+    if options.check and share >= 0.1:
+        raise SystemExit(f"the STFT and its inverse take {100 * share:.1f} %")
 
 
 def stages_of(content):
