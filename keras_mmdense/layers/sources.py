@@ -88,7 +88,15 @@ class LastSource(keras.layers.Layer):
 
 
 def last_source(sources: Tensor, mixture: Tensor) -> Tensor:
-    """Return what sources, (batch, sources, samples, channels), leave of their mixture."""
+    """Return what waveforms of sources leave of their mixture.
+
+    Args:
+        sources: (batch, sources, samples, channels).
+        mixture: (batch, samples, channels).
+
+    Returns:
+        The rest, (batch, samples, channels).
+    """
     return mixture - ops.sum(sources, axis=1)
 
 
