@@ -1,8 +1,9 @@
 """Other engines beside LiteRT: python benchmarks/engines.py [--rounds 9].
 
 Exports a network with windows of 12 s, and runs one of them in LiteRT, in OpenVINO, which reads
-`.tflite` files, and in ONNX Runtime after tf2onnx, in turns with two threads. Prints the median
-times and how far the stems are apart. Needs
+`.tflite` files, and in ONNX Runtime after tf2onnx, in turns with two threads; in OpenVINO in
+bfloat16, too, if the processor has it. Prints the median times and how far the stems are apart.
+Needs
 
     pip install openvino onnxruntime tf2onnx
 """
@@ -38,7 +39,9 @@ def main():
         file = Path(folder) / "network.tflite"
         export_tflite([options.model], file, seconds=SECONDS)
         name_tensors(file)
-        engines = {"LiteRT": in_litert(file), "OpenVINO": in_openvino(file)}
+        engines = {"LiteRT": in_litert(file), "OpenVINO": in_openvino(file, "f32")}
+        if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            engines["in bfloat16"] = in_openvino(file, "bf16")
         engines["ONNX Runtime"] = in_onnx(file)
         measure(engines, options.rounds)
 
@@ -83,8 +86,8 @@ def in_litert(file):
     return run
 
 
-def in_openvino(file):
-    settings = {"INFERENCE_NUM_THREADS": THREADS, "INFERENCE_PRECISION_HINT": "f32"}
+def in_openvino(file, precision):
+    settings = {"INFERENCE_NUM_THREADS": THREADS, "INFERENCE_PRECISION_HINT": precision}
     request = openvino.Core().compile_model(file, "CPU", settings).create_infer_request()
     return lambda waveform: [np.array(x) for x in request.infer([waveform]).values()]
 
