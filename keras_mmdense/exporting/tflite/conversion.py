@@ -216,16 +216,21 @@ class TwoBinsConv2D(layers.Conv2D):
             return super().call(x)
         first, second = (tf.pad(self.kernel, [[0, 0], [i, 1 - i], [0, 0], [0, 0]]) for i in (0, 1))
         y = tf.nn.conv2d(x, tf.concat([first, second], axis=-1), (1, 2), "SAME")
-        return tf.reshape(y, (-1, frames, bins, self.filters)) + self.bias
+        y = tf.reshape(y, (-1, frames, 2 * y.shape[2], self.filters)) + self.bias
+        return y[:, :, :bins] if bins % 2 else y
 
 
 def _has_few_maps(layer: keras.Layer) -> bool:
-    """Return whether a layer is a plain convolution of few maps, over an even number of bins."""
+    """Return whether a layer is a plain convolution of few maps.
+
+    With an odd number of bins and an even kernel, two bins at once would be padded otherwise.
+    """
     if type(layer) is not layers.Conv2D or layer.filters > FEW_MAPS or not layer.use_bias:
         return False
     plain = layer.activation is keras.activations.linear and layer.padding == "same"
     strides = *layer.strides, *layer.dilation_rate, layer.groups
-    return plain and set(strides) == {1} and layer.input.shape[2] % 2 == 0
+    even = layer.input.shape[2] % 2 == 0 or layer.kernel_size[1] % 2 == 1
+    return plain and set(strides) == {1} and even
 
 
 def _over_maps(layer: keras.Layer) -> bool:

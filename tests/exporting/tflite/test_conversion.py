@@ -38,10 +38,15 @@ def test_batch_norm_over_bins_stays():
     np.testing.assert_allclose(merged(x), model(x, training=False), rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("kernel", [(3, 3), (3, 4), (1, 2)])
 @pytest.mark.parametrize(
-    ("frames", "bins", "maps", "strides"),
-    [(9, 64, 6, (1, 2)), (9, 64, 8, (1, 1)), (9, 65, 6, (1, 1)), (None, 64, 6, (1, 1))],
+    ("kernel", "frames", "bins", "maps", "strides"),
+    [
+        *[(kernel, 9, 64, 6, (1, 2)) for kernel in [(3, 3), (3, 4), (1, 2), (1, 1)]],
+        *[(kernel, 9, 65, 6, (1, 2)) for kernel in [(3, 3), (3, 5), (1, 1)]],
+        *[(kernel, 9, 65, 6, (1, 1)) for kernel in [(3, 4), (1, 2)]],
+        ((3, 3), 9, 64, 8, (1, 1)),
+        ((3, 3), None, 64, 6, (1, 1)),
+    ],
 )
 def test_few_maps_are_computed_for_two_bins_at_once(kernel, frames, bins, maps, strides):
     x = keras.Input((frames, bins, 5), name="magnitude")
