@@ -163,7 +163,7 @@ def test_killed_and_resumed_gives_the_same(root, vocals, whole, tmp_path):
     scratch.mkdir()
     more = ("--oracles", "irm", "--processes", "2", "--output", out)
     process = start(*options(root, vocals, *more), TMPDIR=str(scratch))
-    tracks = lambda: list(out.glob("*/test/*.json"))  # noqa: E731
+    tracks = lambda: list(out.glob("*/test/[!.]*.json"))  # noqa: E731
     wait(tracks)
     process.kill()
     process.communicate()
