@@ -2,8 +2,9 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from keras_mmdense.separation.model_card import TFLITE_CARD, TFLITE_SILENCE, Mod
 from keras_mmdense.separation.silence import unpack
 from keras_mmdense.utils.quiet import quiet_stderr
 
-Runner = Callable[..., dict[str, np.ndarray]]
+Details = Mapping[str, Mapping[str, Any]]
 
 
 def tflite_engine(path: Path, threads: int | None = None) -> Engine:
@@ -51,45 +52,64 @@ def tflite_engine(path: Path, threads: int | None = None) -> Engine:
     shapes = {name: tuple(x["shape"].tolist()) for name, x in inputs.items()}
     _check_signature(path, card, shapes, set(outputs))
     del shapes["waveform"]
-    runner = _one_at_a_time(signature)
+    graph = _Graph(interpreter, inputs, outputs)
     if shapes or TFLITE_SILENCE in metadata:
         try:
             silence = unpack(metadata[TFLITE_SILENCE], shapes)
         except Exception as error:  # damaged bytes: struct, JSON, key and value errors
             raise InputError(f"{path}: a damaged .tflite file") from error
-        return Engine("litert", card, lambda: _stepwise(runner, card.stems, silence), recipe=recipe)
+        return Engine("litert", card, lambda: _stepwise(graph, card.stems, silence), recipe=recipe)
 
     def run(waveforms: np.ndarray) -> np.ndarray:
-        found = [runner(waveform=waveform[None].astype("float32")) for waveform in waveforms]
-        return np.stack([[stems[stem][0] for stem in card.stems] for stems in found])
+        found = [graph.run(waveform[None], card.stems, {}) for waveform in waveforms]
+        return np.concatenate(found)
 
     return Engine("litert", card, lambda: run, recipe=recipe)
 
 
-def _one_at_a_time(runner: Runner) -> Runner:
-    """Let threads take turns at an interpreter, whose tensors they share."""
-    lock = threading.Lock()
+class _Graph:
+    """A graph whose tensors threads share, so that they take turns.
 
-    def run(**inputs: np.ndarray) -> dict[str, np.ndarray]:
-        with lock:
-            return runner(**inputs)
+    Args:
+        interpreter: Its interpreter.
+        inputs: Details of its inputs by name.
+        outputs: Details of its outputs by name.
+    """
 
-    return run
+    def __init__(self, interpreter: Any, inputs: Details, outputs: Details):
+        self._interpreter, self._lock = interpreter, threading.Lock()
+        self._inputs = {name: x["index"] for name, x in inputs.items()}
+        self._outputs = {name: x["index"] for name, x in outputs.items()}
+
+    def run(
+        self, waveform: np.ndarray, stems: Sequence[str], memory: dict[str, np.ndarray]
+    ) -> np.ndarray:
+        """Run the graph.
+
+        Args:
+            waveform: The input, (1, samples, channels).
+            stems: Names of the outputs to return.
+            memory: What is remembered by name; what to remember next replaces it in place.
+
+        Returns:
+            The stems, (1, stems, samples, channels), float32.
+        """
+        with self._lock:
+            for name, value in {"waveform": waveform.astype("float32"), **memory}.items():
+                self._interpreter.set_tensor(self._inputs[name], value)
+            self._interpreter.invoke()
+            for name, value in memory.items():
+                np.copyto(value, self._view(name))
+            return np.stack([self._view(stem) for stem in stems], axis=1)
+
+    def _view(self, name: str) -> np.ndarray:
+        """An output's own memory, which must be let go before the next run."""
+        return self._interpreter.tensor(self._outputs[name])()
 
 
-def _stepwise(
-    runner: Runner,
-    stems: Sequence[str],
-    silence: dict[str, np.ndarray],
-) -> Run:
-    memory = dict(silence)
-
-    def run(waveform: np.ndarray) -> np.ndarray:
-        found = runner(waveform=waveform.astype("float32"), **memory)
-        memory.update({name: found[name] for name in memory})
-        return np.stack([found[stem] for stem in stems], axis=1)
-
-    return run
+def _stepwise(graph: _Graph, stems: Sequence[str], silence: dict[str, np.ndarray]) -> Run:
+    memory = {name: np.array(value) for name, value in silence.items()}
+    return lambda waveform: graph.run(waveform, stems, memory)
 
 
 def _check_signature(
