@@ -61,7 +61,7 @@ def two_masks(spec, trained, root):
     both = keras.Model(trained.input, [last.input, last.output])
     vocals, *others = (outputs_of(spec, target) for target in spec.targets)
     products = targets = 0.0
-    for magnitude in track(list(magnitudes(spec, root)), "songs"):
+    for magnitude in magnitudes(spec, root):
         maps, logits = (np.float64(x).reshape(-1, x.shape[-1]) for x in both(magnitude))
         maps = np.column_stack([maps, np.ones(len(maps))])
         masks = 1 / (1 + np.exp(-logits))
@@ -78,7 +78,7 @@ def magnitudes(spec, root):
     """Magnitudes of the train songs."""
     rng = np.random.default_rng(0)
     stft = STFT(spec.config.n_fft, spec.config.hop)
-    for song in musdb.DB(root=root, subsets="train", split="train"):
+    for song in track(musdb.DB(root=root, subsets="train", split="train").tracks, "songs"):
         level = 10 ** (rng.uniform(-LEVELS, LEVELS) / 20)
         yield Magnitude()(stft(np.float32(level * song.audio)[None]))
 
