@@ -2,11 +2,11 @@
 
 Every system separates the same synthesized song in a process of its own, whole pipeline from
 waveform to stems, in turns: one pass each, round after round. Ours are every shipped network in
-every engine, and four `mmdensenet` of one stem each; they stream, as the
-command does: stems are dropped as soon as they are there. Open-Unmix takes the song at once. It is
-measured if openunmix and torch are installed (`pip install "keras-mmdense[bench]"`): the geometry
-of umxhq, random weights, one iteration of its Wiener filter. The rate of a matrix product of
-float32 is measured in the same rounds.
+every engine, and four `mmdensenet` of one stem each; they stream, as the command does: stems are
+dropped as soon as they are there. Open-Unmix takes the song at once. It is measured if openunmix
+and torch are installed (`pip install "keras-mmdense[bench]"`): the geometry of umxhq, random
+weights, one iteration of its Wiener filter. The rate of a matrix product of float32 is measured in
+the same rounds.
 
 Prints medians, the spread, the time relative to Open-Unmix, multiply-adds and peak memory, and
 writes a plot. With --assert it fails unless

@@ -229,8 +229,8 @@ def _has_few_maps(layer: keras.Layer) -> bool:
         return False
     plain = layer.activation is keras.activations.linear and layer.padding == "same"
     strides = *layer.strides, *layer.dilation_rate, layer.groups
-    even = layer.input.shape[2] % 2 == 0 or layer.kernel_size[1] % 2 == 1
-    return plain and set(strides) == {1} and even
+    padded_alike = layer.input.shape[2] % 2 == 0 or layer.kernel_size[1] % 2 == 1
+    return plain and set(strides) == {1} and padded_alike
 
 
 def _over_maps(layer: keras.Layer) -> bool:
