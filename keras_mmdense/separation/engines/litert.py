@@ -95,7 +95,7 @@ class _Graph:
             The stems, (1, stems, samples, channels), float32.
         """
         with self._lock:
-            for name, value in {"waveform": waveform.astype("float32"), **memory}.items():
+            for name, value in {"waveform": np.asarray(waveform, "float32"), **memory}.items():
                 self._interpreter.set_tensor(self._inputs[name], value)
             self._interpreter.invoke()
             for name, value in memory.items():
