@@ -65,11 +65,11 @@ def measure(engines, rounds):
 
 def name_tensors(file):
     """Give the tensors names, which OpenVINO and tf2onnx require and exports leave out."""
-    model = flatbuffer._read(file.read_bytes())
+    model = flatbuffer.read(file.read_bytes())
     for graph in model.subgraphs:
         for number, tensor in enumerate(graph.tensors):
             tensor.name = b"t%d" % number
-    file.write_bytes(flatbuffer._write(model))
+    file.write_bytes(flatbuffer.write(model))
 
 
 def in_litert(file):

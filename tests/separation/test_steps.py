@@ -158,5 +158,5 @@ def test_steps_are_refused_where_they_cannot_be(random_network, tmp_path):
 
 
 def test_the_file_holds_the_silence_once(file):
-    model = flatbuffer._read(file.read_bytes())
+    model = flatbuffer.read(file.read_bytes())
     assert [bytes(x.name) for x in model.metadata].count(TFLITE_SILENCE.encode()) == 1

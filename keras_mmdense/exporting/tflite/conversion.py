@@ -12,7 +12,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.source import Source
-from keras_mmdense.exporting.tflite.flatbuffer import narrow_weights
+from keras_mmdense.exporting.tflite.weights import integer_weights, narrow_weights
 from keras_mmdense.layers.sources import last_source
 from keras_mmdense.pretrained.networks import LoadedNetwork
 from keras_mmdense.separation.graph import separation_model
@@ -23,8 +23,10 @@ from keras_mmdense.utils.quiet import quiet_stderr
 
 # XNNPACK computes sixteen maps at a time on x86, eight on ARM.
 FEW_MAPS = 7
-# With a smaller scale, the following weights could leave the range of float16.
-SMALLEST = 0.01
+# A map rarely exceeds its mean by more standard deviations.
+DEVIATIONS = 3.5
+# Of the largest range of a layer's maps; smaller ones count as much.
+SMALLEST = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,10 +117,9 @@ def convert(function: Function, size: int | None, quantize: str | None) -> bytes
     Returns:
         The file's content.
     """
-    converter = converter_of(function, size)
+    content = run(converter_of(function, size))
     if quantize == "dynamic":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    content = run(converter)
+        return integer_weights(content)
     return narrow_weights(content) if quantize == "float16" else content
 
 
@@ -166,10 +167,10 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     """Copy a network, replacing each batch norm by a depthwise 1x1 convolution.
 
     Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
-    would turn each into a multiplication and an addition, two passes through memory. Scales are
-    moved through the ReLU into the next convolution: the remaining kernel of ones is shared by all
-    layers with as many maps. A batch norm over bins is kept. Convolutions of few maps become
-    `TwoBinsConv2D`.
+    would turn each into a multiplication and an addition, two passes through memory. Before a ReLU
+    and a convolution, all maps are brought to the same range, which the convolution undoes: what
+    rounds them to 8 bits together then rounds none of them too much. A batch norm over bins is
+    kept. Convolutions of few maps become `TwoBinsConv2D`.
     """
 
     def replace(layer: keras.Layer) -> keras.Layer:
@@ -185,7 +186,7 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(
         model, clone_function=replace, call_function=lambda layer, *args, **_: layer(*args)
     )
-    names, scales = {layer.name for layer in copy.layers}, {}
+    names, ranges = {layer.name for layer in copy.layers}, {}
     for layer in copy.layers:
         if isinstance(layer, keras.Model):
             continue
@@ -196,15 +197,22 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
             scale = gamma / np.sqrt(variance + old.epsilon)
             shift = beta - mean * scale
             composite = layer.name.removesuffix("_bn")
-            passes = names.issuperset((f"{composite}_relu", f"{composite}_conv"))
-            if passes and scale.min() > SMALLEST:
-                scales[f"{composite}_conv"] = scale
-                scale, shift = np.ones_like(scale), shift / scale
+            if names.issuperset((f"{composite}_relu", f"{composite}_conv")):
+                limits = _ranges(gamma, beta)
+                ranges[f"{composite}_conv"] = limits
+                scale, shift = scale / limits, shift / limits
             values = [scale.reshape(1, 1, -1, 1), shift]
-        elif layer.name in scales:
-            values[0] = values[0] * scales[layer.name][:, None]
+        elif layer.name in ranges:
+            values[0] = values[0] * ranges[layer.name][:, None]
         layer.set_weights(values)
     return copy
+
+
+def _ranges(gamma: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """What maps rarely exceed after batch norm and ReLU, relative to the largest of a layer."""
+    limits = beta + DEVIATIONS * np.abs(gamma)
+    most = limits.max()
+    return np.maximum(limits / most, SMALLEST) if most > 0 else np.ones_like(limits)
 
 
 class TwoBinsConv2D(layers.Conv2D):

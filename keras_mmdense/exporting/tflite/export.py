@@ -52,9 +52,9 @@ def export_tflite(
     Args:
         models: Names or folders of trained networks, see `load_network`, with different stems.
         out: The file to write; the card has its name with the suffix `.json`.
-        quantize: "float16", "dynamic" (8-bit weights, float32 arithmetic elsewhere) or "int8"
-            (8-bit arithmetic from the mixture's magnitude to the mask). Defaults to `None`:
-            float32.
+        quantize: "float16"; "dynamic": the convolutions after a batch norm and large dense layers in
+            8 bits, all else in float32; or "int8": 8-bit arithmetic from the mixture's magnitude
+            to the mask. Defaults to `None`: float32.
         seconds: Length kept of a window, or of a step, rounded to the networks' grid. Defaults to
             `None`: 6 s of a window, or 96 frames of a step.
         steps: Take a song in steps and remember the past, instead of windows with context, which

@@ -11,21 +11,17 @@ from tensorflow.lite.python import schema_py_generated as schema
 from keras_mmdense.errors import InputError
 from keras_mmdense.separation.model_card import TFLITE_CARD, TFLITE_SILENCE, ModelCard
 
-CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
-SMALL = 128
 STATEFUL = ("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 
 Table = Any  # an object of TFLite's schema, whose module has no types
 
-_NAMES = {
-    code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
-}
+NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
 
 
 def operators(content: bytes) -> set[str]:
     """List the operators of a file; custom ones, such as Flex, by their names."""
-    codes = _read(content).operatorCodes
-    return {_operator(code) for code in codes}
+    codes = read(content).operatorCodes
+    return {kind_of(code) for code in codes}
 
 
 def check_builtin(content: bytes) -> None:
@@ -37,7 +33,7 @@ def check_builtin(content: bytes) -> None:
     Raises:
         RuntimeError: If it contains a variable or an operator that is not a builtin.
     """
-    builtins = set(_NAMES.values()) - set(STATEFUL) - {"CUSTOM"}
+    builtins = set(NAMES.values()) - set(STATEFUL) - {"CUSTOM"}
     foreign = sorted(operators(content) - builtins)
     if foreign:
         raise RuntimeError(
@@ -59,7 +55,7 @@ def finish(
     Returns:
         The file.
     """
-    model = _read(content)
+    model = read(content)
     graph = model.subgraphs[0]
     if samples is not None:
         waveform = graph.tensors[graph.inputs[0]]
@@ -71,7 +67,7 @@ def finish(
         _add_metadata(model, TFLITE_SILENCE, silence)
     _share_buffers(model)
     _share_tables(model)
-    return _write(model)
+    return write(model)
 
 
 def _add_metadata(model: Table, name: str, content: bytes) -> None:
@@ -99,7 +95,7 @@ def read_card(content: bytes, path: str) -> ModelCard:
     if content[4:8] != b"TFL3":
         raise InputError(f"{path}: not a .tflite file")
     try:
-        model = _read(content)
+        model = read(content)
         graph = model.subgraphs[0]
         entries = {bytes(entry.name): entry.buffer for entry in model.metadata or []}
         found = entries.get(TFLITE_CARD.encode())
@@ -118,48 +114,6 @@ def read_card(content: bytes, path: str) -> ModelCard:
     return card
 
 
-def weight_types(content: bytes) -> dict[str, int]:
-    """Count the bytes of a file's constants by type, such as {"FLOAT16": 676704}."""
-    model = _read(content)
-    names = {code: name for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
-    types: dict[str, int] = {}
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            data = model.buffers[tensor.buffer].data
-            if data is not None:
-                name = names[tensor.type]
-                types[name] = types.get(name, 0) + len(data)
-    return types
-
-
-def narrow_weights(content: bytes) -> bytes:
-    """Store the weights of convolutions as float16, converted when an interpreter loads the file.
-
-    Everything else is kept: the converter would also convert the windows of the STFT, and round
-    the Wiener filter's floor of 1e-20 to zero.
-    """
-    model = _read(content)
-    graph = model.subgraphs[0]
-    weights = {
-        int(index)
-        for operator in graph.operators
-        for index in operator.inputs[1:]
-        if _operator(model.operatorCodes[operator.opcodeIndex]) in CONVOLUTIONS
-    }
-    model.operatorCodes.append(schema.OperatorCodeT())
-    code = model.operatorCodes[-1]
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
-    code.version = 3
-    first = []
-    for index in sorted(weights):
-        tensor = graph.tensors[index]
-        data = model.buffers[tensor.buffer].data
-        if tensor.type == schema.TensorType.FLOAT32 and data is not None and len(data) > SMALL:
-            first.append(_widening(model, graph, index, data.view(np.float32).astype(np.float16)))
-    graph.operators = [*first, *graph.operators]
-    return _write(model)
-
-
 def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
     """Replace the networks in a file.
 
@@ -173,9 +127,9 @@ def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
     Raises:
         RuntimeError: If the file has another number of sigmoids, or their shapes differ.
     """
-    model = _read(content)
+    model = read(content)
     graph = model.subgraphs[0]
-    kinds = [_operator(model.operatorCodes[o.opcodeIndex]) for o in graph.operators]
+    kinds = [kind_of(model.operatorCodes[o.opcodeIndex]) for o in graph.operators]
     masks = [i for i, kind in enumerate(kinds) if kind == "LOGISTIC"]
     if len(masks) != len(networks):
         raise RuntimeError(f"{len(masks)} sigmoids for {len(networks)} networks")
@@ -184,7 +138,7 @@ def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
         magnitude = graph.operators[kinds.index("SQRT")].outputs[0]
     inserted = {
         graph.operators[place].outputs[0]: _append(
-            model, _read(network), magnitude, graph.operators[place].outputs[0]
+            model, read(network), magnitude, graph.operators[place].outputs[0]
         )
         for place, network in zip(masks, networks, strict=True)
     }
@@ -192,7 +146,7 @@ def replace_masks(content: bytes, networks: Sequence[bytes]) -> bytes:
     for operator in graph.operators:
         operators += inserted.get(operator.outputs[0], [operator])
     graph.operators = _needed(operators, graph.outputs)
-    return _write(model)
+    return write(model)
 
 
 def _append(model: Table, part: Table, entry: int, end: int) -> list[Table]:
@@ -225,22 +179,6 @@ def _needed(operators: list[Table], outputs: Iterable[int]) -> list[Table]:
             needed |= set(operator.inputs)
             kept.append(operator)
     return kept[::-1]
-
-
-def _widening(model: Table, graph: Table, index: int, values: np.ndarray) -> Table:
-    """Return the operator that fills tensor `index` with float16 values."""
-    result, narrow = graph.tensors[index], schema.TensorT()
-    narrow.shape, narrow.type, narrow.hasRank = result.shape, schema.TensorType.FLOAT16, True
-    buffer = schema.BufferT()
-    buffer.data = values.view(np.uint8)
-    model.buffers.append(buffer)
-    narrow.buffer, result.buffer = len(model.buffers) - 1, 0
-    graph.tensors.append(narrow)
-    operator = schema.OperatorT()
-    operator.opcodeIndex = len(model.operatorCodes) - 1
-    operator.inputs = np.array([len(graph.tensors) - 1], np.int32)
-    operator.outputs = np.array([index], np.int32)
-    return operator
 
 
 def _merge_tensors(model: Table, graph: Table) -> None:
@@ -298,13 +236,13 @@ def _share_buffers(model: Table) -> None:
     model.buffers = shared
 
 
-def _operator(code: Table) -> str:
+def kind_of(code: Table) -> str:
     if code.customCode:
         return code.customCode.decode()
-    return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    return NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def _read(content: bytes) -> Table:
+def read(content: bytes) -> Table:
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
 
 
@@ -352,7 +290,7 @@ def _share_tables(model: Table) -> None:
                 operator.builtinOptions = once(operator.builtinOptions)
 
 
-def _write(model: Table) -> bytes:
+def write(model: Table) -> bytes:
     builder = _Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

@@ -17,7 +17,7 @@ from keras_mmdense.configs import TABLES
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.source import load_source
 from keras_mmdense.exporting.tflite import export as tflite
-from keras_mmdense.exporting.tflite import flatbuffer
+from keras_mmdense.exporting.tflite import flatbuffer, weights
 from keras_mmdense.pretrained import networks
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.separator import Separator
@@ -165,7 +165,7 @@ def test_live_variables_and_flex_are_refused():
 
 def test_float16_is_small_and_close(sized, exported, real_mixture, separator):
     out = sized(quantize="float16")
-    types = flatbuffer.weight_types(out.read_bytes())
+    types = weights.weight_types(out.read_bytes())
     # Window and matrices of the STFT, the weight of its inverse, and everything small stay float32.
     assert types["FLOAT32"] > (2048 + 1024) * 4 and types["FLOAT16"] > 2 * 4000
     saved = exported.stat().st_size - out.stat().st_size
@@ -189,7 +189,7 @@ def test_int8_networks_between_float_front_ends(sized, real_mixture, separator, 
     )
     content = out.read_bytes()
     flatbuffer.check_builtin(content)
-    types = flatbuffer.weight_types(content)
+    types = weights.weight_types(content)
     assert types["INT8"] > 4000 and types.get("FLOAT32", 0) < (22_000 if network_only else 130_000)
     assert calls == [(1, 2), (2, 2)]
     card = ModelCard.from_json(out.with_suffix(".json").read_text())
@@ -271,7 +271,7 @@ def test_a_mixed_policy_does_not_reach_the_file(sized, separator, real_mixture):
     finally:
         keras.config.set_dtype_policy("float32")
     content = out.read_bytes()
-    assert "FLOAT16" not in flatbuffer.weight_types(content)
+    assert "FLOAT16" not in weights.weight_types(content)
     flatbuffer.check_builtin(content)
     x = real_mixture[None, : 44100 + 2 * separator.card.context]
     expected = separator.graph.predict_on_batch(x)[:, 0]
