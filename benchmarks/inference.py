@@ -200,10 +200,10 @@ def load_litert(name, threads):
 
 
 def export(name, file):
-    """Writes the file, which takes steps, of a shipped network or of the four."""
+    """Writes a file as `separate` uses it, in steps and 8 bits, of a network or of the four."""
     from keras_mmdense.exporting.tflite.export import export_tflite
 
-    export_tflite(networks_of(name), file, steps=True)
+    export_tflite(networks_of(name), file, steps=True, quantize="dynamic")
 
 
 def networks_of(name):

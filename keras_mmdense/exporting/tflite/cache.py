@@ -11,7 +11,7 @@ from keras_mmdense.utils.files import check_writable
 
 
 def fill_cache(name: str) -> Path | None:
-    """Export a shipped network to the cache; the file appears when it is complete.
+    """Export a shipped network in 8 bits to the cache; the file appears when it is complete.
 
     Args:
         name: Name of a network that ships with the package.
@@ -26,5 +26,5 @@ def fill_cache(name: str) -> Path | None:
         return None
     if keras.backend.backend() != "tensorflow":
         return None
-    export_tflite([name], path, steps=can_step([name]))
+    export_tflite([name], path, steps=can_step([name]), quantize="dynamic")
     return path
