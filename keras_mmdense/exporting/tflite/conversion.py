@@ -10,11 +10,12 @@ import tensorflow as tf
 from keras import layers, ops
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from keras_mmdense.configs import DenseNetConfig
 from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.source import Source
 from keras_mmdense.exporting.tflite.weights import integer_weights, narrow_weights
 from keras_mmdense.layers.sources import last_source
-from keras_mmdense.pretrained.networks import LoadedNetwork
+from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.graph import separation_model
 from keras_mmdense.separation.model_card import ModelCard
 from keras_mmdense.separation.silence import pack
@@ -23,8 +24,8 @@ from keras_mmdense.utils.quiet import quiet_stderr
 
 # XNNPACK computes sixteen maps at a time on x86, eight on ARM.
 FEW_MAPS = 7
-# A map rarely exceeds its mean by more standard deviations.
-DEVIATIONS = 3.5
+# A map of sounds rarely exceeds its mean by more standard deviations.
+DEVIATIONS = 7
 # Of the largest range of a layer's maps; smaller ones count as much.
 SMALLEST = 0.05
 
@@ -44,10 +45,10 @@ class Function:
     outputs: tuple[str, ...]
 
 
-def waveform_function(source: Source) -> Function:
-    """Return the graph from waveform to stems."""
+def waveform_function(source: Source, rounded: bool = False) -> Function:
+    """Return the graph from waveform to stems; `rounded` if it is for `integer_weights`."""
     card = source.separator.card
-    networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
+    networks = _merged(source, rounded)
     graph = _apart(separation_model(networks, card, "matrices"))
     return Function(
         lambda x: graph(x, training=False),
@@ -56,19 +57,21 @@ def waveform_function(source: Source) -> Function:
     )
 
 
-def steps_function(source: Source, card: ModelCard) -> tuple[Function, ModelCard, bytes]:
+def steps_function(
+    source: Source, card: ModelCard, rounded: bool = False
+) -> tuple[Function, ModelCard, bytes]:
     """The graph from the next samples and what is remembered to stems and what to remember.
 
     Args:
         source: Networks that take steps.
         card: Front end and stems; `window` is the step.
+        rounded: Whether it is for `integer_weights`.
 
     Returns:
         The function, whose memories are called `state_00` and so on, in and out; the card with the
         delay; and the memories after silence, packed.
     """
-    networks = [LoadedNetwork(spec, merge_batch_norm(model)) for spec, model in source.networks]
-    graph, card = stepwise_model(networks, card, "matrices")
+    graph, card = stepwise_model(_merged(source, rounded), card, "matrices")
     memory, apart = memories(graph), _apart(graph)
 
     def call(waveform: tf.Tensor, *states: tf.Tensor) -> list[tf.Tensor]:
@@ -82,6 +85,22 @@ def steps_function(source: Source, card: ModelCard) -> tuple[Function, ModelCard
     return Function(call, inputs, (*card.stems, *states)), card, silence
 
 
+def _merged(source: Source, rounded: bool) -> list[LoadedNetwork]:
+    """The networks of a source with merged batch norms, see `merge_batch_norm`.
+
+    Silence is far from all other logarithms of magnitudes. Magnitudes themselves reach far: those
+    networks are not capped.
+    """
+    return [
+        LoadedNetwork(spec, merge_batch_norm(model, rounded and _sees_logarithms(spec)))
+        for spec, model in source.networks
+    ]
+
+
+def _sees_logarithms(spec: NetworkSpec) -> bool:
+    return isinstance(spec.config, DenseNetConfig) and spec.config.input == "log"
+
+
 def _apart(graph: keras.Model) -> keras.Model:
     """Return a graph with one output for each stem, which are not joined and cut again."""
     sources, mixture = graph.get_layer("last_source").input
@@ -91,9 +110,9 @@ def _apart(graph: keras.Model) -> keras.Model:
     return keras.Model(graph.inputs, [*stems, last_source(sources, mixture)])
 
 
-def network_function(source: Source) -> Function:
+def network_function(source: Source, rounded: bool = False) -> Function:
     """Return the networks alone, from the mixture's magnitude to the sources'."""
-    models = [merge_batch_norm(model) for _, model in source.networks]
+    models = [model for _, model in _merged(source, rounded)]
 
     def call(x: tf.Tensor) -> list[tf.Tensor]:
         outputs = [model(x, training=False) for model in models]
@@ -163,30 +182,46 @@ def converter_of(function: Function, size: int | None) -> tf.lite.TFLiteConverte
     return converter
 
 
-def merge_batch_norm(model: keras.Model) -> keras.Model:
+def merge_batch_norm(model: keras.Model, capped: bool = False) -> keras.Model:
     """Copy a network, replacing each batch norm by a depthwise 1x1 convolution.
 
     Most of them cannot be folded into a convolution, as they follow a concatenation; the converter
     would turn each into a multiplication and an addition, two passes through memory. Before a ReLU
-    and a convolution, all maps are brought to the same range, which the convolution undoes: what
-    rounds them to 8 bits together then rounds none of them too much. A batch norm over bins is
+    and a convolution, all maps are brought to the range from 0 to 1, which the convolution undoes:
+    what rounds them to 8 bits together then rounds none of them too much. A batch norm over bins is
     kept. Convolutions of few maps become `TwoBinsConv2D`.
+
+    Args:
+        model: The network.
+        capped: Whether maps before a convolution end at six times their range. What goes far
+            beyond it would coarsen all others, if they are rounded. Defaults to `False`.
+
+    Returns:
+        The copy.
     """
+    behind = _convolutions_behind(model)
 
     def replace(layer: keras.Layer) -> keras.Layer:
         if isinstance(layer, keras.Model):
-            return merge_batch_norm(layer)
+            return merge_batch_norm(layer, capped)
         if _over_maps(layer):
             return layers.DepthwiseConv2D(1, name=layer.name, dtype="float32")
         if _has_few_maps(layer):
             return TwoBinsConv2D.from_config(layer.get_config())
+        if capped and isinstance(layer, layers.ReLU) and layer.name in behind:
+            return layers.ReLU(max_value=6.0, name=layer.name)
         return type(layer).from_config(layer.get_config())
 
     # Without the mask argument of batch norm.
     copy = keras.models.clone_model(
         model, clone_function=replace, call_function=lambda layer, *args, **_: layer(*args)
     )
-    names, ranges = {layer.name for layer in copy.layers}, {}
+    _set_weights(copy, model, behind)
+    return copy
+
+
+def _set_weights(copy: keras.Model, model: keras.Model, behind: dict[str, str]) -> None:
+    ranges: dict[str, np.ndarray] = {}
     for layer in copy.layers:
         if isinstance(layer, keras.Model):
             continue
@@ -196,23 +231,32 @@ def merge_batch_norm(model: keras.Model) -> keras.Model:
             gamma, beta, mean, variance = values
             scale = gamma / np.sqrt(variance + old.epsilon)
             shift = beta - mean * scale
-            composite = layer.name.removesuffix("_bn")
-            if names.issuperset((f"{composite}_relu", f"{composite}_conv")):
-                limits = _ranges(gamma, beta)
-                ranges[f"{composite}_conv"] = limits
+            if layer.name in behind:
+                ranges[behind[layer.name]] = limits = _ranges(gamma, beta)
                 scale, shift = scale / limits, shift / limits
             values = [scale.reshape(1, 1, -1, 1), shift]
         elif layer.name in ranges:
             values[0] = values[0] * ranges[layer.name][:, None]
         layer.set_weights(values)
-    return copy
+
+
+def _convolutions_behind(model: keras.Model) -> dict[str, str]:
+    """Names of the convolutions of composite layers by those of their batch norms and ReLUs."""
+    names = {layer.name for layer in model.layers}
+    composites = [x.removesuffix("_conv") for x in names if x.endswith("_conv")]
+    return {
+        f"{x}_{kind}": f"{x}_conv"
+        for x in composites
+        if names >= {f"{x}_bn", f"{x}_relu"}
+        for kind in ("bn", "relu")
+    }
 
 
 def _ranges(gamma: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    """What maps rarely exceed after batch norm and ReLU, relative to the largest of a layer."""
+    """What maps rarely exceed after batch norm and ReLU."""
     limits = beta + DEVIATIONS * np.abs(gamma)
     most = limits.max()
-    return np.maximum(limits / most, SMALLEST) if most > 0 else np.ones_like(limits)
+    return np.maximum(limits, SMALLEST * most) if most > 0 else np.ones_like(limits)
 
 
 class TwoBinsConv2D(layers.Conv2D):

@@ -52,9 +52,9 @@ def export_tflite(
     Args:
         models: Names or folders of trained networks, see `load_network`, with different stems.
         out: The file to write; the card has its name with the suffix `.json`.
-        quantize: "float16"; "dynamic": the convolutions after a batch norm and large dense layers in
-            8 bits, all else in float32; or "int8": 8-bit arithmetic from the mixture's magnitude
-            to the mask. Defaults to `None`: float32.
+        quantize: "float16"; "dynamic": convolutions after a batch norm and large dense layers in 8
+            bits, all else in float32; or "int8": 8-bit arithmetic from the mixture's magnitude to
+            the mask. Defaults to `None`: float32.
         seconds: Length kept of a window, or of a step, rounded to the networks' grid. Defaults to
             `None`: 6 s of a window, or 96 frames of a step.
         steps: Take a song in steps and remember the past, instead of windows with context, which
@@ -98,10 +98,13 @@ def export_tflite(
     with replacing(out) as file, replacing(card_file) as beside:
         source = load_source(models)
         card, silence = _card(source, seconds, steps, quantize), None
+        rounded = quantize == "dynamic"
         if steps:
-            function, card, silence = steps_function(source, card)
+            function, card, silence = steps_function(source, card, rounded)
+        elif network_only:
+            function = network_function(source, rounded)
         else:
-            function = network_function(source) if network_only else waveform_function(source)
+            function = waveform_function(source, rounded)
         size = card.window + 2 * card.context
         if network_only:
             size = 1 + size // card.hop

@@ -74,6 +74,11 @@ def mask_function(spec: NetworkSpec, model: keras.Model, margin: int) -> Functio
         raise InputError(
             f"int8 supports only networks that estimate masks, received {spec.config.name}"
         )
+    if spec.config.input != "linear":
+        raise InputError(
+            "int8 rounds the magnitude, whose logarithm needs more than 8 bits: use dynamic for "
+            f"{spec.config.name}"
+        )
     model = merge_batch_norm(model)
     masks = keras.Model(model.input, model.get_layer("output_activation").output)
     if cuts_inside(masks, spec.config):

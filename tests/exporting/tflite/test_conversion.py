@@ -38,8 +38,18 @@ def test_maps_before_a_convolution_have_the_same_range(folder):
     for name, norm in norms.items():
         kernel, shift = (x.reshape(-1) for x in merged.get_layer(name).get_weights())
         mean, deviation = np.array(norm.moving_mean), np.sqrt(norm.moving_variance + norm.epsilon)
-        ends = [kernel * (mean + side * 3.5 * deviation) + shift for side in (-1, 1)]
-        np.testing.assert_allclose(np.max(ends, axis=0), np.max(ends), rtol=1e-4)
+        ends = [kernel * (mean + side * 7 * deviation) + shift for side in (-1, 1)]
+        np.testing.assert_allclose(np.max(ends, axis=0), 1, rtol=1e-4)
+
+
+def test_capped_maps_end_at_six_times_their_range(folder):
+    _, model = networks.load_network(folder)
+    merged = conversion.merge_batch_norm(model, capped=True)
+    relus = [x for x in merged.layers if x.name.endswith("_relu")]
+    assert relus and all(x.max_value == 6 for x in relus if "_dense" in x.name)
+    x = np.random.default_rng(0).random((1, 21, 1025, 2), "float32")
+    np.testing.assert_allclose(merged(x), model(x, training=False), rtol=0, atol=1e-5)
+    assert np.abs(merged(1e4 * x) - model(1e4 * x, training=False)).max() > 1
 
 
 def test_batch_norm_over_bins_stays():

@@ -15,6 +15,7 @@ from keras_mmdense.configs import (
     DenseNetConfig,
     FNNConfig,
 )
+from keras_mmdense.errors import InputError
 from keras_mmdense.exporting.source import load_source
 from keras_mmdense.exporting.tflite.conversion import merge_batch_norm
 from keras_mmdense.exporting.tflite.export import export_tflite
@@ -61,16 +62,30 @@ def test_batch_norm_is_merged_exactly(name):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "quantize"),
-    [*((name, None) for name in TABLES), ("densenet", "int8"), ("mdensenet", "int8")],
+    [
+        *((name, None) for name in TABLES),
+        *((name, "dynamic") for name in ("densenet", "mdensenet", "fnn")),
+        ("densenet", "int8"),
+    ],
 )
 def test_the_file_separates_as_the_network_does(tmp_path, name, quantize):
     pytest.importorskip("ai_edge_litert")
     networks.save_network(tmp_path / "net", *trained(name))
     x = (0.3 * np.random.default_rng(0).standard_normal((30000, 2))).astype("float32")
-    calibration = [x] if quantize else ()
+    calibration = [x] if quantize == "int8" else ()
     file = tmp_path / "a.tflite"
     export_tflite([tmp_path / "net"], file, seconds=1.5, quantize=quantize, calibration=calibration)
     expected = load_source([tmp_path / "net"]).separator.separate(x, RATE)
     for stem, found in Separator.from_pretrained(file).separate(x, RATE).items():
         error = np.sum((found - expected[stem]) ** 2)
         assert 10 * np.log10(np.sum(expected[stem] ** 2) / error) > (20 if quantize else 100)
+
+
+def test_int8_is_refused_for_logarithms(tmp_path):
+    networks.save_network(tmp_path / "net", *trained("mdensenet"))
+    song = [np.zeros((30000, 2), "float32")]
+    with pytest.raises(InputError, match="needs more than 8 bits: use dynamic for cws"):
+        export_tflite(
+            [tmp_path / "net"], tmp_path / "a.tflite", quantize="int8", calibration=[song]
+        )
+    assert not (tmp_path / "a.tflite").exists()

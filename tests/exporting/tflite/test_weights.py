@@ -77,7 +77,9 @@ def test_maps_of_one_range_lose_less(uneven, real_mixture, monkeypatch):
     song = np.ascontiguousarray(np.resize(real_mixture, (size, 2)))[None]
 
     def stems(quantize):
-        content = conversion.convert(conversion.waveform_function(source), size, quantize)
+        content = conversion.convert(
+            conversion.waveform_function(source, quantize is not None), size, quantize
+        )
         return interpreters.Interpreter(model_content=content).get_signature_runner()(waveform=song)
 
     exact, ours = stems(None), stems("dynamic")

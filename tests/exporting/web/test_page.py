@@ -70,7 +70,7 @@ def test_stems_equal_the_command(
     site, command = tmp_path / "site", tmp_path / "command"
     for arguments in (
         ["export", "web", "mdensenet_cws_4stems", site],
-        ["separate", song, "-o", command, "--residual"],
+        ["separate", song, "-o", command, "--residual", "--engine", "tensorflow"],
     ):
         monkeypatch.setattr(sys, "argv", ["keras-mmdense", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
