@@ -144,7 +144,7 @@ def main():
         }
         if options.table:
             tabulate({**networks, f"`{options.model}`": options.model}, song, folder)
-        for (name, model), limit in zip(networks.items(), (750_000, 100_000), strict=True):
+        for (name, model), limit in zip(networks.items(), (950_000, 200_000), strict=True):
             export_tflite([model], folder / "size.tflite", quantize="float16")
             size = (folder / "size.tflite").stat().st_size
             print(f"{name}, float16: {size:,} bytes")
