@@ -40,8 +40,8 @@ Filename = Annotated[
 Engine = Annotated[
     str,
     typer.Option(
-        help="Engine of the network: litert, tensorflow, or auto for LiteRT if possible. "
-        "Stems are equal."
+        help="Engine of the network: litert (8 bits for networks of the package), tensorflow "
+        "(float32), or auto for LiteRT if possible."
     ),
 ]
 

@@ -43,7 +43,9 @@ class Separator:
             steps of 96 frames if the networks take steps, otherwise 384; exported files keep the
             window that they were made for.
         engine: str. `"litert"`, `"tensorflow"`, or `"auto"` for LiteRT if it can run the artifact
-            and otherwise TensorFlow. Stems are equal within 1e-4. Defaults to `"auto"`.
+            and otherwise TensorFlow. LiteRT computes most convolutions of shipped networks in 8
+            bits, which changes stems by a few percent (benchmarks/eight_bits.py); TensorFlow
+            computes in float32. Defaults to `"auto"`.
         low_latency: bool. Make `stream` wait 0.4 s instead of six, for music that is playing: the
             networks see 0.2 s of the future, and its mirror image beyond. Takes several times as
             long, and scores a little lower (benchmarks/latency.py). Excludes `window`, exported
