@@ -85,7 +85,5 @@ def test_int8_is_refused_for_logarithms(tmp_path):
     networks.save_network(tmp_path / "net", *trained("mdensenet"))
     song = [np.zeros((30000, 2), "float32")]
     with pytest.raises(InputError, match="needs more than 8 bits: use dynamic for cws"):
-        export_tflite(
-            [tmp_path / "net"], tmp_path / "a.tflite", quantize="int8", calibration=[song]
-        )
+        export_tflite([tmp_path / "net"], tmp_path / "a.tflite", quantize="int8", calibration=song)
     assert not (tmp_path / "a.tflite").exists()
