@@ -135,6 +135,18 @@ def test_stems_are_close_in_every_engine(cache, real_mixture):
 
 
 @pytest.mark.slow
+def test_stems_are_the_same_in_float32(tmp_path, real_mixture):
+    from keras_mmdense.exporting.tflite.export import export_tflite
+
+    export_tflite([DEFAULT], tmp_path / "a.tflite", steps=True)
+    stems = Separator(tmp_path / "a.tflite").separate(real_mixture, 44100)
+    expected = Separator(engine="tensorflow").separate(real_mixture, 44100)
+    assert list(stems) == list(expected)
+    for name, stem in stems.items():
+        np.testing.assert_allclose(stem, expected[name], rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [DEFAULT, "mdensenet_cws_vocals"])
 def test_the_file_in_the_package_gives_the_stems_of_the_weights(name, real_mixture):
     if not (compiled.SHIPPED / name / compiled.COMPILED).is_file():

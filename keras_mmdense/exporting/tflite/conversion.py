@@ -92,12 +92,13 @@ def _merged(source: Source, rounded: bool) -> list[LoadedNetwork]:
     networks are not capped.
     """
     return [
-        LoadedNetwork(spec, merge_batch_norm(model, rounded and _sees_logarithms(spec)))
+        LoadedNetwork(spec, merge_batch_norm(model, rounded and sees_logarithms(spec)))
         for spec, model in source.networks
     ]
 
 
-def _sees_logarithms(spec: NetworkSpec) -> bool:
+def sees_logarithms(spec: NetworkSpec) -> bool:
+    """Return whether a network takes the logarithm of the magnitude."""
     return isinstance(spec.config, DenseNetConfig) and spec.config.input == "log"
 
 

@@ -237,12 +237,14 @@ def _share_buffers(model: Table) -> None:
 
 
 def kind_of(code: Table) -> str:
+    """Return the name of an operator code."""
     if code.customCode:
         return code.customCode.decode()
     return NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
 def read(content: bytes) -> Table:
+    """Read a file into objects that can be edited."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
 
 
@@ -291,6 +293,7 @@ def _share_tables(model: Table) -> None:
 
 
 def write(model: Table) -> bytes:
+    """Return the file of what `read` returned."""
     builder = _Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

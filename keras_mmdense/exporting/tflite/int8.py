@@ -14,6 +14,7 @@ from keras_mmdense.exporting.tflite.conversion import (
     converter_of,
     merge_batch_norm,
     run,
+    sees_logarithms,
 )
 from keras_mmdense.layers.stft import STFT, Magnitude
 from keras_mmdense.models.margins import cuts_inside, without_margin
@@ -74,7 +75,7 @@ def mask_function(spec: NetworkSpec, model: keras.Model, margin: int) -> Functio
         raise InputError(
             f"int8 supports only networks that estimate masks, received {spec.config.name}"
         )
-    if spec.config.input != "linear":
+    if sees_logarithms(spec):
         raise InputError(
             "int8 rounds the magnitude, whose logarithm needs more than 8 bits: use dynamic for "
             f"{spec.config.name}"
