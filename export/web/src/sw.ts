@@ -54,7 +54,7 @@ async function install(): Promise<void> {
 /** Takes over what older versions kept. */
 async function activate(): Promise<void> {
   const cache = await caches.open(CACHE);
-  for (const name of await older()) {
+  for (const name of await others()) {
     const old = await caches.open(name);
     for (const request of await old.keys()) {
       const response = NAMED.test(request.url) && (await old.match(request));
@@ -65,7 +65,8 @@ async function activate(): Promise<void> {
   await worker.clients.claim();
 }
 
-async function older(): Promise<string[]> {
+/** Caches of other versions. */
+async function others(): Promise<string[]> {
   return (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
 }
 
@@ -73,7 +74,15 @@ async function older(): Promise<string[]> {
 async function tidy(): Promise<void> {
   const tabs = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
   if (tabs.length > 1) return;
-  for (const name of await older()) await caches.delete(name);
+  const names = await others();
+  if (!updating()) for (const name of names) await caches.delete(name);
+}
+
+/** Whether a newer version may be filling its cache. */
+function updating(): boolean {
+  const { installing, waiting } = worker.registration;
+  const state = worker.serviceWorker?.state;
+  return state !== "activating" && Boolean(installing || waiting || state === "redundant");
 }
 
 async function keep(urls: string[]): Promise<void> {
@@ -90,20 +99,27 @@ async function keep(urls: string[]): Promise<void> {
 /** The page itself and the name of its model come from the network where there is one. */
 async function respond(request: Request): Promise<Response> {
   const changes = request.mode === "navigate" || request.url.endsWith("/model.json");
-  const cache = await caches.open(CACHE);
-  const cached =
-    (await cache.match(request, { ignoreSearch: true })) ??
-    (changes ? undefined : await caches.match(request));
-  if (cached && !changes) return isolated(cached);
+  if (!changes) {
+    const cached = await kept(request);
+    if (cached) return isolated(cached);
+  }
   try {
     const fetched = await fetch(request);
     if (fetched.type === "opaqueredirect") return fetched;
-    if (fetched.ok && changes) await cache.put(request, fetched.clone());
+    if (fetched.ok && changes) await (await caches.open(CACHE)).put(request, fetched.clone());
     return isolated(fetched);
   } catch (error) {
+    const cached = changes && (await kept(request));
     if (cached) return isolated(cached);
     throw error;
   }
+}
+
+/** A copy of this version, or of another: a newer one may just have removed this one's. */
+async function kept(request: Request): Promise<Response | undefined> {
+  const options = { ignoreSearch: true };
+  const own = await caches.match(request, { ...options, cacheName: CACHE });
+  return own ?? (await caches.match(request, options));
 }
 
 function isolated(response: Response): Response {

@@ -6,7 +6,9 @@ import http.server
 import json
 import shutil
 import threading
+import time
 from pathlib import Path
+from types import MappingProxyType
 
 import keras
 import pytest
@@ -117,7 +119,12 @@ def serving():
 class PlainHandler(http.server.SimpleHTTPRequestHandler):
     """A host without headers, which takes index.html for a folder, as some do."""
 
+    def __init__(self, *args, delays, **kwargs):
+        self.delays = delays
+        super().__init__(*args, **kwargs)
+
     def do_GET(self):
+        time.sleep(self.delays.get(self.path, 0))
         if not self.path.endswith("/index.html"):
             return super().do_GET()
         self.send_response(308)
@@ -131,10 +138,10 @@ class PlainHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def plain_host():
-    """Serves a folder without the page's headers, as `serving` does."""
+    """Serves a folder without the page's headers: (folder, seconds by path) -> as `serving`."""
 
-    def start(folder):
-        handler = functools.partial(PlainHandler, directory=str(folder))
+    def start(folder, delays=MappingProxyType({})):
+        handler = functools.partial(PlainHandler, directory=str(folder), delays=delays)
         return running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
 
     return start

@@ -196,7 +196,8 @@ def test_cancel_ends_the_worker_and_removes_its_stems(page, real_mixture, song, 
     soundfile.write(long, np.tile(real_mixture, (30, 1)), RATE, subtype="FLOAT")
     page.choose(long)
     page.until("document.querySelector('#progress').value > 0")
-    assert len(page.tab.workers) > 0
+    while not page.tab.workers:
+        page.tab.wait_for_timeout(50)
     page.tab.click("#cancel")
     page.tab.wait_for_selector("#open:not([hidden])")
     page.until(SHELVES.replace("return names.length", "return !names.length"))

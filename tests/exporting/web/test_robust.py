@@ -27,6 +27,50 @@ def test_an_updated_page_works_offline(chromium, serving, tiny_site, song, tmp_p
         page.separate(song)
 
 
+# Asks for what a page asks the service worker for when it opens.
+KEEP = """async () => {
+    const [old] = await caches.keys();
+    const urls = (await (await caches.open(old)).keys()).map(({ url }) => url);
+    const { port1, port2 } = new MessageChannel();
+    const answer = new Promise((resolve) => (port1.onmessage = ({ data }) => resolve(data)));
+    (await navigator.serviceWorker.ready).active.postMessage(urls, [port2]);
+    return answer;
+}"""
+
+
+def test_an_update_that_still_loads_keeps_its_files(
+    chromium, plain_host, tiny_site, song, tmp_path
+):
+    site = shutil.copytree(tiny_site, tmp_path / "site")
+    with chromium(tmp_path / "profile") as page:
+        with plain_host(site, {"/icon.svg": 5}) as url:
+            page.open(url)
+            update(site)
+            page.open(url)
+            page.until("caches.keys().then((x) => x.length == 2)")
+            assert page.tab.evaluate(KEEP) == "kept"
+            page.until("caches.keys().then((x) => /^[^,]*abcdefabcdef$/.test(String(x)))")
+        page.tab.context.set_offline(True)
+        page.open(url)
+        page.separate(song)
+
+
+def test_a_page_whose_files_an_update_has_just_removed(chromium, serving, tiny_site, tmp_path):
+    renamed = """async () => {
+        const [name] = await caches.keys();
+        const [old, other] = [await caches.open(name), await caches.open(name.slice(0, -1) + "x")];
+        for (const request of await old.keys()) await other.put(request, await old.match(request));
+        await caches.delete(name);
+    }"""
+    with chromium(tmp_path / "profile") as page:
+        with serving(tiny_site) as url:
+            page.open(url)
+        page.tab.evaluate(renamed)
+        page.tab.context.set_offline(True)
+        page.tab.goto(url)
+        page.until("document.querySelector('#model').textContent.includes('MB')")
+
+
 def test_pages_of_one_host_keep_their_own_files(chromium, plain_host, tiny_site, song, tmp_path):
     for name in ("a", "b"):
         shutil.copytree(tiny_site, tmp_path / "host" / name)
