@@ -61,7 +61,7 @@ async function activate(): Promise<void> {
       if (response && !(await cache.match(request))) await cache.put(request, response);
     }
   }
-  await tidy();
+  await tidy(await others());
   await worker.clients.claim();
 }
 
@@ -71,22 +71,21 @@ async function others(): Promise<string[]> {
 }
 
 /** Removes older versions, unless another tab may still need their scripts. */
-async function tidy(): Promise<void> {
+async function tidy(versions: string[]): Promise<void> {
   const tabs = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
   if (tabs.length > 1) return;
-  const names = await others();
-  if (!updating()) for (const name of names) await caches.delete(name);
+  for (const name of versions) await caches.delete(name);
 }
 
 /** Whether a newer version may be filling its cache. */
 function updating(): boolean {
   const { installing, waiting } = worker.registration;
-  const state = worker.serviceWorker?.state;
-  return state !== "activating" && Boolean(installing || waiting || state === "redundant");
+  return Boolean(installing || waiting) || worker.serviceWorker?.state === "redundant";
 }
 
 async function keep(urls: string[]): Promise<void> {
-  await tidy();
+  const versions = await others();
+  if (!updating()) await tidy(versions);
   const cache = await caches.open(CACHE);
   for (const request of await cache.keys()) {
     if (NAMED.test(request.url) && !urls.includes(request.url)) await cache.delete(request);

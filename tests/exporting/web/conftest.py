@@ -53,6 +53,12 @@ class Page:
     def choose(self, song):
         self.tab.set_input_files("#file", str(song))
 
+    def begin(self, song):
+        """Has the separation of a song begin."""
+        self.choose(song)
+        self.tab.wait_for_selector("#working")  # Until then the progress is another song's.
+        self.until("document.querySelector('#progress').value > 0")
+
     def separate(self, song):
         """Has a song separated to its end."""
         self.choose(song)

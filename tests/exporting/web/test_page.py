@@ -194,23 +194,22 @@ def test_a_second_song_gives_the_same_as_alone(page, song, expected, real_mixtur
 def test_cancel_ends_the_worker_and_removes_its_stems(page, real_mixture, song, tmp_path):
     long = tmp_path / "long.wav"
     soundfile.write(long, np.tile(real_mixture, (30, 1)), RATE, subtype="FLOAT")
-    page.choose(long)
-    page.until("document.querySelector('#progress').value > 0")
-    while not page.tab.workers:
-        page.tab.wait_for_timeout(50)
+    page.begin(long)
+    assert len(page.tab.workers) > 0
     page.tab.click("#cancel")
     page.tab.wait_for_selector("#open:not([hidden])")
     page.until(SHELVES.replace("return names.length", "return !names.length"))
-    while page.tab.workers:
-        page.tab.wait_for_timeout(50)
+    for _ in range(1200):
+        if page.tab.workers:
+            page.tab.wait_for_timeout(50)
+    assert not page.tab.workers
     page.separate(song)
 
 
 def test_stems_play_while_others_are_still_separated(page, real_mixture, tmp_path):
     long = tmp_path / "long.wav"
     soundfile.write(long, np.tile(real_mixture, (10, 1)), RATE, subtype="FLOAT")
-    page.choose(long)
-    page.until("document.querySelector('#progress').value > 0")
+    page.begin(long)
     page.tab.click("#play")
     page.until("document.querySelector('#seek').value > 22050")
     assert page.tab.is_visible("#working")
