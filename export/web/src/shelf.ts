@@ -13,14 +13,13 @@ export class Shelf {
 
   /** Opens the shelf of a song; for workers. */
   static async open(song: string): Promise<Shelf> {
-    try {
-      const folder = await (await root()).getDirectoryHandle(song, { create: true });
-      const probe = await folder.getFileHandle("probe", { create: true });
-      (await probe.createSyncAccessHandle()).close();
-      return new Shelf(folder);
-    } catch {
-      return new Shelf(null); // some private windows have no such files
+    const attempts: Promise<FileSystemDirectoryHandle | null>[] = [];
+    while (attempts.length < 5) {
+      attempts.push(openFolder(song, `probe-${attempts.length}`));
+      const folder = await Promise.race([...attempts, silence(2)]);
+      if (folder !== "silence") return new Shelf(folder);
     }
+    return new Shelf(null);
   }
 
   /** Keeps samples under a name that is used once. */
@@ -37,6 +36,23 @@ export class Shelf {
     }
     return file.getFile();
   }
+}
+
+/** Opens a song's folder, or gives null where there are no files, as in some private windows. */
+async function openFolder(song: string, name: string): Promise<FileSystemDirectoryHandle | null> {
+  try {
+    const folder = await (await root()).getDirectoryHandle(song, { create: true });
+    const probe = await folder.getFileHandle(name, { create: true });
+    (await probe.createSyncAccessHandle()).close();
+    return folder;
+  } catch {
+    return null;
+  }
+}
+
+/** Waits for an answer that Chromium, under load, sometimes never gives to a page just reloaded. */
+function silence(seconds: number): Promise<"silence"> {
+  return new Promise((resolve) => setTimeout(() => resolve("silence"), 1000 * seconds));
 }
 
 /** Holds a song's name so that no other tab sweeps its stems away; gives a function to let go. */

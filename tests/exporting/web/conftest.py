@@ -31,8 +31,16 @@ class Page:
     """The page as a person uses it.
 
     Attributes:
+        SHELVES: JavaScript that counts the songs whose stems are kept on disk.
         tab: Playwright's page.
     """
+
+    SHELVES = """async () => {
+        const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("stems");
+        const names = [];
+        for await (const name of folder.keys()) names.push(name);
+        return names.length;
+    }"""
 
     def __init__(self, context):
         self.tab = context.pages[0]

@@ -13,12 +13,6 @@ from keras_mmdense.separation.separator import Separator
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")
-SHELVES = """async () => {
-    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("stems");
-    const names = [];
-    for await (const name of folder.keys()) names.push(name);
-    return names.length;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +182,7 @@ def test_a_second_song_gives_the_same_as_alone(page, song, expected, real_mixtur
     assert page.tab.inner_text("#title") == "Lithium"
     for name, stem in stems_of(page, tmp_path).items():
         close_to(stem, expected[name], read(song))
-    assert page.tab.evaluate(SHELVES) == 1
+    assert page.tab.evaluate(page.SHELVES) == 1
 
 
 def test_cancel_ends_the_worker_and_removes_its_stems(page, real_mixture, song, tmp_path):
@@ -198,7 +192,7 @@ def test_cancel_ends_the_worker_and_removes_its_stems(page, real_mixture, song, 
     assert len(page.tab.workers) > 0
     page.tab.click("#cancel")
     page.tab.wait_for_selector("#open:not([hidden])")
-    page.until(SHELVES.replace("return names.length", "return !names.length"))
+    page.until(page.SHELVES.replace("return names.length", "return !names.length"))
     for _ in range(1200):
         if page.tab.workers:
             page.tab.wait_for_timeout(50)

@@ -4,6 +4,8 @@ import base64
 import re
 import shutil
 
+import pytest
+
 
 def update(site):
     """Another version of the page: its service worker has another cache."""
@@ -101,6 +103,26 @@ def test_a_browser_that_blocks_site_data(chromium, serving, tiny_site, song, tmp
         page.tab.add_init_script(blocked)
         page.tab.goto(url)
         page.separate(song)
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_browser_that_does_not_answer_for_its_files(
+    chromium, serving, tiny_site, song, tmp_path, times
+):
+    site = shutil.copytree(tiny_site, tmp_path / "site")
+    (worker,) = (site / "assets").glob("worker-*.js")
+    silent = f"""{{
+        const get = StorageManager.prototype.getDirectory;
+        let calls = 0;
+        StorageManager.prototype.getDirectory = function () {{
+            return calls++ < {times} ? new Promise(() => {{}}) : get.call(this);
+        }};
+    }}"""
+    worker.write_text(silent + worker.read_text())
+    with serving(site) as url, chromium(tmp_path / "profile") as page:
+        page.open(url)
+        page.separate(song)
+        assert page.tab.evaluate(page.SHELVES) == (1 if times == 1 else 0)
 
 
 def test_play_works_again_after_it_failed(page, song):
