@@ -84,7 +84,7 @@ function updating(): boolean {
 }
 
 async function keep(urls: string[]): Promise<void> {
-  const versions = await others();
+  const versions = await others(); // Before the question: an update begun later is not among them.
   if (!updating()) await tidy(versions);
   const cache = await caches.open(CACHE);
   for (const request of await cache.keys()) {

@@ -6,6 +6,9 @@ import shutil
 
 import pytest
 
+# The cache of the version that `update` makes is the only one.
+TAKEN_OVER = "caches.keys().then((x) => /^[^,]*abcdefabcdef$/.test(String(x)))"
+
 
 def update(site):
     """Another version of the page: its service worker has another cache."""
@@ -22,8 +25,7 @@ def test_an_updated_page_works_offline(chromium, serving, tiny_site, song, tmp_p
             page.open(url)
             update(site)
             page.open(url)
-            # The new version has taken over: its cache is the only one.
-            page.until("caches.keys().then((x) => /^[^,]*abcdefabcdef$/.test(String(x)))")
+            page.until(TAKEN_OVER)
         page.tab.context.set_offline(True)
         page.open(url)
         page.separate(song)
@@ -51,7 +53,7 @@ def test_an_update_that_still_loads_keeps_its_files(
             page.open(url)
             page.until("caches.keys().then((x) => x.length == 2)")
             assert page.tab.evaluate(KEEP) == "kept"
-            page.until("caches.keys().then((x) => /^[^,]*abcdefabcdef$/.test(String(x)))")
+            page.until(TAKEN_OVER)
         page.tab.context.set_offline(True)
         page.open(url)
         page.separate(song)
