@@ -18,7 +18,7 @@ import numpy as np
 import openvino
 import soundfile
 
-RATE, SEGMENT = 44100, 343980
+RATE, SEGMENT, OVERLAP = 44100, 343980, 0.1
 N_FFT, HOP, EDGE = 4096, 1024, 1536
 STEMS = "drums", "bass", "other", "vocals"
 WINDOW = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
@@ -57,13 +57,13 @@ def separate_segment(network, segment):
     return outputs[1][0] + inverse(spectra[:, :, 0] + 1j * spectra[:, :, 1])
 
 
-def separate(network, mixture, overlap):
+def separate(network, mixture):
     """Stems (4, samples, channels) of a song (samples, channels), as Demucs cuts it."""
     mono = mixture.mean(1)
     mean, scale = mono.mean(), mono.std() + 1e-8
     song = ((mixture - mean) / scale).T.astype(np.float32)
     ramp = np.minimum(np.arange(1, SEGMENT + 1), np.arange(SEGMENT, 0, -1)).astype(np.float32)
-    stride = int(SEGMENT * (1 - overlap))
+    stride = int(SEGMENT * (1 - OVERLAP))
     starts = range(0, max(song.shape[1] - (SEGMENT - stride), 1), stride)
     padded = np.pad(song, ((0, 0), (0, starts[-1] + SEGMENT - song.shape[1])))
     total, weight = np.zeros((4, *padded.shape), np.float32), np.zeros(padded.shape[1], np.float32)
@@ -78,13 +78,13 @@ def separate(network, mixture, overlap):
 def read_song(path):
     """A stereo song of 44.1 kHz: a file, or the sum of a folder of stems."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    song = 0
+    waveforms = []
     for file in files:
         waveform, rate = soundfile.read(file, dtype="float32", always_2d=True)
         if rate != RATE or waveform.shape[1] != 2:
             raise SystemExit(f"{file}: expected {RATE} Hz and 2 channels")
-        song = song + waveform
-    return song
+        waveforms.append(waveform)
+    return sum(waveforms)
 
 
 def main():
@@ -93,7 +93,6 @@ def main():
     parser.add_argument("weights", type=Path, help="htdemucs.onnx")
     parser.add_argument("songs", type=Path, help="folder of stereo songs of 44.1 kHz")
     parser.add_argument("output", type=Path, help="folder to write to")
-    parser.add_argument("--overlap", type=float, default=0.1, help="of segments (default: 0.1)")
     options = parser.parse_args()
     network = openvino.Core().compile_model(options.weights, "CPU")
     for path in sorted(options.songs.iterdir()):
@@ -101,7 +100,7 @@ def main():
         if folder.exists():
             continue
         song, started = read_song(path), time.perf_counter()
-        stems = dict(zip(STEMS, separate(network, song, options.overlap), strict=True))
+        stems = dict(zip(STEMS, separate(network, song), strict=True))
         partial = options.output / f".{path.stem}"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
