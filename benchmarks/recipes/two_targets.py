@@ -84,9 +84,9 @@ def magnitudes(spec, root):
 
 
 def outputs_of(spec, target):
-    """Numbers of a target's maps in the output: by subband, then by target, then by channel."""
-    maps = np.arange(spec.config.subbands * len(spec.targets) * spec.channels)
-    maps = maps.reshape(spec.config.subbands, len(spec.targets), spec.channels)
+    """Numbers of a target's maps in the output: by bin of a place, by target, then by channel."""
+    maps = np.arange(spec.config.stacked * len(spec.targets) * spec.channels)
+    maps = maps.reshape(spec.config.stacked, len(spec.targets), spec.channels)
     return maps[:, spec.targets.index(target)].ravel()
 
 

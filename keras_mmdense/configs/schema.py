@@ -166,6 +166,8 @@ class DenseNetConfig(SingleConfig):
         subbands: Number of equal bands that the bins are split into and that become channels of
             the network (channel-wise subbands, Liu et al. 2020, arXiv 2008.05216). More than one
             require a single full-band branch. Defaults to `1`, as in the paper.
+        adjacent: Number of adjacent bins that become channels besides the subbands, so that an STFT
+            with finer bins needs no larger network. Defaults to `1`, as in the paper.
     """
 
     FAMILIES: ClassVar = ("densenet", "mdensenet", "mmdensenet")
@@ -176,6 +178,7 @@ class DenseNetConfig(SingleConfig):
     output_kernel: tuple[int, int] = (1, 2)
     input: str = "linear"
     subbands: int = 1
+    adjacent: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -184,19 +187,26 @@ class DenseNetConfig(SingleConfig):
         object.__setattr__(self, "output_kernel", check_kernel(self.output_kernel))
         check_one_of("input", self.input, INPUTS)
         check_whole("subbands", self.subbands)
-        if 8 * self.subbands > self.bins:
+        check_whole("adjacent", self.adjacent)
+        if 8 * self.stacked > self.bins:
             raise ValueError(
-                f"subbands must be at most an eighth of {self.bins} bins, received {self.subbands}"
+                f"subbands * adjacent must be at most an eighth of {self.bins} bins, received "
+                f"{self.subbands} * {self.adjacent}"
             )
         names = [branch.name for branch in self.branches]
-        if self.subbands > 1 and (len(names) != 1 or self.branches[0].band is not None):
-            raise ValueError(f"subbands need one full-band branch, received {names}")
+        if self.stacked > 1 and (len(names) != 1 or self.branches[0].band is not None):
+            raise ValueError(f"subbands and adjacent need one full-band branch, received {names}")
         if len(set(names)) != len(names):
             raise ValueError(f"branch names must differ, received {names}")
         if self.family == "mmdensenet":
             check_tiling(self.branches)
         elif len(self.branches) != 1 or self.branches[0].band is not None:
             raise ValueError(f"{self.family} takes one full-band branch, received {names}")
+
+    @property
+    def stacked(self) -> int:
+        """Bins that share a place as channels of the network."""
+        return self.subbands * self.adjacent
 
     @property
     def recurrent(self) -> bool:

@@ -64,51 +64,61 @@ class BandSplit(keras.layers.Layer):
 class SplitSubbands(keras.layers.Layer):
     """Splits the bins into equal subbands and stacks them as channels (Liu et al. 2020).
 
+    Groups of adjacent bins can be stacked, too. Then a longer STFT, with finer bins, needs no
+    larger network.
+
     If one bin is left over, as of the n_fft / 2 + 1 bins of an STFT, it is the Nyquist frequency's
     and is dropped. If more are left over, zeros fill the last subband.
 
     Args:
         subbands: int. Number of subbands.
+        adjacent: int. Number of adjacent bins of a subband to stack. Defaults to `1`: none.
 
     Input shape:
         `(batch, frames, bins, channels)`.
 
     Output shape:
-        `(batch, frames, bins // subbands, subbands * channels)`, rounded up unless the Nyquist bin
-        is dropped; the channels of a subband are adjacent.
+        `(batch, frames, bins // stacked, stacked * channels)`, where stacked is
+        `subbands * adjacent`; rounded up unless the Nyquist bin is dropped. The last axis is in the
+        order of subbands, adjacent bins, channels.
 
     Raises:
-        ValueError: If `subbands` is less than 1.
+        ValueError: If `subbands` or `adjacent` is less than 1.
 
     Example:
 
     >>> tuple(keras_mmdense.layers.SplitSubbands(4)(numpy.zeros((1, 8, 1025, 2))).shape)
     (1, 8, 256, 8)
+    >>> tuple(keras_mmdense.layers.SplitSubbands(4, 2)(numpy.zeros((1, 8, 2049, 2))).shape)
+    (1, 8, 256, 16)
     """
 
-    def __init__(self, subbands: int, **kwargs: Any):
+    def __init__(self, subbands: int, adjacent: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
-        if subbands < 1:
-            raise ValueError(f"subbands must be 1 or more, received {subbands}")
-        self.subbands = subbands
+        for name, value in (("subbands", subbands), ("adjacent", adjacent)):
+            if value < 1:
+                raise ValueError(f"{name} must be 1 or more, received {value}")
+        self.subbands, self.adjacent = subbands, adjacent
 
     def call(self, x: Tensor) -> Tensor:
         frames, (bins, channels) = ops.shape(x)[1], x.shape[2:]
-        size = _subband_bins(bins, self.subbands)
-        total = size * self.subbands
+        stacked = self.subbands * self.adjacent
+        size = _subband_bins(bins, stacked)
+        total = size * stacked
         x = x[:, :, :total]
         if total > bins:
             x = ops.pad(x, ((0, 0), (0, 0), (0, total - bins), (0, 0)))
-        x = ops.reshape(x, (-1, frames, self.subbands, size, channels))
+        x = ops.reshape(x, (-1, frames, self.subbands, size, self.adjacent * channels))
         x = ops.transpose(x, (0, 1, 3, 2, 4))
-        return ops.reshape(x, (-1, frames, size, self.subbands * channels))
+        return ops.reshape(x, (-1, frames, size, stacked * channels))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, frames, bins, channels = input_shape
-        return (batch, frames, _subband_bins(bins, self.subbands), self.subbands * channels)
+        stacked = self.subbands * self.adjacent
+        return (batch, frames, _subband_bins(bins, stacked), stacked * channels)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "subbands": self.subbands}
+        return {**super().get_config(), "subbands": self.subbands, "adjacent": self.adjacent}
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
@@ -118,37 +128,39 @@ class JoinSubbands(keras.layers.Layer):
     Args:
         subbands: int. Number of subbands.
         bins: int. Bins of the output.
+        adjacent: int. Number of adjacent bins that are stacked. Defaults to `1`: none.
 
     Input shape:
-        `(batch, frames, bins of a subband, subbands * channels)`.
+        `(batch, frames, groups of a subband, subbands * adjacent * channels)`.
 
     Output shape:
         `(batch, frames, bins, channels)`.
     """
 
-    def __init__(self, subbands: int, bins: int, **kwargs: Any):
+    def __init__(self, subbands: int, bins: int, adjacent: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.subbands, self.bins = subbands, bins
+        self.subbands, self.bins, self.adjacent = subbands, bins, adjacent
 
     def call(self, x: Tensor) -> Tensor:
         frames, (size, maps) = ops.shape(x)[1], x.shape[2:]
-        channels = maps // self.subbands
-        x = ops.reshape(x, (-1, frames, size, self.subbands, channels))
+        x = ops.reshape(x, (-1, frames, size, self.subbands, maps // self.subbands))
         x = ops.transpose(x, (0, 1, 3, 2, 4))
-        x = ops.reshape(x, (-1, frames, size * self.subbands, channels))
-        if size * self.subbands < self.bins:
+        bins = self.subbands * size * self.adjacent
+        x = ops.reshape(x, (-1, frames, bins, maps // (self.subbands * self.adjacent)))
+        if bins < self.bins:
             return ops.concatenate([x, x[:, :, -1:]], axis=2)
         return x[:, :, : self.bins]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, frames, _, maps = input_shape
-        return (batch, frames, self.bins, maps // self.subbands)
+        return (batch, frames, self.bins, maps // (self.subbands * self.adjacent))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "subbands": self.subbands, "bins": self.bins}
+        own = {"subbands": self.subbands, "bins": self.bins, "adjacent": self.adjacent}
+        return {**super().get_config(), **own}
 
 
-def _subband_bins(bins: int, subbands: int) -> int:
-    if subbands > 1 and bins % subbands == 1:
-        return bins // subbands
-    return -(-bins // subbands)
+def _subband_bins(bins: int, stacked: int) -> int:
+    if stacked > 1 and bins % stacked == 1:
+        return bins // stacked
+    return -(-bins // stacked)

@@ -29,8 +29,8 @@ def network_input(mixture: Tensor, config: DenseNetConfig) -> Tensor:
         x = layers.BatchNormalization(
             axis=2, momentum=config.bn_momentum, dtype="float32", name="input_bn"
         )(x)
-    if config.subbands > 1:
-        x = SplitSubbands(config.subbands, name="subbands_split")(x)
+    if config.stacked > 1:
+        x = SplitSubbands(config.subbands, config.adjacent, name="subbands_split")(x)
     return x
 
 
@@ -51,10 +51,12 @@ def head(x: Tensor, mixture: Tensor, config: DenseNetConfig, targets: int) -> Te
     """
     block = dataclasses.replace(config.final, k=config.final.k * targets)
     x = dense_block(x, block, config.final_kernel, config.bn_momentum, "final")
-    maps = targets * mixture.shape[-1] * config.subbands
+    maps = targets * mixture.shape[-1] * config.stacked
     x = layers.Conv2D(maps, config.output_kernel, padding="same", name="output_conv")(x)
-    if config.subbands > 1:
-        x = JoinSubbands(config.subbands, mixture.shape[2], name="subbands_join")(x)
+    if config.stacked > 1:
+        x = JoinSubbands(config.subbands, mixture.shape[2], config.adjacent, name="subbands_join")(
+            x
+        )
     return magnitudes(x, mixture, config.output, targets)
 
 

@@ -32,7 +32,9 @@ def test_numbers_of_a_card(field, value):
 
 
 @pytest.mark.parametrize("value", HUGE, ids=map(repr, HUGE))
-@pytest.mark.parametrize("field", ["sample_rate", "n_fft", "hop", "bn_momentum", "subbands"])
+@pytest.mark.parametrize(
+    "field", ["sample_rate", "n_fft", "hop", "bn_momentum", "subbands", "adjacent"]
+)
 def test_numbers_of_a_table(field, value):
     with pytest.raises(ValueError, match="must|does not fit"):
         ModelConfig.from_dict({**TABLES["mdensenet"].to_dict(), field: value})

@@ -59,3 +59,29 @@ def test_subbands_are_consecutive_bins_and_join_again(bins):
     if bins % 4 == 1:  # The Nyquist bin repeats the one below.
         expected[:, :, -1] = x[:, :, -2]
     np.testing.assert_array_equal(joined, expected)
+
+
+@pytest.mark.parametrize("bins", [32, 33, 37])
+def test_adjacent_bins_are_stacked_inside_their_subband_and_join_again(bins):
+    x = np.random.default_rng(0).random((2, 3, bins, 2), "float32")
+    y = np.array(SplitSubbands(4, 2)(x))
+    size = y.shape[2]
+    assert y.shape == (2, 3, size, 16) == SplitSubbands(4, 2).compute_output_shape(x.shape)
+    second = x[:, :, 2 * size : 4 * size]
+    np.testing.assert_array_equal(y[..., 4:6], second[:, :, ::2])
+    np.testing.assert_array_equal(y[..., 6:8], second[:, :, 1::2])
+    joined = np.array(JoinSubbands(4, bins, 2)(y))
+    assert joined.shape == JoinSubbands(4, bins, 2).compute_output_shape(y.shape)
+    np.testing.assert_array_equal(joined[:, :, : bins - 1], x[:, :, : bins - 1])
+
+
+def test_only_adjacent_bins_can_be_stacked():
+    x = np.random.default_rng(0).random((1, 2, 9, 1), "float32")
+    y = np.array(SplitSubbands(1, 4)(x))
+    np.testing.assert_array_equal(y[0, :, :, :], x[0, :, :8, 0].reshape(2, 2, 4))
+
+
+@pytest.mark.parametrize("size", [{"subbands": 0}, {"subbands": 4, "adjacent": 0}])
+def test_subbands_need_at_least_one_bin(size):
+    with pytest.raises(ValueError, match="must be 1 or more, received 0"):
+        SplitSubbands(**size)

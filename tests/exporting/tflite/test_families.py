@@ -35,7 +35,13 @@ TABLES = {
     "blend": BlendConfig(name="blend", first=FNN, second=BLSTM, **FRONT),
     "densenet": DenseNetConfig(name="densenet", family="densenet", branches=(FLAT,), **DENSE),
     "mdensenet": DenseNetConfig(
-        name="cws", family="mdensenet", branches=(SCALES,), input="log", subbands=2, **DENSE
+        name="cws",
+        family="mdensenet",
+        branches=(SCALES,),
+        input="log",
+        subbands=2,
+        adjacent=2,
+        **DENSE,
     ),
 }
 
