@@ -13,7 +13,8 @@ from keras_mmdense.models.receptive_field import context_frames, grid_frames
 from keras_mmdense.models.registry import parameters
 
 NAMES = keras_mmdense.list_models()
-CONVOLUTIONAL = ["densenet", "fnn", "mdensenet", "mdensenet_cws", "mmdensenet", "tiny"]
+SUBBANDS = ["mdensenet_cws", "mdensenet_cws_4096"]
+CONVOLUTIONAL = ["densenet", "fnn", "mdensenet", *SUBBANDS, "mmdensenet", "tiny"]
 
 
 def small(name):
@@ -54,13 +55,17 @@ def test_parameter_counts_are_the_published_ones():
     assert parameters(keras_mmdense.build("mmdenselstm")) == pytest.approx(1.2e6, rel=0.2)
 
 
-def test_the_subband_network_is_small():
-    model = keras_mmdense.build("mdensenet_cws", targets=("vocals", "drums", "bass", "other"))
-    assert parameters(model) == 558_474
-    assert model.get_layer("full_first_conv").input.shape[2:] == (256, 8)
+@pytest.mark.parametrize(
+    ("name", "size", "channels"),
+    [("mdensenet_cws", 558_474, 8), ("mdensenet_cws_4096", 563_882, 16)],
+)
+def test_the_subband_networks_are_small(name, size, channels):
+    model = keras_mmdense.build(name, targets=("vocals", "drums", "bass", "other"))
+    assert parameters(model) == size
+    assert model.get_layer("full_first_conv").input.shape[2:] == (256, channels)
 
 
-@pytest.mark.parametrize("field", [{"input": "log"}, {"subbands": 3}])
+@pytest.mark.parametrize("field", [{"input": "log"}, {"subbands": 3}, {"adjacent": 2}])
 def test_every_dense_net_takes_the_fields_of_the_subband_network(field):
     x = spectrogram(9, 50)
     for name in ("densenet", "mdensenet"):
@@ -68,9 +73,10 @@ def test_every_dense_net_takes_the_fields_of_the_subband_network(field):
         assert model(x).shape == x.shape
 
 
-def test_subbands_need_one_full_band_stream():
+@pytest.mark.parametrize("field", ["subbands", "adjacent"])
+def test_subbands_need_one_full_band_stream(field):
     with pytest.raises(ValueError, match="one full-band branch"):
-        keras_mmdense.build("mmdensenet", subbands=2)
+        keras_mmdense.build("mmdensenet", **{field: 2})
 
 
 def test_a_tdf_block_sees_all_bins_of_one_frame_and_one_map():
