@@ -125,9 +125,9 @@ class STFT(_Transform):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class StepwiseSTFT(STFT):
-    """`STFT` for a song in steps, with a hop of half a window.
+    """`STFT` for a song in steps.
 
-    A frame for each hop: it ends with this hop, and starts with the one before.
+    A frame for each hop: it ends with this hop. So frames come n_fft / (2 * hop) - 1 late.
 
     Args:
         n_fft, hop, window, fft: See `STFT`.
@@ -139,22 +139,26 @@ class StepwiseSTFT(STFT):
         Two tensors, each `(1, samples / hop, n_fft / 2 + 1, channels)`, float32.
 
     Raises:
-        ValueError: If an argument is out of range, or the hop is not half of `n_fft`.
+        ValueError: If an argument is out of range, or `n_fft` is not an even multiple of the hop.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self._before = _one_hop(self)
+        self._delays = _delays(self)
 
     def build(self, input_shape: Shape) -> None:
         batch, samples, channels = input_shape
-        self._before.build((batch, channels, samples // self.hop, self.hop))
+        for delay in self._delays:
+            delay.build((batch, channels, samples // self.hop, self.hop))
 
     def call(self, x: Tensor) -> tuple[Tensor, ...]:
         _, samples, channels = x.shape
         x = ops.transpose(x, (0, 2, 1))
-        x = ops.reshape(x, (1, channels, samples // self.hop, self.hop))
-        return self._transform(self._before(x), x)
+        parts = [ops.reshape(x, (1, channels, samples // self.hop, self.hop))]
+        for delay in self._delays:
+            parts.insert(0, delay(parts[0]))
+        middle = self._overlap // 2
+        return self._transform(*map(_joined, (parts[:middle], parts[middle:])))
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         batch, samples, channels = input_shape
@@ -209,12 +213,17 @@ class InverseSTFT(_Transform):
         last = self.data_format == "channels_last"
         return shape[0], shape[1], shape[2 if last else 3], shape[4 if last else 2]
 
-    def _waveforms(self, real: Tensor, imag: Tensor, samples: int) -> Tensor:
+    def _halves(self, real: Tensor, imag: Tensor) -> Sequence[Tensor]:
+        """Both halves of the frames of spectra, (batch, sources * channels, frames, n_fft / 2)."""
         _, sources, _, channels = self._sizes(real.shape)
         if self.data_format == "channels_last":
             real, imag = (ops.transpose(x, (0, 1, 4, 2, 3)) for x in (real, imag))
         shape = (-1, sources * channels, ops.shape(real)[3], real.shape[4])
-        halves = transform.irfft(ops.reshape(real, shape), ops.reshape(imag, shape), self.fft)
+        return transform.irfft(ops.reshape(real, shape), ops.reshape(imag, shape), self.fft)
+
+    def _waveforms(self, real: Tensor, imag: Tensor, samples: int) -> Tensor:
+        _, sources, _, channels = self._sizes(real.shape)
+        halves = self._halves(real, imag)
         x = self._join_halves(*halves) if self._overlap == 2 else self._join(halves)
         x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
         start = 0 if self._overlap == 2 else self.n_fft // 2
@@ -227,9 +236,7 @@ class InverseSTFT(_Transform):
         window = self._window_halves()
         weight = window / (window**2).sum(axis=0)
         # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
-        return self._overlap_halves(*map(ops.multiply, (first, second), weight))
-
-    def _overlap_halves(self, first: Tensor, second: Tensor) -> Tensor:
+        first, second = map(ops.multiply, (first, second), weight)
         return first[:, :, 1:] + second[:, :, :-1]
 
     def _join(self, halves: Sequence[Tensor]) -> Tensor:
@@ -253,7 +260,7 @@ class InverseSTFT(_Transform):
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
 class StepwiseInverseSTFT(InverseSTFT):
-    """`InverseSTFT` for a song in steps, with a hop of half a window; one hop late.
+    """`InverseSTFT` for a song in steps; n_fft / (2 * hop) hops late.
 
     Args:
         n_fft, hop, window, fft, data_format: See `InverseSTFT`.
@@ -266,34 +273,56 @@ class StepwiseInverseSTFT(InverseSTFT):
         `(1, sources, frames * hop, channels)`, float32.
 
     Raises:
-        ValueError: If an argument is out of range, or the hop is not half of `n_fft`.
+        ValueError: If an argument is out of range, or `n_fft` is not an even multiple of the hop.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self._before = _one_hop(self)
+        self._delays = _delays(self)
 
     def build(self, input_shape: Sequence[Shape]) -> None:
         batch, sources, frames, channels = self._sizes(input_shape[0])
-        self._before.build((batch, sources * channels, frames, self.hop))
+        for delay in self._delays:
+            delay.build((batch, sources * channels, frames, self.hop))
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         real, imag = inputs
-        _, _, frames, _ = self._sizes(real.shape)
-        return self._waveforms(real, imag, frames * self.hop)
+        _, sources, frames, channels = self._sizes(real.shape)
+        x = self._overlap_in_steps(self._halves(real, imag))
+        x = ops.reshape(x, (1, sources, channels, frames * self.hop))
+        return ops.transpose(x, (0, 1, 3, 2))
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         batch, sources, frames, channels = self._sizes(input_shape[0])
         return (batch, sources, frames * self.hop, channels)
 
-    def _overlap_halves(self, first: Tensor, second: Tensor) -> Tensor:
-        return first + self._before(second)
+    def _overlap_in_steps(self, halves: Sequence[Tensor]) -> Tensor:
+        """Add to each frame's first hop what the frames before it left there."""
+        window = self._window().reshape(self._overlap, self.hop)
+        weight = window / (window**2).sum(axis=0)
+        size = self._overlap // 2
+        parts = []
+        for half, x in zip(halves, np.split(weight, 2), strict=True):
+            half = ops.multiply(half, x.reshape(-1))
+            parts += [half[..., i * self.hop : (i + 1) * self.hop] for i in range(size)]
+        left = parts.pop()
+        for delay in self._delays:
+            left = parts.pop() + delay(left)
+        return left
 
 
-def _one_hop(layer: _Transform) -> Delay:
-    if layer.n_fft != 2 * layer.hop:
-        raise ValueError(f"hop must be half of n_fft {layer.n_fft}, received {layer.hop}")
-    return Delay(1, axis=2, dtype="float32")
+def _delays(layer: _Transform) -> list[Delay]:
+    """A delay of a hop for every hop of a window but one."""
+    hops, rest = divmod(layer.n_fft, layer.hop)
+    if rest or hops % 2:
+        raise ValueError(
+            f"n_fft must be an even multiple of the hop {layer.hop}, received {layer.n_fft}"
+        )
+    return [Delay(1, axis=2, dtype="float32") for _ in range(hops - 1)]
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")

@@ -46,10 +46,15 @@ def separation_model(
     real, imag = WienerFilter(WIENER_REACH, PLANES, last=False, name="wiener")(
         [sources, trim(real), trim(imag)]
     )
-    trim = Trim(FILTER_MARGIN, axis=-2, name="wiener_context")
-    core = Trim(card.context, axis=-2, name="context")(waveform)
+    # Frames whose center lies outside the core, but not their samples.
+    edge = card.n_fft // (2 * card.hop) - 1
+    trim = Trim(FILTER_MARGIN - edge, axis=-2, name="wiener_context")
+    core = Trim(card.context - edge * card.hop, axis=-2, name="context")(waveform)
     inverse = InverseSTFT(card.n_fft, card.hop, fft=fft, data_format=PLANES, name="inverse_stft")
-    stems = LastSource(name="last_source")([inverse([trim(real), trim(imag), core]), core])
+    stems = inverse([trim(real), trim(imag), core])
+    if edge:
+        stems, core = (Trim(edge * card.hop, axis=-2)(x) for x in (stems, core))
+    stems = LastSource(name="last_source")([stems, core])
     return keras.Model(waveform, stems, name="separation")
 
 
@@ -107,9 +112,9 @@ def graph_card(networks: Sequence[NetworkSpec], stems: Sequence[str], window: in
     grid = max(BLOCK, *(grid_frames(config) for config in configs))
     if window < grid or window % grid:
         raise InputError(f"window must be a multiple of {grid} frames, received {window}")
-    # The first and last frame of a window see its edge, as does a Wiener block they touch.
-    reach = max(context_frames(config) for config in configs) + FILTER_MARGIN + 1
     sample_rate, hop, bins, channels = front_end(networks[0])
+    # The first and last frames of a window see its edge, as does a Wiener block they touch.
+    reach = max(context_frames(config) for config in configs) + FILTER_MARGIN + (bins - 1) // hop
     return ModelCard(
         network=tuple(config.name for config in configs),
         stems=tuple(stems),

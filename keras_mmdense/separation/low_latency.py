@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_mmdense.errors import InputError
 from keras_mmdense.layers.sources import LastSource
 from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
 from keras_mmdense.layers.wiener import WienerFilter
@@ -28,26 +27,19 @@ def low_latency_model(
     networks eight times, which is the price.
 
     Args:
-        networks: Networks from magnitude to magnitudes, and their specs; their hop is half of a
-            window of the STFT.
+        networks: Networks from magnitude to magnitudes, and their specs.
         card: Front end and stems.
 
     Returns:
         A model from the last samples of a song (1, samples, channels) to stems (1, stems, window,
         channels), float32; and the card with the window and the delay in samples.
-
-    Raises:
-        InputError: If the hop is not half of a window of the STFT.
     """
-    if card.n_fft != 2 * card.hop:
-        raise InputError(
-            f"low latency needs a hop of {card.n_fft // 2} samples, received {card.hop}"
-        )
-    frames = PAST + STEP + AHEAD
-    waveform = keras.Input(batch_shape=(1, (frames + 1) * card.hop, card.channels), name="waveform")
+    frames, overlap = PAST + STEP + AHEAD, card.n_fft // card.hop
+    hops, half = frames + overlap - 1, overlap // 2
+    waveform = keras.Input(batch_shape=(1, hops * card.hop, card.channels), name="waveform")
     spectra = STFT(card.n_fft, card.hop, name="stft")(waveform)
-    # The first and the last frame of the STFT reach beyond the samples.
-    real, imag = (x[:, 1:-1] for x in spectra)
+    # The first and the last frames of the STFT reach beyond the samples.
+    real, imag = (x[:, half:-half] for x in spectra)
     mixture = Magnitude(name="magnitude")([real, imag])
     mirrored = ops.flip(mixture[:, -MIRRORED - 1 : -1], axis=1)
     seen = ops.concatenate([mixture, mirrored], axis=1)
@@ -55,13 +47,16 @@ def low_latency_model(
     filtered = WienerFilter(WIENER_REACH, PLANES, last=False, name="wiener")(
         [all_sources(estimates, mixture, card), real, imag]
     )
-    # Frame i is centered at sample (i + 1) * hop.
-    kept = (x[..., PAST - 1 : PAST + STEP, :] for x in filtered)
-    core = waveform[:, PAST * card.hop : (PAST + STEP) * card.hop]
+    # Frame i is centered at sample (i + half) * hop; the first one kept, at the start of `around`.
+    kept = (x[..., PAST + 1 - overlap : PAST + STEP, :] for x in filtered)
+    edge = (half - 1) * card.hop
+    around = waveform[:, PAST * card.hop - edge : (PAST + STEP) * card.hop + edge]
     inverse = InverseSTFT(card.n_fft, card.hop, data_format=PLANES, name="inverse_stft")
-    stems = LastSource(name="last_source")([inverse([*kept, core]), core])
+    core = slice(edge, edge + STEP * card.hop)
+    stems = inverse([*kept, around])[:, :, core]
+    stems = LastSource(name="last_source")([stems, around[:, core]])
     model = keras.Model(waveform, stems, name="low_latency_separation")
     card = dataclasses.replace(
-        card, window=STEP * card.hop, context=0, delay=(AHEAD + 1) * card.hop
+        card, window=STEP * card.hop, context=0, delay=(AHEAD + overlap - 1) * card.hop
     )
     return model, card

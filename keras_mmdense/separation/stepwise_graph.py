@@ -11,6 +11,7 @@ from keras_mmdense.layers.memory import Delay
 from keras_mmdense.layers.sources import LastSource
 from keras_mmdense.layers.stft import Magnitude, StepwiseInverseSTFT, StepwiseSTFT
 from keras_mmdense.layers.wiener import BLOCK, StepwiseWienerFilter
+from keras_mmdense.models.receptive_field import grid_frames
 from keras_mmdense.models.stepwise import can_step, delayed, stepwise
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.graph import PLANES, WIENER_REACH, all_sources
@@ -20,7 +21,7 @@ STEP_FRAMES = 96
 
 
 def takes_steps(specs: Sequence[NetworkSpec]) -> bool:
-    """Return whether networks can separate a song in steps: no LSTM, and hops of half a window.
+    """Return whether networks can separate a song in steps: none has an LSTM.
 
     Args:
         specs: Specs of the networks.
@@ -28,7 +29,7 @@ def takes_steps(specs: Sequence[NetworkSpec]) -> bool:
     Returns:
         Whether they can.
     """
-    return all(can_step(spec.config) and spec.config.n_fft == 2 * spec.config.hop for spec in specs)
+    return all(can_step(spec.config) for spec in specs)
 
 
 def stepwise_model(
@@ -49,22 +50,28 @@ def stepwise_model(
     """
     frames = card.window // card.hop
     waveform = keras.Input(batch_shape=(1, card.window, card.channels), name="waveform")
-    real, imag = StepwiseSTFT(card.n_fft, card.hop, fft=fft, name="stft")(waveform)
+    # The STFT is late, too; its delay becomes a multiple of the grids of pooling and filter.
+    half = card.n_fft // card.hop // 2
+    grid = max(BLOCK, *(grid_frames(spec.config) for spec, _ in networks))
+    late = -(-(half - 1) // grid) * grid
+    song, wait = waveform, (late - half + 1) * card.hop
+    if wait:
+        song = Delay(wait, dtype="float32", name="stft_delay")(song)
+    real, imag = StepwiseSTFT(card.n_fft, card.hop, fft=fft, name="stft")(song)
     mixture = Magnitude(name="magnitude")([real, imag])
     steps = [stepwise(model, spec.config, frames) for spec, model in networks]
     delay = -(-max(delay for _, delay in steps) // BLOCK) * BLOCK
-    estimates = [delayed(model(mixture), delay - late) for model, late in steps]
+    estimates = [delayed(model(mixture), delay - behind) for model, behind in steps]
     mixture, real, imag = (delayed(x, delay) for x in (mixture, real, imag))
     sources = all_sources(estimates, mixture, card)
     spectra = StepwiseWienerFilter(WIENER_REACH, data_format=PLANES, last=False, name="wiener")(
         [sources, real, imag]
     )
-    if card.channels > 1:
-        delay += WIENER_REACH
+    late += delay + (WIENER_REACH if card.channels > 1 else 0)
     stems = StepwiseInverseSTFT(
         card.n_fft, card.hop, fft=fft, data_format=PLANES, name="inverse_stft"
     )(spectra)
-    delay = (delay + 1) * card.hop
+    delay = (late + half) * card.hop
     song = Delay(delay, dtype="float32", name="song_delay")(waveform)
     stems = LastSource(name="last_source")([stems, song])
     card = dataclasses.replace(card, context=0, delay=delay)

@@ -38,8 +38,9 @@ def distance(one, other):
 
 
 @pytest.mark.parametrize("targets", [STEMS, ("vocals",), ("drums", "bass")])
-def test_steps_equal_windows(random_network, real_mixture, targets):
-    pair = random_network(targets=targets)
+@pytest.mark.parametrize("n_fft", [2048, 4096, 8192])
+def test_steps_equal_windows(random_network, real_mixture, targets, n_fft):
+    pair = random_network(dataclasses.replace(TABLES["tiny"], n_fft=n_fft), targets)
     steps, windows = Separator.from_networks([pair]), Separator.from_networks([pair], window=384)
     assert steps.card.delay and not windows.card.delay
     assert distance(*(x.separate(real_mixture, 44100) for x in (steps, windows))) < 1e-5

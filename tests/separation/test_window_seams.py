@@ -15,12 +15,13 @@ FNN = dataclasses.replace(TABLES["fnn"], hidden=16, **FRONT)
 BLSTM = dataclasses.replace(TABLES["blstm"], cells=8, **FRONT)
 BLEND = dataclasses.replace(TABLES["blend"], first=FNN, second=BLSTM, **FRONT)
 CWS = dataclasses.replace(TABLES["mdensenet_cws"], **FRONT)
+LONG = dataclasses.replace(TABLES["mdensenet_cws_4096"], n_fft=1024, hop=256)
 DENSE_LSTM = dataclasses.replace(TABLES["tiny"], final=DenseBlock(4, 1, cells=3), **FRONT)
 
 
 @pytest.mark.parametrize(
     ("table", "tolerance"),
-    [(FNN, 0), (CWS, 2e-6), (BLSTM, 1e-4), (BLEND, 1e-4), (DENSE_LSTM, 1e-4)],
+    [(FNN, 0), (CWS, 2e-6), (LONG, 2e-6), (BLSTM, 1e-4), (BLEND, 1e-4), (DENSE_LSTM, 1e-4)],
 )
 def test_windows_join_to_the_whole(table, tolerance):
     keras.utils.set_random_seed(1)
