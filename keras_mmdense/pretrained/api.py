@@ -126,7 +126,7 @@ def load_model(name: str | Path) -> keras.Model:
 
     >>> model = keras_mmdense.load_model("mdensenet_cws_4stems")
     >>> model.output_shape
-    (None, 4, None, 1025, 2)
+    (None, 4, None, 2049, 2)
     """
     path = Path(name)
     if path.suffix != ".keras":
