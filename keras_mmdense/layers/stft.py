@@ -101,10 +101,7 @@ class STFT(_Transform):
         hops = frames - 1 + self._overlap
         x = x[:, :, : hops * self.hop]
         x = ops.reshape(x, (-1, x.shape[1], hops, self.hop))
-        parts = [x[:, :, i : frames + i] for i in range(self._overlap)]
-        middle = self._overlap // 2
-        halves = (ops.concatenate(x, axis=-1) for x in (parts[:middle], parts[middle:]))
-        return self._transform(*halves)
+        return self._transform([x[:, :, i : frames + i] for i in range(self._overlap)])
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         batch, samples, channels = input_shape
@@ -116,8 +113,10 @@ class STFT(_Transform):
         shape, _ = self.compute_output_shape(x.shape)
         return tuple(keras.KerasTensor(shape, dtype="float32") for _ in range(2))
 
-    def _transform(self, *halves: Tensor) -> tuple[Tensor, ...]:
-        """Transform both halves of frames, (batch, channels, frames, n_fft / 2)."""
+    def _transform(self, hops: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Transform frames, given hop by hop: (batch, channels, frames, hop) each."""
+        middle = self._overlap // 2
+        halves = (ops.concatenate(x, axis=-1) for x in (hops[:middle], hops[middle:]))
         windowed = [ops.multiply(*x) for x in zip(halves, self._window_halves(), strict=True)]
         spectra = transform.rfft(windowed, self.fft)
         return tuple(ops.transpose(x, (0, 2, 3, 1)) for x in spectra)
@@ -157,8 +156,7 @@ class StepwiseSTFT(STFT):
         parts = [ops.reshape(x, (1, channels, samples // self.hop, self.hop))]
         for delay in self._delays:
             parts.insert(0, delay(parts[0]))
-        middle = self._overlap // 2
-        return self._transform(*map(_joined, (parts[:middle], parts[middle:])))
+        return self._transform(parts)
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         batch, samples, channels = input_shape
@@ -233,8 +231,7 @@ class InverseSTFT(_Transform):
 
     def _join_halves(self, first: Tensor, second: Tensor) -> Tensor:
         """Overlap-add frames that overlap by half, from the center of the first frame."""
-        window = self._window_halves()
-        weight = window / (window**2).sum(axis=0)
+        weight = self._synthesis_weights()
         # Not the operator *: a torch tensor with a gradient cannot be multiplied by an array.
         first, second = map(ops.multiply, (first, second), weight)
         return first[:, :, 1:] + second[:, :, :-1]
@@ -246,6 +243,11 @@ class InverseSTFT(_Transform):
         x = self._overlap_add(ops.multiply(frames, window))
         squares = self._overlap_add(ops.ones_like(frames[:1, :1, :, :1]) * window**2)
         return x / ops.maximum(squares, 1e-8)
+
+    def _synthesis_weights(self) -> np.ndarray:
+        """Weights of a frame, (hops, hop), where it overlaps others on both sides."""
+        window = self._window().reshape(self._overlap, self.hop)
+        return window / (window**2).sum(axis=0)
 
     def _overlap_add(self, frames: Tensor) -> Tensor:
         """Sum overlapping frames to hops of the signal, (..., hops, hop)."""
@@ -298,13 +300,10 @@ class StepwiseInverseSTFT(InverseSTFT):
 
     def _overlap_in_steps(self, halves: Sequence[Tensor]) -> Tensor:
         """Add to each frame's first hop what the frames before it left there."""
-        window = self._window().reshape(self._overlap, self.hop)
-        weight = window / (window**2).sum(axis=0)
-        size = self._overlap // 2
+        weights = np.split(self._synthesis_weights().reshape(-1), 2)
         parts = []
-        for half, x in zip(halves, np.split(weight, 2), strict=True):
-            half = ops.multiply(half, x.reshape(-1))
-            parts += [half[..., i * self.hop : (i + 1) * self.hop] for i in range(size)]
+        for half in map(ops.multiply, halves, weights):
+            parts += ops.split(half, self._overlap // 2, axis=-1)
         left = parts.pop()
         for delay in self._delays:
             left = parts.pop() + delay(left)
@@ -319,10 +318,6 @@ def _delays(layer: _Transform) -> list[Delay]:
             f"n_fft must be an even multiple of the hop {layer.hop}, received {layer.n_fft}"
         )
     return [Delay(1, axis=2, dtype="float32") for _ in range(hops - 1)]
-
-
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="keras_mmdense")
