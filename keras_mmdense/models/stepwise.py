@@ -25,7 +25,9 @@ def can_step(config: ModelConfig) -> bool:
     return isinstance(config, DenseNetConfig) and not config.recurrent
 
 
-def stepwise(model: keras.Model, config: ModelConfig, frames: int) -> tuple[keras.Model, int]:
+def stepwise(
+    model: keras.Model, config: ModelConfig, frames: int, late: int = 0
+) -> tuple[keras.Model, int]:
     """Turn a network into one that takes a song in steps of a few frames.
 
     Convolutions see the last frames of the step before, kept by `Remember` layers; whatever joins
@@ -36,11 +38,13 @@ def stepwise(model: keras.Model, config: ModelConfig, frames: int) -> tuple[kera
         model: A network whose table `can_step`.
         config: Its table.
         frames: Frames of a step, a multiple of `grid_frames(config)`.
+        late: Delay of the input in frames: frame t of it belongs to frame t - late of the song,
+            which sets the grid of pooling. Defaults to `0`.
 
     Returns:
         A network from magnitudes (1, frames, bins, channels) to the targets', which shares the
         layers of `model`; and its delay in frames: frame t of the output belongs to frame
-        t - delay of the input. The song begins after zeros, as if silence had gone before.
+        t - delay of the song. The song begins after zeros, as if silence had gone before.
 
     Raises:
         ValueError: If the table cannot step, or `frames` does not fit it.
@@ -48,7 +52,7 @@ def stepwise(model: keras.Model, config: ModelConfig, frames: int) -> tuple[kera
     grid = grid_frames(config)
     if not can_step(config) or frames < grid or frames % grid:
         raise ValueError(f"{config.name} takes no steps of {frames} frames")
-    steps = _Steps(model)
+    steps = _Steps(model, late)
     magnitude = keras.Input(batch_shape=(1, frames, *model.input_shape[2:]))
     copy = keras.models.clone_model(
         model,
@@ -75,15 +79,16 @@ def delayed(x: keras.KerasTensor, frames: int) -> keras.KerasTensor:
 class _Steps:
     """Calls the layers of a network in steps, and knows how late every tensor is."""
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, late: int):
         self._model = model
+        self._input = late, 1
         # By tensor: delay in frames of the first scale, and frames of one frame.
         self._known: dict[int, tuple[int, int]] = {}
         self._remembered: dict[str, tuple[Tensor, Tensor]] = {}
         self._tensors: list[Tensor] = []  # an id is only unique while its tensor lives
 
     def delay(self, x: keras.KerasTensor) -> int:
-        return self._known.get(id(x), (0, 1))[0]
+        return self._lateness(x)[0]
 
     def call(self, layer: keras.Layer, x: Tensor) -> Tensor:
         dense = DENSE_LAYER.fullmatch(layer.name)
@@ -93,7 +98,7 @@ class _Steps:
             side = layer.kernel_size[0] // 2
             return self._note(_trim(layer(self._remember(x, side)), side), x, late=side)
         if isinstance(layer, keras.layers.AveragePooling2D):
-            delay, scale = self._known.get(id(x), (0, 1))
+            delay, scale = self._lateness(x)
             ready = self._wait(x, -(-delay // (2 * scale)) * 2 * scale)
             return self._note(layer(ready), ready, scale=2)
         if isinstance(layer, keras.layers.Conv2DTranspose):
@@ -133,12 +138,15 @@ class _Steps:
 
     def _wait(self, x: Tensor, until: int) -> Tensor:
         """Delays a tensor until it is as late as another."""
-        delay, scale = self._known.get(id(x), (0, 1))
+        delay, scale = self._lateness(x)
         return self._note(delayed(x, (until - delay) // scale), x, late=(until - delay) // scale)
+
+    def _lateness(self, x: Tensor) -> tuple[int, int]:
+        return self._known.get(id(x), self._input)
 
     def _note(self, output: Tensor, source: Tensor, late: int = 0, scale: float = 1) -> Tensor:
         """Remembers how late an output is, by what it was computed from."""
-        delay, size = self._known.get(id(source), (0, 1))
+        delay, size = self._lateness(source)
         for x in output if isinstance(output, list) else [output]:
             self._tensors.append(x)
             self._known[id(x)] = (delay + int(late * size), int(size * scale))

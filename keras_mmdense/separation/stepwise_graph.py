@@ -11,7 +11,6 @@ from keras_mmdense.layers.memory import Delay
 from keras_mmdense.layers.sources import LastSource
 from keras_mmdense.layers.stft import Magnitude, StepwiseInverseSTFT, StepwiseSTFT
 from keras_mmdense.layers.wiener import BLOCK, StepwiseWienerFilter
-from keras_mmdense.models.receptive_field import grid_frames
 from keras_mmdense.models.stepwise import can_step, delayed, stepwise
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec
 from keras_mmdense.separation.graph import PLANES, WIENER_REACH, all_sources
@@ -50,28 +49,24 @@ def stepwise_model(
     """
     frames = card.window // card.hop
     waveform = keras.Input(batch_shape=(1, card.window, card.channels), name="waveform")
-    # The STFT is late, too; its delay becomes a multiple of the grids of pooling and filter.
-    half = card.n_fft // card.hop // 2
-    grid = max(BLOCK, *(grid_frames(spec.config) for spec, _ in networks))
-    late = -(-(half - 1) // grid) * grid
-    song, wait = waveform, (late - half + 1) * card.hop
-    if wait:
-        song = Delay(wait, dtype="float32", name="stft_delay")(song)
-    real, imag = StepwiseSTFT(card.n_fft, card.hop, fft=fft, name="stft")(song)
+    real, imag = StepwiseSTFT(card.n_fft, card.hop, fft=fft, name="stft")(waveform)
     mixture = Magnitude(name="magnitude")([real, imag])
-    steps = [stepwise(model, spec.config, frames) for spec, model in networks]
+    half = card.n_fft // (2 * card.hop)
+    late = half - 1
+    steps = [stepwise(model, spec.config, frames, late) for spec, model in networks]
     delay = -(-max(delay for _, delay in steps) // BLOCK) * BLOCK
     estimates = [delayed(model(mixture), delay - behind) for model, behind in steps]
-    mixture, real, imag = (delayed(x, delay) for x in (mixture, real, imag))
+    mixture, real, imag = (delayed(x, delay - late) for x in (mixture, real, imag))
     sources = all_sources(estimates, mixture, card)
     spectra = StepwiseWienerFilter(WIENER_REACH, data_format=PLANES, last=False, name="wiener")(
         [sources, real, imag]
     )
-    late += delay + (WIENER_REACH if card.channels > 1 else 0)
+    if card.channels > 1:
+        delay += WIENER_REACH
     stems = StepwiseInverseSTFT(
         card.n_fft, card.hop, fft=fft, data_format=PLANES, name="inverse_stft"
     )(spectra)
-    delay = (late + half) * card.hop
+    delay = (delay + half) * card.hop
     song = Delay(delay, dtype="float32", name="song_delay")(waveform)
     stems = LastSource(name="last_source")([stems, song])
     card = dataclasses.replace(card, context=0, delay=delay)

@@ -41,15 +41,17 @@ def network(config, targets=("vocals", "drums")):
     ],
     ids=["tiny", "wide kernels", "wide first kernel", "mdensenet_cws", "mmdensenet", "densenet"],
 )
-def test_steps_join_to_the_whole(config):
+@pytest.mark.parametrize("behind", [0, 3])
+def test_steps_join_to_the_whole(config, behind):
     spec, model = network(config)
-    steps, delay = stepwise(model, spec.config, FRAMES)
+    steps, delay = stepwise(model, spec.config, FRAMES, behind)
     music = np.random.default_rng(1).random((1, 12 * FRAMES, spec.bins, 2), "float32")
     before, after = 2 * context_frames(spec.config), -(-delay // FRAMES) * FRAMES
     before = -(-before // FRAMES) * FRAMES
     silence = np.zeros((1, before + after, spec.bins, 2), "float32")
     song = np.concatenate([silence[:, :before], music, silence[:, :after]], axis=1)
-    parts = [np.array(steps(x)) for x in np.split(song, song.shape[1] // FRAMES, axis=1)]
+    given = np.roll(song, behind, axis=1)  # its end is silent
+    parts = [np.array(steps(x)) for x in np.split(given, song.shape[1] // FRAMES, axis=1)]
     late = np.concatenate(parts, axis=2)[:, :, before + delay :][:, :, : music.shape[1]]
     song = np.concatenate([song, 0 * song], axis=1)
     whole = np.array(model(song))[:, :, before:][:, :, : music.shape[1]]

@@ -113,9 +113,9 @@ def test_litert_equals_keras(file, separator, real_mixture):
         assert {stem.shape for stem in found.values()} == {song.shape}
 
 
-def test_the_latency_of_the_default_network_is_six_seconds():
+def test_the_latency_of_the_default_network_is_below_six_seconds():
     separator = Separator()
-    assert separator.latency / separator.sample_rate == pytest.approx(6, abs=0.2)
+    assert separator.latency / separator.sample_rate < 6
 
 
 def test_silence_is_kept_in_one_period():
