@@ -106,7 +106,7 @@ MDENSENET_CWS = DenseNetConfig(
     output_kernel=(1, 1),
 )
 
-# Bins half as wide, in pairs: as many places and as fast.
+# Bins half as wide, in pairs: as many places.
 MDENSENET_CWS_4096 = dataclasses.replace(
     MDENSENET_CWS, name="mdensenet_cws_4096", n_fft=4096, adjacent=2
 )
