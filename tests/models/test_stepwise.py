@@ -30,18 +30,19 @@ def network(config, targets=("vocals", "drums")):
 
 
 @pytest.mark.parametrize(
-    "config",
+    ("config", "behind"),
     [
-        TINY,
-        WIDE,
-        dataclasses.replace(TINY, branches=(FIRST, *TINY.branches[1:])),
-        TABLES["mdensenet_cws"],
-        TABLES["mmdensenet"],
-        TABLES["densenet"],
+        (TINY, 0),
+        (TINY, 3),
+        (WIDE, 0),
+        (dataclasses.replace(TINY, branches=(FIRST, *TINY.branches[1:])), 0),
+        (TABLES["mdensenet_cws"], 0),
+        (TABLES["mdensenet_cws_4096"], 1),
+        (TABLES["mmdensenet"], 0),
+        (TABLES["densenet"], 0),
     ],
-    ids=["tiny", "wide kernels", "wide first kernel", "mdensenet_cws", "mmdensenet", "densenet"],
+    ids=lambda value: f"{value} late" if isinstance(value, int) else value.name,
 )
-@pytest.mark.parametrize("behind", [0, 3])
 def test_steps_join_to_the_whole(config, behind):
     spec, model = network(config)
     steps, delay = stepwise(model, spec.config, FRAMES, behind)
