@@ -223,10 +223,10 @@ class InverseSTFT(_Transform):
         _, sources, _, channels = self._sizes(real.shape)
         halves = self._halves(real, imag)
         x = self._join_halves(*halves) if self._overlap == 2 else self._join(halves)
-        x = ops.reshape(x, (-1, sources, channels, ops.shape(x)[2] * self.hop))
-        start = 0 if self._overlap == 2 else self.n_fft // 2
-        if (start, samples) != (0, x.shape[-1]):  # TensorFlow Lite would copy all of it.
-            x = x[..., start : start + samples]
+        batch, _, hops, hop = ops.shape(x)
+        x = ops.reshape(x, (batch, sources, channels, hops * hop))
+        if samples != x.shape[-1]:  # TensorFlow Lite would copy all of it.
+            x = x[..., :samples]
         return ops.transpose(x, (0, 1, 3, 2))
 
     def _join_halves(self, first: Tensor, second: Tensor) -> Tensor:
@@ -237,12 +237,26 @@ class InverseSTFT(_Transform):
         return first[:, :, 1:] + second[:, :, :-1]
 
     def _join(self, halves: Sequence[Tensor]) -> Tensor:
-        """Overlap-add frames that overlap by more, from the first sample of the first frame."""
-        window = self._window()
+        """Overlap-add frames that overlap by more, from the center of the first frame."""
         frames = ops.concatenate(halves, axis=-1)
-        x = self._overlap_add(ops.multiply(frames, window))
-        squares = self._overlap_add(ops.ones_like(frames[:1, :1, :, :1]) * window**2)
-        return x / ops.maximum(squares, 1e-8)
+        x = self._overlap_add(ops.multiply(frames, self._synthesis_weights().reshape(-1)))
+        half, hops = self._overlap // 2, ops.shape(frames)[2] - 1
+        x = x[:, :, half : half + hops]
+        # The edges apart: TensorFlow Lite would store weights for the whole signal.
+        low, high = (min, max) if isinstance(hops, int) else (ops.minimum, ops.maximum)
+        first = low(half - 1, hops)
+        last = high(first, hops - half + 1)
+        start = x[:, :, :first] * self._edge_weights(0, first, hops)
+        end = x[:, :, last:] * self._edge_weights(last, hops, hops)
+        return ops.concatenate([start, x[:, :, first:last], end], axis=2)
+
+    def _edge_weights(self, start: int, stop: int, hops: int) -> Tensor:
+        """Weights of some of the signal's hops, which make up for frames beyond its ends."""
+        half = self._overlap // 2
+        squares = self._window().reshape(self._overlap, self.hop) ** 2
+        frames = ops.expand_dims(ops.arange(start, stop), 1) + np.arange(half, -half, -1)
+        present = ops.cast((frames >= 0) & (frames <= hops), "float32")
+        return squares.sum(axis=0) / ops.maximum(ops.matmul(present, squares), 1e-8)
 
     def _synthesis_weights(self) -> np.ndarray:
         """Weights of a frame, (hops, hop), where it overlaps others on both sides."""

@@ -3,8 +3,10 @@ import librosa
 import numpy as np
 import pytest
 import scipy.signal
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras import ops
 
 from keras_mmdense.layers.fft import METHODS, irfft, rfft
 from keras_mmdense.layers.stft import (
@@ -43,6 +45,18 @@ def test_inverse_is_exact_up_to_both_ends(samples, hop):
 def test_inverse_is_exact_for_any_length(samples, overlap, channels):
     x = noise(1, samples, channels)
     np.testing.assert_allclose(there_and_back(x, 64, 64 // overlap), x, atol=1e-5)
+
+
+@pytest.mark.parametrize("overlap", [2, 4, 8])
+def test_inverse_is_exact_where_the_length_is_unknown(overlap):
+    samples = keras.Input((None, 2))
+    real, imag = STFT(64, 64 // overlap)(samples)
+    parts = [ops.expand_dims(x, 1) for x in (real, imag)]
+    model = keras.Model(samples, InverseSTFT(64, 64 // overlap)([*parts, samples]))
+    compiled = tf.function(model, input_signature=[tf.TensorSpec((None, None, 2))])
+    for length in (1, 7, 8, 16, 64, 301):
+        x = noise(2, length, 2)
+        np.testing.assert_allclose(compiled(x)[:, 0], x, atol=1e-5)
 
 
 def test_inverse_is_exact_with_the_root_window():

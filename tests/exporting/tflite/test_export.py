@@ -252,6 +252,21 @@ def test_resizable_takes_any_length(sized, separator, real_mixture):
             np.testing.assert_allclose(stems[name], expected[:, i], rtol=0, atol=1e-4)
 
 
+def test_overlapping_frames(tmp_path, real_mixture):
+    network = networks.NetworkSpec(dataclasses.replace(TABLES["tiny"], n_fft=4096), ("vocals",))
+    networks.save_network(tmp_path / "network", network, network.build())
+    files = {x: tmp_path / f"{x}.tflite" for x in ("short", "long", "resizable")}
+    for name, options in zip(files, ({"seconds": 2}, {}, {"resizable": True}), strict=True):
+        card = tflite.export_tflite([tmp_path / "network"], files[name], **options)
+    x = real_mixture[None, : card.window + 2 * card.context]
+    expected = run(files["long"], waveform=x)["vocals"]
+    assert np.abs(expected).max() > 0.01
+    resized = run(files["resizable"], waveform=x)["vocals"]
+    np.testing.assert_allclose(resized, expected, rtol=0, atol=1e-5)
+    grown = files["long"].stat().st_size - files["short"].stat().st_size
+    assert grown < 20_000  # weights for four more seconds of the signal would take 700,000
+
+
 def test_network_alone(sized, folder):
     out = sized(network_only=True)
     card = ModelCard.from_json(out.with_suffix(".json").read_text())
