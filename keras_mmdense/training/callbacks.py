@@ -162,7 +162,7 @@ class Curve(keras.callbacks.Callback):
 
         measured = any(field.startswith(SDR) for row in self.rows for field in row)
         figure = Figure(figsize=(7, 7 if measured else 4), layout="constrained")
-        losses, *scores = figure.subplots(2 if measured else 1, squeeze=False)[:, 0]
+        losses, *scores = figure.subplots(2 if measured else 1, sharex=True, squeeze=False)[:, 0]
         self._plot(losses, "loss", "training (remixed chunks)")
         self._plot(losses, "val_loss", "validation (whole songs)")
         losses.set(ylabel=f"loss ({self.loss})")
@@ -171,9 +171,9 @@ class Curve(keras.callbacks.Callback):
                 self._plot(axes, field, field.removeprefix(SDR))
             axes.set(ylabel="SDR of validation songs (dB)")
         for axes in (losses, *scores):
-            axes.set(xlabel="audio seen (minutes)")
             axes.grid(alpha=0.3)
             axes.legend()
+        axes.set(xlabel="audio seen (minutes)")
         figure.savefig(path, dpi=150)
 
     def _plot(self, axes: "Axes", field: str, label: str) -> None:
