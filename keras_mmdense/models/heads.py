@@ -6,8 +6,8 @@ from keras import layers
 
 from keras_mmdense.configs import BLSTMConfig, DenseNetConfig, FNNConfig
 from keras_mmdense.layers.bands import JoinSubbands, SplitSubbands
+from keras_mmdense.layers.magnitude import LogMagnitude
 from keras_mmdense.layers.sources import SplitSources
-from keras_mmdense.layers.stft import LogMagnitude
 from keras_mmdense.layers.tensor import Tensor
 from keras_mmdense.models.blocks import dense_block
 

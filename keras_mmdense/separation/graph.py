@@ -6,9 +6,10 @@ import keras
 from keras import ops
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.layers.magnitude import Magnitude
 from keras_mmdense.layers.padding import Trim
 from keras_mmdense.layers.sources import FillUp, LastSource, Rest
-from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
+from keras_mmdense.layers.stft import STFT, InverseSTFT
 from keras_mmdense.layers.wiener import BLOCK, WienerFilter
 from keras_mmdense.models.margins import without_margin
 from keras_mmdense.models.receptive_field import context_frames, grid_frames

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from keras_mmdense.layers.magnitude import Magnitude
 from keras_mmdense.layers.sources import LastSource
-from keras_mmdense.layers.stft import STFT, InverseSTFT, Magnitude
+from keras_mmdense.layers.stft import STFT, InverseSTFT
 from keras_mmdense.layers.wiener import WienerFilter
 from keras_mmdense.pretrained.networks import LoadedNetwork
 from keras_mmdense.separation.graph import PLANES, WIENER_REACH, all_sources

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.layers.magnitude import Magnitude
 from keras_mmdense.layers.memory import Delay
 from keras_mmdense.layers.sources import LastSource
-from keras_mmdense.layers.stft import Magnitude, StepwiseInverseSTFT, StepwiseSTFT
+from keras_mmdense.layers.stft import StepwiseInverseSTFT, StepwiseSTFT
 from keras_mmdense.layers.wiener import BLOCK, StepwiseWienerFilter
 from keras_mmdense.models.stepwise import can_step, delayed, stepwise
 from keras_mmdense.pretrained.networks import LoadedNetwork, NetworkSpec

@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_mmdense.layers.stft import STFT, Magnitude
+from keras_mmdense.layers.magnitude import Magnitude
+from keras_mmdense.layers.stft import STFT
 from keras_mmdense.layers.tensor import Tensor
 
 SNR_LIMIT = 1e-3

@@ -4,8 +4,9 @@ import keras
 from keras import ops
 
 from keras_mmdense.errors import InputError
+from keras_mmdense.layers.magnitude import Magnitude
 from keras_mmdense.layers.sources import FillUp, Rest
-from keras_mmdense.layers.stft import STFT, Magnitude
+from keras_mmdense.layers.stft import STFT
 from keras_mmdense.layers.wiener import WienerFilter, ratio_mask
 from keras_mmdense.models.precision import dtype_policy
 from keras_mmdense.models.registry import model_config

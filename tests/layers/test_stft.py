@@ -12,8 +12,6 @@ from keras_mmdense.layers.fft import METHODS, irfft, rfft
 from keras_mmdense.layers.stft import (
     STFT,
     InverseSTFT,
-    LogMagnitude,
-    Magnitude,
     StepwiseInverseSTFT,
     StepwiseSTFT,
 )
@@ -151,10 +149,6 @@ def test_steps_need_an_even_number_of_hops_in_a_window(layer):
         layer(120, 40)
 
 
-def test_magnitude():
-    np.testing.assert_allclose(Magnitude()([np.array([3.0]), np.array([-4.0])]), [5.0])
-
-
 def test_static_and_unknown_lengths_have_shapes():
     assert STFT()(keras.Input((None, 2)))[0].shape == (None, None, 1025, 2)
     assert STFT()(keras.Input((2049, 2)))[1].shape == (None, 4, 1025, 2)
@@ -181,15 +175,3 @@ def test_config_round_trip():
     layer = STFT.from_config(STFT(512, 128, "sqrt_hann", "matrices").get_config())
     found = layer.n_fft, layer.hop, layer.window, layer.fft
     assert found == (512, 128, "sqrt_hann", "matrices")
-
-
-def test_log_magnitude_is_relative_to_a_full_scale_sine():
-    sine = np.sin(2 * np.pi * 8 / 512 * np.arange(5120))[None, :, None]
-    magnitude = np.array(Magnitude()(STFT(512, 256)(sine)))
-    level = np.array(LogMagnitude(128.0)(magnitude))
-    assert level[0, 10, 8, 0] == pytest.approx(0, abs=1e-3)
-    assert np.array(LogMagnitude(128.0, floor=1e-4)(0 * magnitude)).max() == np.float32(
-        np.log(1e-4)
-    )
-    with pytest.raises(ValueError, match="received 0"):
-        LogMagnitude(0)

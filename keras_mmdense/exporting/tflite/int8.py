@@ -16,7 +16,8 @@ from keras_mmdense.exporting.tflite.conversion import (
     run,
     sees_logarithms,
 )
-from keras_mmdense.layers.stft import STFT, Magnitude
+from keras_mmdense.layers.magnitude import Magnitude
+from keras_mmdense.layers.stft import STFT
 from keras_mmdense.models.margins import cuts_inside, without_margin
 from keras_mmdense.pretrained.networks import NetworkSpec
 from keras_mmdense.separation.graph import network_margin
