@@ -14,16 +14,16 @@ from keras_mmdense.stems import STEMS
 WINDOW = 32
 
 
-def save_tiny(folder, targets=STEMS, seed=0, **sizes):
+def save_tiny(folder, targets=STEMS, seed=0, config=TABLES["tiny"], **sizes):
     keras.utils.set_random_seed(seed)
-    network = networks.NetworkSpec(TABLES["tiny"], tuple(targets), **sizes)
+    network = networks.NetworkSpec(config, tuple(targets), **sizes)
     networks.save_network(folder, network, network.build())
     return folder
 
 
 @pytest.fixture
 def save_network():
-    """Writes a small network with random weights: (folder, sources, seed, sizes) -> folder."""
+    """Writes a small network with random weights: (folder, sources, seed, config, sizes) -> folder."""
     return save_tiny
 
 

@@ -16,6 +16,7 @@ SIZES = {"n_fft": 128, "hop": 64}
 TINY = TABLES["tiny"]
 WIDE = dataclasses.replace(TINY, output_kernel=(5, 3), final_kernel=(1, 3))
 FIRST = dataclasses.replace(TINY.branches[0], first=Conv((7, 3), 4))
+WIDE_FIRST = dataclasses.replace(TINY, branches=(FIRST, *TINY.branches[1:]))
 
 
 def network(config, targets=("vocals", "drums")):
@@ -32,16 +33,17 @@ def network(config, targets=("vocals", "drums")):
 @pytest.mark.parametrize(
     ("config", "behind"),
     [
-        (TINY, 0),
-        (TINY, 3),
-        (WIDE, 0),
-        (dataclasses.replace(TINY, branches=(FIRST, *TINY.branches[1:])), 0),
-        (TABLES["mdensenet_cws"], 0),
-        (TABLES["mdensenet_cws_4096"], 1),
-        (TABLES["mmdensenet"], 0),
-        (TABLES["densenet"], 0),
+        pytest.param(TINY, 0, id="tiny"),
+        pytest.param(TINY, 3, id="tiny, late"),
+        pytest.param(WIDE, 0, id="wide kernels"),
+        pytest.param(WIDE, 3, id="wide kernels, late"),
+        pytest.param(WIDE_FIRST, 0, id="wide first kernel"),
+        pytest.param(WIDE_FIRST, 3, id="wide first kernel, late"),
+        pytest.param(TABLES["mdensenet_cws"], 0, id="mdensenet_cws"),
+        pytest.param(TABLES["mdensenet_cws_4096"], 1, id="mdensenet_cws_4096, late"),
+        pytest.param(TABLES["mmdensenet"], 0, id="mmdensenet"),
+        pytest.param(TABLES["densenet"], 0, id="densenet"),
     ],
-    ids=lambda value: f"{value} late" if isinstance(value, int) else value.name,
 )
 def test_steps_join_to_the_whole(config, behind):
     spec, model = network(config)

@@ -252,12 +252,12 @@ def test_resizable_takes_any_length(sized, separator, real_mixture):
             np.testing.assert_allclose(stems[name], expected[:, i], rtol=0, atol=1e-4)
 
 
-def test_overlapping_frames(tmp_path, real_mixture):
-    network = networks.NetworkSpec(dataclasses.replace(TABLES["tiny"], n_fft=4096), ("vocals",))
-    networks.save_network(tmp_path / "network", network, network.build())
+def test_overlapping_frames(save_network, tmp_path, real_mixture):
+    config = dataclasses.replace(TABLES["tiny"], n_fft=4096)
+    network = save_network(tmp_path / "network", ("vocals",), config=config)
     files = {x: tmp_path / f"{x}.tflite" for x in ("short", "long", "resizable")}
     for name, options in zip(files, ({"seconds": 2}, {}, {"resizable": True}), strict=True):
-        card = tflite.export_tflite([tmp_path / "network"], files[name], **options)
+        card = tflite.export_tflite([network], files[name], **options)
     x = real_mixture[None, : card.window + 2 * card.context]
     expected = run(files["long"], waveform=x)["vocals"]
     assert np.abs(expected).max() > 0.01
