@@ -170,10 +170,10 @@ class Curve(keras.callbacks.Callback):
             for field in self.fields[5:]:
                 self._plot(axes, field, field.removeprefix(SDR))
             axes.set(ylabel="SDR of validation songs (dB)")
-        for axes in (losses, *scores):
+        for axes in figure.axes:
             axes.grid(alpha=0.3)
             axes.legend()
-        axes.set(xlabel="audio seen (minutes)")
+        figure.axes[-1].set(xlabel="audio seen (minutes)")
         figure.savefig(path, dpi=150)
 
     def _plot(self, axes: "Axes", field: str, label: str) -> None:
