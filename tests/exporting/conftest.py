@@ -23,7 +23,7 @@ def save_tiny(folder, targets=STEMS, seed=0, config=TABLES["tiny"], **sizes):
 
 @pytest.fixture
 def save_network():
-    """Writes a small network with random weights: (folder, sources, seed, config, sizes) -> folder."""
+    """Writes a small network with random weights and returns its folder, see `save_tiny`."""
     return save_tiny
 
 
